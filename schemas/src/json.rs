@@ -1,0 +1,204 @@
+//! Strict reading of JSON that a signature covers.
+//!
+//! Two parsers that disagree about a repeated key let one document mean two things, so every
+//! object key must be unique, at every depth, after unescaping (RFC 8259 §4 leaves the choice to
+//! the reader; we refuse). Depth and size are bounded. This module is not a schema language:
+//! what the members mean is for the caller's types.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// The greatest nesting of arrays and objects that is read.
+pub const MAX_DEPTH: usize = 64;
+
+/// Why a JSON text was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// The text is longer than the caller allows.
+    #[error("the JSON text is {found_bytes} bytes; at most {limit_bytes} are read")]
+    TooLarge {
+        /// The bound that was met, in bytes.
+        limit_bytes: usize,
+        /// The length of the text, in bytes.
+        found_bytes: usize,
+    },
+    /// The text is not JSON, repeats a key, or nests too deep.
+    #[error("malformed JSON: {detail}")]
+    Malformed {
+        /// What the parser met, with line and column.
+        detail: String,
+    },
+    /// The JSON is well formed but does not have the shape that was expected.
+    #[error("{what} has the wrong shape: {detail}")]
+    Shape {
+        /// What was being read.
+        what: &'static str,
+        /// The member that is missing, unexpected or of the wrong type.
+        detail: String,
+    },
+}
+
+/// Parses one JSON text of at most `limit_bytes` bytes, refusing duplicate keys at any depth.
+///
+/// # Errors
+/// [`JsonError::TooLarge`] above the limit, else [`JsonError::Malformed`].
+pub fn parse(text: &[u8], limit_bytes: usize) -> Result<Value, JsonError> {
+    if text.len() > limit_bytes {
+        return Err(JsonError::TooLarge { limit_bytes, found_bytes: text.len() });
+    }
+    let malformed = |e: serde_json::Error| JsonError::Malformed { detail: e.to_string() };
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = StrictValue { depth: 0 }.deserialize(&mut deserializer).map_err(malformed)?;
+    deserializer.end().map_err(malformed)?;
+    Ok(value)
+}
+
+/// Parses one JSON text strictly and reads it as a `T`.
+///
+/// # Errors
+/// As [`parse`], and [`JsonError::Shape`] when the members do not fit `T`.
+pub fn read<T: DeserializeOwned>(
+    text: &[u8],
+    limit_bytes: usize,
+    what: &'static str,
+) -> Result<T, JsonError> {
+    from_value(parse(text, limit_bytes)?, what)
+}
+
+/// Reads an already strictly parsed value as a `T`.
+///
+/// # Errors
+/// [`JsonError::Shape`] when the members do not fit `T`.
+pub fn from_value<T: DeserializeOwned>(value: Value, what: &'static str) -> Result<T, JsonError> {
+    serde_json::from_value(value).map_err(|e| JsonError::Shape { what, detail: e.to_string() })
+}
+
+/// Returns the canonical form of `value` (RFC 8785, JCS).
+///
+/// # Errors
+/// [`JsonError::Malformed`] for a number that JCS cannot represent.
+pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
+    serde_json_canonicalizer::to_vec(value)
+        .map_err(|e| JsonError::Malformed { detail: e.to_string() })
+}
+
+/// Builds a [`Value`] while watching keys and depth.
+#[derive(Clone, Copy)]
+struct StrictValue {
+    depth: usize,
+}
+
+impl StrictValue {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for StrictValue {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for StrictValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(Value::from(v))
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(Value::from(v))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(Value::from(v))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::from(v))
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(Value::String(v))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(inner)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            if map.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("duplicate key {key:?}")));
+            }
+            let value = access.next_value_seed(inner)?;
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(text.as_bytes(), 1 << 20).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn refuses_duplicate_keys_at_every_depth_and_after_unescaping() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"b":[{"x":{"a":1,"a":1}}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+        ] {
+            assert!(refusal(text).contains("duplicate key \"a\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_trailing_bytes_truncation_and_what_json_does_not_have() {
+        for text in ["{} {}", "{\"a\":", "", "{'a':1}", "NaN", "[1,]", "\u{feff}{}"] {
+            assert!(refusal(text).starts_with("malformed JSON"), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_depth_and_size() {
+        let nest = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert!(parse(nest(MAX_DEPTH).as_bytes(), 1 << 20).is_ok());
+        assert!(refusal(&nest(MAX_DEPTH + 1)).contains("nested deeper than 64 levels"));
+        assert_eq!(
+            parse(b"[1,2]", 4),
+            Err(JsonError::TooLarge { limit_bytes: 4, found_bytes: 5 })
+        );
+    }
+}

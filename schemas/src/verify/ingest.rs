@@ -1,0 +1,116 @@
+//! What a registry asks of what it is sent: a good signature by a key that it is told to trust.
+
+use super::{Check, Refusal, Verified, key_names};
+use crate::bundle::MessageSignature;
+use crate::dsse::{Envelope, PAYLOAD_TYPE};
+use crate::key::PublicKey;
+use crate::problem::chain;
+use crate::rekor::Entry;
+use crate::statement::Statement;
+
+/// An envelope with its statement, its key and its log entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignedStatement {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The payload, parsed.
+    pub statement: Statement,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// What the log records.
+    pub entry: Entry,
+}
+
+/// A signature over an artifact's digest, with its key and its log entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignedMessage {
+    /// The signature.
+    pub message: MessageSignature,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// What the log records.
+    pub entry: Entry,
+}
+
+/// Verifies an envelope against the keys and parses its statement.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::Signature`], then of [`Check::Statement`].
+pub fn envelope(
+    envelope: &Envelope,
+    keys: &[PublicKey],
+) -> Result<Verified<SignedStatement>, Refusal> {
+    let (key, pae) = envelope_key(envelope, keys)?;
+    let statement = statement(envelope)?;
+    let entry = Entry {
+        digest: crate::digest::Sha256::of(&pae),
+        signature: envelope.signature.clone(),
+        verifier: crate::rekor::Verifier::PublicKey(key.clone()),
+    };
+    Ok(Verified::new(SignedStatement {
+        envelope: envelope.clone(),
+        statement,
+        key: key.clone(),
+        entry,
+    }))
+}
+
+/// Verifies a signature over a SHA-256 digest against the keys.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::Signature`]; always for Ed25519, which covers the whole artifact.
+pub fn message(
+    message: &MessageSignature,
+    keys: &[PublicKey],
+) -> Result<Verified<SignedMessage>, Refusal> {
+    let digest = message.digest.as_sha256().ok_or_else(|| {
+        Refusal::new(
+            Check::Signature,
+            "a signature over a SHA-256 digest",
+            format!("one over {}", message.digest.algorithm().name()),
+        )
+    })?;
+    let mut found = "no key that verifies it".to_owned();
+    for key in keys {
+        match key.verify_digest(&digest, &message.signature) {
+            Ok(()) => {
+                return Ok(Verified::new(SignedMessage {
+                    message: message.clone(),
+                    key: key.clone(),
+                    entry: Entry::for_message(digest, &message.signature, key),
+                }));
+            }
+            Err(error) => found = error.to_string(),
+        }
+    }
+    Err(Refusal::new(Check::Signature, key_names(keys), found))
+}
+
+/// Finds the key that made an envelope's signature; also returns the signed bytes.
+pub(super) fn envelope_key<'k>(
+    envelope: &Envelope,
+    keys: &'k [PublicKey],
+) -> Result<(&'k PublicKey, Vec<u8>), Refusal> {
+    let pae = envelope.pae();
+    let mut found = "no key that verifies it".to_owned();
+    for key in keys {
+        match key.verify(&pae, &envelope.signature) {
+            Ok(()) => return Ok((key, pae)),
+            Err(error) => found = error.to_string(),
+        }
+    }
+    Err(Refusal::new(Check::Signature, key_names(keys), found))
+}
+
+/// Parses an envelope's payload as a statement.
+pub(super) fn statement(envelope: &Envelope) -> Result<Statement, Refusal> {
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(Refusal::new(
+            Check::Statement,
+            format!("payloadType {PAYLOAD_TYPE}"),
+            format!("{:?}", envelope.payload_type.chars().take(100).collect::<String>()),
+        ));
+    }
+    Statement::parse(&envelope.payload)
+        .map_err(|e| Refusal::new(Check::Statement, "an in-toto statement", chain(&e)))
+}
