@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Predicate;
-use super::rules::{
-    Form, Linter, Section, Specification, Unknown, nothing_more, quote, recommended,
-};
+use super::rules::{Form, Section, Specification, Unknown, nothing_more, recommended};
+use super::walk::{Linter, quote};
 
 /// cosign `sign/v1`: a plain signature over the subjects; the predicate is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 
 use super::rules::{
-    Form, Linter, Section, Specification, Unknown, optional, quote_text, recommended, required,
-    text_of,
+    Form, Section, Specification, Unknown, optional, recommended, required, text_of,
 };
+use super::walk::{Linter, quote_text};
 
 /// `bom.schema.json`.
 pub(super) static CYCLONEDX: Specification =

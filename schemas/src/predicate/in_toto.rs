@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::Predicate;
 use super::purl::{self, Purl};
 use super::rules::{
-    DESCRIPTOR, Form, Linter, Section, Specification, Unknown, items_of, nothing_more, optional,
-    quote, quote_text, required, text_of,
+    DESCRIPTOR, Form, Section, Specification, Unknown, items_of, nothing_more, optional, required,
+    text_of,
 };
+use super::walk::{Linter, quote, quote_text};
 use crate::statement::ResourceDescriptor;
 
 /// in-toto test-result v0.1: one run of a test suite.

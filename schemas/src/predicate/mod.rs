@@ -26,6 +26,7 @@ mod time;
 mod types;
 pub mod vsa;
 pub mod vulns;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -80,7 +81,7 @@ pub fn lint(predicate_type: &str, predicate: &Value) -> Vec<Finding> {
         Specifications::Two(_, older) => older,
         Specifications::Spdx => spdx::specification(predicate),
     };
-    rules::apply(specification, predicate_type, predicate)
+    walk::apply(specification, predicate_type, predicate)
 }
 
 /// Accepts a predicate for ingest, or lists the errors of its [`lint`].

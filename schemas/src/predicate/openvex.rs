@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{
-    Form, Linter, Section, Specification, Unknown, items_of, optional, quote, quote_text, required,
-    text_of,
-};
+use super::rules::{Form, Section, Specification, Unknown, items_of, optional, required, text_of};
+use super::walk::{Linter, quote, quote_text};
 
 const NAMESPACE: &str = "https://openvex.dev/ns";
 

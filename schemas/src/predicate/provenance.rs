@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::Predicate;
 use super::rules::{
-    DESCRIPTOR, Form, Linter, Section, Specification, Unknown, optional, required, text_of,
+    DESCRIPTOR, Form, Section, Specification, Unknown, optional, required, text_of,
 };
 use super::time::parse_rfc3339;
+use super::walk::Linter;
 use crate::statement::ResourceDescriptor;
 
 /// SLSA provenance v1: how artifacts were built.

@@ -3,10 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{
-    Form, Linter, Section, Specification, Unknown, items_of, optional, quote_text, required,
-    text_of,
-};
+use super::rules::{Form, Section, Specification, Unknown, items_of, optional, required, text_of};
+use super::walk::{Linter, quote_text};
 
 /// SPDX 2.2 and 2.3, clauses 6 (document creation) and 7 (package).
 pub(super) static SPDX_2: Specification =

@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use super::Predicate;
 use super::rules::{
-    DESCRIPTOR, Form, Linter, Section, Specification, Unknown, items_of, nothing_more, optional,
-    quote_text, required, text_of,
+    DESCRIPTOR, Form, Section, Specification, Unknown, items_of, nothing_more, optional, required,
+    text_of,
 };
+use super::walk::{Linter, quote_text};
 use crate::statement::ResourceDescriptor;
 
 /// The extension key under which a decision of our gate keeps its details.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::Predicate;
 use super::provenance::in_order;
-use super::rules::{Form, Linter, Section, Specification, Unknown, optional, required};
+use super::rules::{Form, Section, Specification, Unknown, optional, required};
+use super::walk::Linter;
 
 /// in-toto vulns v0.2: the result of one vulnerability scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

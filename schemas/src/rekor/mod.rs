@@ -27,7 +27,7 @@ use crate::merkle;
 mod entry;
 mod request;
 
-pub use entry::{Checkpoint, InclusionProof, InclusionPromise, KindVersion, TlogEntry};
+pub use entry::{Checkpoint, InclusionProof, InclusionPromise, KeyId, KindVersion, TlogEntry};
 pub use request::{DsseRequest, HashedRekordRequest, RequestError, WriteRequest};
 
 /// `kind` of every entry that is written.

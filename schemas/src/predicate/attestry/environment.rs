@@ -9,9 +9,10 @@ use crate::digest::DigestSet;
 use crate::predicate::Predicate;
 use crate::predicate::provenance::in_order;
 use crate::predicate::rules::{
-    Form, Linter, Section, Specification, Unknown, items_of, optional, quote, required,
+    Form, Section, Specification, Unknown, items_of, optional, required,
 };
 use crate::predicate::time::UtcTime;
+use crate::predicate::walk::{Linter, quote};
 
 /// The most checks of a readiness statement, and the most findings of a secret-scan statement.
 pub const MAX_RESULTS: usize = 10_000;

@@ -9,9 +9,10 @@ use crate::digest::DigestSet;
 use crate::key::Fingerprint;
 use crate::predicate::Predicate;
 use crate::predicate::rules::{
-    Form, Linter, Section, Specification, Unknown, nothing_more, optional, quote, required,
+    Form, Section, Specification, Unknown, nothing_more, optional, required,
 };
 use crate::predicate::time::UtcTime;
+use crate::predicate::walk::{Linter, quote};
 
 /// The first entry of a log: which log it is, and who keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -185,8 +186,12 @@ pub enum RevocationReason {
     Unspecified,
 }
 
+/// Writes down the specification of a closed predicate.
 macro_rules! closed {
-    ($(#[$doc:meta])* $spec:ident, $section:ident, $title:literal, $more:expr, [$($rule:expr),* $(,)?]) => {
+    (
+        $(#[$doc:meta])* $spec:ident, $section:ident, $title:literal, $more:expr,
+        [$($rule:expr),* $(,)?]
+    ) => {
         $(#[$doc])*
         pub(in crate::predicate) static $spec: Specification = Specification {
             name: concat!("Attestry ", $title, " v1"),
@@ -295,7 +300,7 @@ fn more_revocation(linter: &mut Linter<'_>, predicate: &Map<String, Value>) {
     let Some(signer) = predicate.get("signer").and_then(Value::as_object) else { return };
     linter.at("signer", |linter| match (signer.len(), signer.iter().next()) {
         (1, Some((name, value))) if name == "fingerprint" => linter.at(name, |linter| {
-            if !value.as_str().is_some_and(|text| text.parse::<Fingerprint>().is_ok()) {
+            if value.as_str().is_none_or(|text| text.parse::<Fingerprint>().is_err()) {
                 let expected = "SHA256: and 43 characters of base64";
                 linter.broken(CLAUSE, expected, &quote(value));
             }

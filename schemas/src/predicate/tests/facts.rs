@@ -85,23 +85,27 @@ fn provenance_gives_builder_sources_and_materials() {
 
 #[test]
 fn provenance_v0_2_gives_the_config_source_too() {
+    let git = |tag: &str| format!("git+https://example.com/a@{tag}");
     let found = facts(
         "https://slsa.dev/provenance/v0.2",
         &json!({
             "builder": { "id": "b" },
-            "invocation": { "configSource": {
-                "uri": "git+https://example.com/a@refs/tags/v1",
-                "digest": { "sha1": COMMIT }
-            } },
-            "materials": [{ "uri": "git+https://example.com/a@refs/tags/v1", "digest": { "sha1": COMMIT } }]
+            "invocation": {
+                "configSource": { "uri": git("v1"), "digest": { "sha1": COMMIT } }
+            },
+            "materials": [
+                { "uri": git("v1"), "digest": { "sha1": COMMIT } },
+                { "uri": git("v2"), "digest": { "sha1": COMMIT } }
+            ]
         }),
     );
     assert_eq!(found.builder_id.as_deref(), Some("b"));
-    assert_eq!(
-        found.sources,
-        [source("https://example.com/a", Some("refs/tags/v1"), Some(COMMIT))]
-    );
-    assert_eq!(found.materials.len(), 1);
+    let at = |tag| source("https://example.com/a", Some(tag), Some(COMMIT));
+    assert_eq!(found.sources, [at("v1"), at("v2")]);
+    assert_eq!(found.materials.len(), 2);
+    let config = json!({ "configSource": { "uri": git("v3"), "digest": { "sha1": COMMIT } } });
+    let alone = facts("https://slsa.dev/provenance/v0.2", &json!({ "invocation": config }));
+    assert_eq!((alone.sources, alone.materials), (vec![at("v3")], vec![]));
 }
 
 #[test]

@@ -773,6 +773,18 @@ fn spdx_2() {
                 missing("/spdxVersion", "predicate.spdxVersion", "SPDX 2.3, 6 Document creation"),
                 wrong("/spdxVersion", json!(2), "predicate.spdxVersion", "is a non-empty string"),
                 wrong("/spdxVersion", json!("2.3"), "predicate.spdxVersion", "the form SPDX-M.N"),
+                wrong(
+                    "/spdxVersion",
+                    json!("SPDX-3.0"),
+                    "predicate.spdxVersion",
+                    "the form SPDX-M.N",
+                ),
+                wrong(
+                    "/spdxVersion",
+                    json!("SPDX-2.x"),
+                    "predicate.spdxVersion",
+                    "the form SPDX-M.N",
+                ),
                 missing("/dataLicense", "predicate.dataLicense", "dataLicense is required"),
                 wrong("/dataLicense", json!("MIT"), "predicate.dataLicense", "6.2 Data license"),
                 missing("/SPDXID", "predicate.SPDXID", "SPDXID is required"),

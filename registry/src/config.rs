@@ -1,0 +1,319 @@
+//! The server's settings: flags over environment over file over defaults.
+//!
+//! Each setting stands once, in the table below, with its default and its meaning; the flag
+//! `--max-body-bytes`, the variable `ATTESTRY_REGISTRY_MAX_BODY_BYTES` and the key `max_body_bytes`
+//! of the file follow from its name. The file is TOML: [`FILE_NAME`] in the data folder, or the one
+//! that is named. An unknown key is an error. Secrets are not settings.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use attestry_schemas::key::{KeyError, PublicKey};
+use serde::Deserialize;
+
+/// The name of the settings' file in the data folder.
+pub const FILE_NAME: &str = "attestry-registry.toml";
+
+/// The most bytes of a settings' file or a key file that are read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The most trusted keys.
+const MAX_TRUSTED_KEYS: usize = 10_000;
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("cannot read {}, which {named_by} names", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The flag or setting that names it.
+        named_by: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The file is not the TOML that was expected; the detail has line and column.
+    #[error("{} does not hold valid settings: {detail}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// A setting has a value that it may not have.
+    #[error("the setting {name} must be {expected}, found {found}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it was set to.
+        found: String,
+    },
+    /// A trusted key cannot be read as a key.
+    #[error("the trusted key {origin} is not a PEM public key")]
+    TrustedKey {
+        /// The file, or the key's place in the list.
+        origin: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people at a terminal.
+    #[default]
+    Human,
+    /// One JSON object per line, for programs.
+    Json,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// Declares every setting once: as an optional flag, variable and key, and as a value.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $variable:literal;)+) => {
+        /// Settings as one source gives them; what it leaves out is for the next.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, clap::Args)]
+        #[serde(deny_unknown_fields)]
+        pub struct Settings {
+            $(
+                $(#[doc = $doc])+
+                #[arg(long, env = $variable, hide_env_values = true)]
+                pub $name: Option<$type>,
+            )+
+            /// Public key whose envelopes are accepted: a PEM file; in the settings' file also PEM text. Repeatable
+            #[arg(
+                long = "trusted-key",
+                value_name = "FILE",
+                env = "ATTESTRY_REGISTRY_TRUSTED_KEYS",
+                value_delimiter = ','
+            )]
+            pub trusted_keys: Option<Vec<String>>,
+            /// URL that clients use, such as https://attestry.example.com; `init` sets it otherwise
+            #[arg(long, env = "ATTESTRY_REGISTRY_PUBLIC_URL", value_name = "URL")]
+            pub public_url: Option<String>,
+            /// Whether reading needs a token [default: false on a loopback address, else true]
+            #[arg(long, env = "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_READS")]
+            pub require_token_for_reads: Option<bool>,
+        }
+
+        /// The settings in force.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $name: $type,)+
+            /// Public keys whose envelopes are accepted.
+            pub trusted_keys: Vec<PublicKey>,
+            /// URL that clients use, when it differs from the one `init` was given.
+            pub public_url: Option<String>,
+            /// Whether reading needs a token.
+            pub require_token_for_reads: bool,
+        }
+
+        impl Config {
+            fn merge(
+                flags: Settings,
+                file: Settings,
+                trusted_keys: Vec<PublicKey>,
+            ) -> Self {
+                $(let $name = flags.$name.or(file.$name).unwrap_or_else(|| $default);)+
+                let reads = flags.require_token_for_reads.or(file.require_token_for_reads);
+                Self {
+                    trusted_keys,
+                    public_url: flags.public_url.or(file.public_url),
+                    require_token_for_reads: reads.unwrap_or(!listen.ip().is_loopback()),
+                    $($name,)+
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address to listen on [default: 127.0.0.1:8080]
+    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "ATTESTRY_REGISTRY_LISTEN";
+    /// Whether envelopes of other keys are accepted, too, and labelled as of an unknown signer [default: false]
+    accept_unknown_signers: bool = false, "ATTESTRY_REGISTRY_ACCEPT_UNKNOWN_SIGNERS";
+    /// Whether writing needs a token [default: true]
+    require_token_for_writes: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_WRITES";
+    /// Largest body of a request for attestations, in bytes [default: 8 MiB]
+    max_body_bytes: usize = 8 << 20, "ATTESTRY_REGISTRY_MAX_BODY_BYTES";
+    /// Most envelopes or bundles in one request [default: 1000]
+    max_items_per_request: usize = 1000, "ATTESTRY_REGISTRY_MAX_ITEMS_PER_REQUEST";
+    /// Largest content, in bytes [default: 16 GiB]
+    max_content_bytes: u64 = 16 << 30, "ATTESTRY_REGISTRY_MAX_CONTENT_BYTES";
+    /// Most submissions that wait for the log; one more is answered 503 [default: 4096]
+    queue_capacity: usize = 4096, "ATTESTRY_REGISTRY_QUEUE_CAPACITY";
+    /// Most submissions in one commit [default: 1024]
+    max_batch: usize = 1024, "ATTESTRY_REGISTRY_MAX_BATCH";
+    /// Most connections at once [default: 1024]
+    max_connections: usize = 1024, "ATTESTRY_REGISTRY_MAX_CONNECTIONS";
+    /// Longest time for the head of a request to arrive, in milliseconds [default: 10000]
+    header_timeout_ms: u64 = 10_000, "ATTESTRY_REGISTRY_HEADER_TIMEOUT_MS";
+    /// Longest time for a request to be answered, in milliseconds; not for content [default: 30000]
+    request_timeout_ms: u64 = 30_000, "ATTESTRY_REGISTRY_REQUEST_TIMEOUT_MS";
+    /// Longest time for content to arrive or leave, in milliseconds [default: 3600000]
+    content_timeout_ms: u64 = 3_600_000, "ATTESTRY_REGISTRY_CONTENT_TIMEOUT_MS";
+    /// Longest time that an idle connection is kept, in milliseconds [default: 75000]
+    keep_alive_ms: u64 = 75_000, "ATTESTRY_REGISTRY_KEEP_ALIVE_MS";
+    /// Longest time for requests under way to end at shutdown, in milliseconds [default: 30000]
+    shutdown_timeout_ms: u64 = 30_000, "ATTESTRY_REGISTRY_SHUTDOWN_TIMEOUT_MS";
+    /// Threads that serve connections [default: one per processor]
+    worker_threads: usize = processors(), "ATTESTRY_REGISTRY_WORKER_THREADS";
+    /// Memory for cached blocks of the store, in bytes [default: 32 MiB]
+    block_cache_bytes: usize = 32 << 20, "ATTESTRY_REGISTRY_BLOCK_CACHE_BYTES";
+    /// Memory for unflushed writes of each family of the store, in bytes [default: 8 MiB]
+    write_buffer_bytes: usize = 8 << 20, "ATTESTRY_REGISTRY_WRITE_BUFFER_BYTES";
+    /// How log lines are written [default: human]
+    log_format: LogFormat = LogFormat::Human, "ATTESTRY_REGISTRY_LOG_FORMAT";
+    /// What is logged: a level, or directives such as `info,attestry_registry=debug` [default: info]
+    log_level: String = "info".to_owned(), "ATTESTRY_REGISTRY_LOG_LEVEL";
+}
+
+impl Config {
+    /// Settles the settings: `flags`, which clap has read from the command line and the environment,
+    /// over the file `named`, or else [`FILE_NAME`] in `data` when there is one, over the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(data: &Path, named: Option<&Path>, flags: Settings) -> Result<Self, ConfigError> {
+        let path = named.map_or_else(|| data.join(FILE_NAME), Path::to_owned);
+        let file = read_settings(&path, named.is_some())?;
+        // A path in the file is relative to the file, one of a flag to where it was given.
+        let trusted_keys = match (&flags.trusted_keys, &file.trusted_keys) {
+            (Some(keys), _) => trusted_keys(keys, Path::new(""))?,
+            (None, Some(keys)) => trusted_keys(keys, path.parent().unwrap_or(Path::new("")))?,
+            (None, None) => Vec::new(),
+        };
+        let config = Self::merge(flags, file, trusted_keys);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let bytes = |bytes: usize| bytes as u64;
+        // The lower bounds keep one ordinary request possible; the upper ones keep a slip of the
+        // keyboard from taking all memory or waiting for years.
+        let ranges = [
+            ("max_body_bytes", bytes(self.max_body_bytes), 1 << 10, 1 << 30),
+            ("max_items_per_request", bytes(self.max_items_per_request), 1, 100_000),
+            ("max_content_bytes", self.max_content_bytes, 1 << 10, 1 << 50),
+            ("queue_capacity", bytes(self.queue_capacity), 1, 1 << 20),
+            ("max_batch", bytes(self.max_batch), 1, 1 << 16),
+            ("max_connections", bytes(self.max_connections), 1, 1 << 20),
+            ("header_timeout_ms", self.header_timeout_ms, 100, DAY_MS),
+            ("request_timeout_ms", self.request_timeout_ms, 100, DAY_MS),
+            ("content_timeout_ms", self.content_timeout_ms, 100, 7 * DAY_MS),
+            ("keep_alive_ms", self.keep_alive_ms, 0, DAY_MS),
+            ("shutdown_timeout_ms", self.shutdown_timeout_ms, 0, DAY_MS),
+            ("worker_threads", bytes(self.worker_threads), 1, 1024),
+            ("block_cache_bytes", bytes(self.block_cache_bytes), 1 << 20, 1 << 40),
+            ("write_buffer_bytes", bytes(self.write_buffer_bytes), 1 << 16, 1 << 32),
+        ];
+        for (name, found, least, most) in ranges {
+            if !(least..=most).contains(&found) {
+                let expected = format!("from {least} to {most}");
+                return Err(ConfigError::OutOfRange { name, expected, found: found.to_string() });
+            }
+        }
+        if self.log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            let expected = "a level such as info, or directives such as info,actix_web=warn";
+            return Err(invalid("log_level", expected, &self.log_level));
+        }
+        match &self.public_url {
+            Some(url) if !is_origin(url) => Err(invalid(
+                "public_url",
+                "http:// or https://, a host name, and at most a port",
+                url,
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn invalid(name: &'static str, expected: &str, found: &str) -> ConfigError {
+    ConfigError::OutOfRange { name, expected: expected.to_owned(), found: format!("{found:?}") }
+}
+
+/// Whether the text is a scheme, a host and perhaps a port: what a log's origin is made from.
+fn is_origin(url: &str) -> bool {
+    let Ok(uri) = url.parse::<actix_web::http::Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_host = uri.host().is_some_and(|host| !host.is_empty());
+    is_web && has_host && !url.contains('@') && uri.path() == "/" && uri.query().is_none()
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A file that was not named may be missing.
+fn read_settings(path: &Path, is_named: bool) -> Result<Settings, ConfigError> {
+    let text = match read_text(path, "--config") {
+        Err(ConfigError::Unreadable { source, .. })
+            if !is_named && source.kind() == io::ErrorKind::NotFound =>
+        {
+            return Ok(Settings::default());
+        }
+        text => text?,
+    };
+    toml::from_str(&text).map_err(|error| {
+        let detail = error.to_string().trim_end().to_owned();
+        ConfigError::Malformed { path: path.to_owned(), detail }
+    })
+}
+
+fn read_text(path: &Path, named_by: &'static str) -> Result<String, ConfigError> {
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            let detail = format!("the file is larger than {MAX_FILE_BYTES} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, detail));
+        }
+        Ok(text)
+    };
+    read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), named_by, source })
+}
+
+/// Reads keys, each given as PEM text or as the path of a PEM file.
+fn trusted_keys(entries: &[String], base: &Path) -> Result<Vec<PublicKey>, ConfigError> {
+    if entries.len() > MAX_TRUSTED_KEYS {
+        let expected = format!("at most {MAX_TRUSTED_KEYS} keys");
+        let found = format!("{} keys", entries.len());
+        return Err(ConfigError::OutOfRange { name: "trusted_keys", expected, found });
+    }
+    let read = |(place, entry): (usize, &String)| {
+        let (origin, pem) = if entry.trim_start().starts_with("-----BEGIN") {
+            (format!("number {} of trusted_keys", place + 1), entry.clone())
+        } else {
+            let path = base.join(entry);
+            let pem = read_text(&path, "trusted_keys")?;
+            (path.display().to_string(), pem)
+        };
+        PublicKey::from_pem(&pem).map_err(|source| ConfigError::TrustedKey { origin, source })
+    };
+    let mut keys: Vec<PublicKey> =
+        entries.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests;

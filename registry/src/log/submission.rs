@@ -1,0 +1,289 @@
+//! What the sequencer is given: a leaf, and what the store keeps beside it.
+//!
+//! Only verified values become submissions; the index terms and graph edges are taken from the
+//! statement here, in one place, so that `fsck` can take them again and compare.
+
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::dsse::Envelope;
+use attestry_schemas::key::{Fingerprint, PublicKey};
+use attestry_schemas::merkle;
+use attestry_schemas::predicate;
+use attestry_schemas::rekor::Entry;
+use attestry_schemas::statement::Statement;
+use attestry_schemas::verify::{SignedMessage, SignedStatement, Verified};
+
+use crate::store::key::{Edge, EdgeKind, Term, TermKind};
+use crate::store::record::{Kind, MAX_RECORDED_SUBJECTS, RecordedSubject};
+
+/// A leaf with its payload, ready for the sequencer.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The leaf's body.
+    pub body: Vec<u8>,
+    /// The leaf's hash.
+    pub leaf_hash: Sha256,
+    /// What the store keeps beside the leaf.
+    pub payload: Payload,
+}
+
+/// What the store keeps beside a leaf.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// What the leaf stands for.
+    pub kind: Kind,
+    /// The digest of `bytes`; of the leaf's body when there are none.
+    pub digest: Sha256,
+    /// The bytes that are kept as content.
+    pub bytes: Vec<u8>,
+    /// The namespace.
+    pub namespace: String,
+    /// The key that signed.
+    pub signer: Fingerprint,
+    /// Whether the registry is told to trust that key.
+    pub signer_known: bool,
+    /// The predicate type, for envelopes.
+    pub predicate_type: Option<String>,
+    /// The subjects that listings show.
+    pub subjects: Vec<RecordedSubject>,
+    /// How many subjects there are.
+    pub subject_count: u64,
+    /// The terms by which it is found.
+    pub terms: Vec<Term>,
+    /// The edges of the graph that it proves.
+    pub edges: Vec<Edge>,
+}
+
+impl Submission {
+    /// The submission of a verified envelope. `bytes` is the envelope as it was sent.
+    #[must_use]
+    pub fn of_statement(
+        signed: &Verified<SignedStatement>,
+        bytes: Vec<u8>,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Self {
+        let signed = signed.get();
+        Self::new(&signed.entry, |_| {
+            statement_payload(&signed.statement, &signed.key, bytes, namespace, signer_known)
+        })
+    }
+
+    /// The submission of a verified signature over an artifact's digest. The stored bytes are its
+    /// bundle without log entries, in canonical form.
+    #[must_use]
+    pub fn of_message(
+        signed: &Verified<SignedMessage>,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Self {
+        let signed = signed.get();
+        let content = Content::Message(signed.message.clone());
+        let bytes = Bundle::of_key(&signed.key, content).to_json();
+        Self::new(&signed.entry, |_| {
+            let (kind, digest) = (Kind::Message, signed.message.digest.clone());
+            digest_payload(kind, digest, &signed.key, bytes, namespace, signer_known)
+        })
+    }
+
+    /// The submission of a verified entry of which nothing but the digest is known.
+    #[must_use]
+    pub fn of_entry(
+        entry: &Entry,
+        key: &PublicKey,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Self {
+        Self::new(entry, |_| {
+            let digest = entry.digest.into();
+            digest_payload(Kind::Entry, digest, key, Vec::new(), namespace, signer_known)
+        })
+    }
+
+    fn new(entry: &Entry, payload: impl FnOnce(&[u8]) -> Payload) -> Self {
+        let body = entry.body();
+        let leaf_hash = merkle::leaf_hash(&body);
+        let mut payload = payload(&body);
+        payload.digest = match payload.kind {
+            Kind::Entry => Sha256::of(&body),
+            Kind::Envelope | Kind::Message => Sha256::of(&payload.bytes),
+        };
+        Self { body, leaf_hash, payload }
+    }
+
+    /// Takes a payload again from what is stored, as it was taken when it came.
+    ///
+    /// # Errors
+    /// What does not parse, in words.
+    pub fn from_stored(
+        kind: Kind,
+        body: &[u8],
+        bytes: Vec<u8>,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Result<Self, String> {
+        let words = |e: &(dyn std::error::Error + 'static)| attestry_schemas::problem::chain(e);
+        let entry = Entry::parse(body).map_err(|e| words(&e))?;
+        let attestry_schemas::rekor::Verifier::PublicKey(key) = &entry.verifier else {
+            return Err("the leaf was not made by a key".to_owned());
+        };
+        let keys = [key.clone()];
+        let submission = match kind {
+            Kind::Entry => Self::of_entry(&entry, key, namespace, signer_known),
+            Kind::Envelope => {
+                let envelope = Envelope::parse(&bytes).map_err(|e| words(&e))?;
+                let signed = attestry_schemas::verify::envelope(&envelope, &keys)
+                    .map_err(|e| words(&e))?;
+                Self::of_statement(&signed, bytes, namespace, signer_known)
+            }
+            Kind::Message => {
+                let bundle = Bundle::parse(&bytes).map_err(|e| words(&e))?;
+                let Content::Message(message) = &bundle.content else {
+                    return Err("expected a message signature, found an envelope".to_owned());
+                };
+                let signed =
+                    attestry_schemas::verify::message(message, &keys).map_err(|e| words(&e))?;
+                Self::of_message(&signed, namespace, signer_known)
+            }
+        };
+        if submission.body == body { Ok(submission) } else { Err("the leaf records another signature".to_owned()) }
+    }
+}
+
+fn digest_payload(
+    kind: Kind,
+    artifact: Digest,
+    key: &PublicKey,
+    bytes: Vec<u8>,
+    namespace: &str,
+    signer_known: bool,
+) -> Payload {
+    let signer = key.fingerprint();
+    let terms = vec![
+        Term::new(TermKind::Subject, artifact.to_string()),
+        Term::new(TermKind::Signer, signer.to_string()),
+        Term::new(TermKind::Namespace, namespace),
+    ];
+    let edges = vec![Edge {
+        from: artifact.to_string(),
+        kind: EdgeKind::SignedBy,
+        to: signer.to_string(),
+    }];
+    Payload {
+        kind,
+        digest: Sha256([0; 32]),
+        bytes,
+        namespace: namespace.to_owned(),
+        signer,
+        signer_known,
+        predicate_type: None,
+        subjects: vec![RecordedSubject { name: None, digests: vec![artifact] }],
+        subject_count: 1,
+        terms,
+        edges,
+    }
+}
+
+fn statement_payload(
+    statement: &Statement,
+    key: &PublicKey,
+    bytes: Vec<u8>,
+    namespace: &str,
+    signer_known: bool,
+) -> Payload {
+    let signer = key.fingerprint();
+    let (terms, edges) = index(statement, &signer, namespace);
+    let subjects = statement.subject.iter().take(MAX_RECORDED_SUBJECTS).map(|subject| {
+        let digests = subject.digest.iter().flat_map(|set| set.iter().collect::<Vec<_>>());
+        RecordedSubject { name: subject.name.clone(), digests: digests.collect() }
+    });
+    Payload {
+        kind: Kind::Envelope,
+        digest: Sha256([0; 32]),
+        bytes,
+        namespace: namespace.to_owned(),
+        signer,
+        signer_known,
+        predicate_type: Some(statement.predicate_type.clone()),
+        subjects: subjects.collect(),
+        subject_count: statement.subject.len() as u64,
+        terms,
+        edges,
+    }
+}
+
+/// The terms and edges of a statement, sorted and each once.
+fn index(
+    statement: &Statement,
+    signer: &Fingerprint,
+    namespace: &str,
+) -> (Vec<Term>, Vec<Edge>) {
+    let facts = predicate::facts(&statement.predicate_type, &statement.predicate);
+    let mut terms = vec![
+        Term::new(TermKind::PredicateType, statement.predicate_type.clone()),
+        Term::new(TermKind::Signer, signer.to_string()),
+        Term::new(TermKind::Namespace, namespace),
+    ];
+    let mut add = |kind: TermKind, value: &str| terms.push(Term::new(kind, value));
+    if let Some(known) = predicate::from_uri(&statement.predicate_type) {
+        add(TermKind::TypeName, known.short);
+    }
+    // What the subjects are tied to, with the kind of the tie.
+    let mut ties = vec![
+        (EdgeKind::SignedBy, signer.to_string()),
+        (EdgeKind::Attests, statement.predicate_type.clone()),
+    ];
+    if let Some(builder) = &facts.builder_id {
+        add(TermKind::Builder, builder);
+        ties.push((EdgeKind::BuiltBy, builder.clone()));
+    }
+    for source in &facts.sources {
+        add(TermKind::Source, &source.repository);
+        if let Some(commit) = &source.commit {
+            add(TermKind::Commit, commit);
+            ties.push((EdgeKind::BuiltFromCommit, format!("gitCommit:{commit}")));
+        }
+    }
+    for digest in facts.materials.iter().flat_map(|m| &m.digests) {
+        add(TermKind::Material, &digest.to_string());
+        ties.push((EdgeKind::BuiltFrom, digest.to_string()));
+    }
+    for purl in &facts.purls {
+        add(TermKind::Component, purl);
+        ties.push((EdgeKind::Contains, purl.clone()));
+    }
+    for (kind, value) in
+        [(TermKind::Verdict, &facts.verdict), (TermKind::Environment, &facts.environment)]
+    {
+        if let Some(value) = value {
+            add(kind, value);
+        }
+    }
+    for name in statement.subject.iter().filter_map(|s| s.name.as_deref()) {
+        add(TermKind::SubjectName, name);
+    }
+    let mut edges = Vec::new();
+    for digest in statement.subject_digests() {
+        let from = digest.to_string();
+        add(TermKind::Subject, &from);
+        // The graph hangs on the first digests; a statement of a thousand subjects and a
+        // thousand materials is not a million edges.
+        if edges.len() < MAX_EDGES {
+            let edge = |(kind, to): &(EdgeKind, String)| Edge {
+                from: from.clone(),
+                kind: *kind,
+                to: to.clone(),
+            };
+            edges.extend(ties.iter().map(edge));
+        }
+    }
+    terms.sort();
+    terms.dedup();
+    edges.sort();
+    edges.dedup();
+    edges.truncate(MAX_EDGES);
+    (terms, edges)
+}
+
+/// The most edges that one statement adds to the graph.
+pub const MAX_EDGES: usize = 4096;

@@ -1,0 +1,410 @@
+//! The only file that knows RocksDB.
+//!
+//! The interface is narrow on purpose: get, ordered scan, cursor, snapshot, one atomic synced
+//! commit, and an online copy. A distributed engine would plug in here.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRawIterator, DBRecoveryMode, ErrorKind, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+/// The column families. Their names are the contract for `fsck`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// The store's version and the checkpoints.
+    Meta,
+    /// SHA-256 → bytes, for content up to [`super::content::INLINE_LIMIT_BYTES`].
+    Content,
+    /// Sequence → CBOR record.
+    Statements,
+    /// Index → the leaf's body.
+    Leaves,
+    /// Level and index → hashes.
+    Tiles,
+    /// Term and sequence → nothing.
+    Postings,
+    /// Node, direction, kind, node and sequence → nothing.
+    Edges,
+    /// Leaf hash or attestation digest → sequence.
+    Lookups,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: &'static [Self] = &[
+        Self::Meta,
+        Self::Content,
+        Self::Statements,
+        Self::Leaves,
+        Self::Tiles,
+        Self::Postings,
+        Self::Edges,
+        Self::Lookups,
+    ];
+
+    /// The name at rest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Content => "content",
+            Self::Statements => "statements",
+            Self::Leaves => "leaves",
+            Self::Tiles => "tiles",
+            Self::Postings => "postings",
+            Self::Edges => "edges",
+            Self::Lookups => "lookups",
+        }
+    }
+}
+
+/// Why the engine failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// Another process holds the store.
+    #[error("the store {} is in use by another process; stop it first", .path.display())]
+    Locked {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// The device is full or failing; the write did not happen.
+    #[error("the store cannot be written or read: {detail}")]
+    Io {
+        /// What the system said.
+        detail: String,
+    },
+    /// Bytes at rest are not what was written.
+    #[error("the store is damaged: {detail}; restore a backup, or run attestry-registry fsck to see what is affected")]
+    Corruption {
+        /// What the engine met.
+        detail: String,
+    },
+    /// Anything else the engine refuses.
+    #[error("the store failed: {detail}")]
+    Other {
+        /// What the engine said.
+        detail: String,
+    },
+}
+
+fn failed(error: rocksdb::Error) -> EngineError {
+    let kind = error.kind();
+    let detail = error.into_string();
+    match kind {
+        ErrorKind::Corruption => EngineError::Corruption { detail },
+        ErrorKind::IOError => EngineError::Io { detail },
+        _ => EngineError::Other { detail },
+    }
+}
+
+/// How the engine is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Whether a commit waits for the disk. Off only in benches, to know what the disk costs.
+    pub sync: bool,
+    /// Memory for cached blocks, in bytes.
+    pub block_cache_bytes: usize,
+    /// Memory for each family's unflushed writes, in bytes.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { sync: true, block_cache_bytes: 32 << 20, write_buffer_bytes: 8 << 20 }
+    }
+}
+
+/// An open store.
+pub struct Engine {
+    db: DB,
+    sync: bool,
+}
+
+/// Writes that happen together or not at all.
+#[derive(Default)]
+pub struct Batch {
+    puts: Vec<(Family, Vec<u8>, Vec<u8>)>,
+}
+
+impl Batch {
+    /// Adds one write.
+    pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.puts.push((family, key.into(), value.into()));
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty()
+    }
+}
+
+impl Engine {
+    /// Opens the store in `path`, creating it when it is not there.
+    ///
+    /// # Errors
+    /// [`EngineError::Locked`] when another process has it, [`EngineError::Corruption`] when a
+    /// part of it is damaged.
+    pub fn open(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
+        let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        let families = Family::ALL
+            .iter()
+            .map(|f| ColumnFamilyDescriptor::new(f.name(), family_options(*f, &cache, options)));
+        let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(|e| {
+            // RocksDB has no kind of its own for a held lock file.
+            if e.as_ref().contains("lock") && e.as_ref().contains("LOCK") {
+                EngineError::Locked { path: path.to_owned() }
+            } else {
+                failed(e)
+            }
+        })?;
+        Ok(Self { db, sync: options.sync })
+    }
+
+    fn family(&self, family: Family) -> &ColumnFamily {
+        self.db.cf_handle(family.name()).expect("every family is opened")
+    }
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.db.get_cf(self.family(family), key).map_err(failed)
+    }
+
+    /// Writes a batch: when this returns, it is on disk whole; when it fails, none of it is.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the disk is full or fails.
+    pub fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+        let mut writes = WriteBatch::default();
+        for (family, key, value) in batch.puts {
+            writes.put_cf(self.family(family), key, value);
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(self.sync);
+        self.db.write_opt(writes, &options).map_err(failed)
+    }
+
+    /// A view that later commits do not change.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { engine: self, inner: self.db.snapshot() }
+    }
+
+    /// Copies the store to a folder that is not there yet, while it is in use.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn copy_to(&self, folder: &Path) -> Result<(), EngineError> {
+        rocksdb::checkpoint::Checkpoint::new(&self.db)
+            .and_then(|checkpoint| checkpoint.create_checkpoint(folder))
+            .map_err(failed)
+    }
+
+    /// Writes what is in memory to tables, so that the next start has nothing to replay.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn flush(&self) -> Result<(), EngineError> {
+        let families: Vec<&ColumnFamily> = Family::ALL.iter().map(|f| self.family(*f)).collect();
+        self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default()).map_err(failed)
+    }
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_paranoid_checks(true);
+    // Every acknowledged commit was synced, so only the last record of the log can be torn, and it
+    // was never acknowledged. Damage anywhere else must stop the start: point-in-time recovery
+    // would drop acknowledged commits behind it without a word.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_open_files(512);
+    options.set_max_background_jobs(2);
+    options.set_max_total_wal_size(64 << 20);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(4 << 20);
+    options
+}
+
+fn family_options(family: Family, cache: &Cache, engine: EngineOptions) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_size(engine.write_buffer_bytes);
+    options.set_compression_type(match family {
+        // Hashes do not compress.
+        Family::Tiles | Family::Lookups => DBCompressionType::None,
+        _ => DBCompressionType::Zstd,
+    });
+    options
+}
+
+/// A view of the store at one moment.
+pub struct Snapshot<'e> {
+    engine: &'e Engine,
+    inner: rocksdb::Snapshot<'e>,
+}
+
+impl Snapshot<'_> {
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.inner.get_cf(self.engine.family(family), key).map_err(failed)
+    }
+
+    fn raw(&self, family: Family) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(true);
+        self.inner.raw_iterator_cf_opt(self.engine.family(family), options)
+    }
+
+    /// Visits the entries whose keys start with `prefix`, in order, from `from` on, until the
+    /// visitor breaks.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn visit(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        from: Option<&[u8]>,
+        mut visitor: impl FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let mut iterator = self.raw(family);
+        iterator.seek(from.unwrap_or(prefix));
+        while let Some((key, value)) = iterator.item() {
+            if !key.starts_with(prefix) || visitor(key, value).is_break() {
+                break;
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(failed)
+    }
+
+    /// The last entry whose key starts with `prefix`.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn last(
+        &self,
+        family: Family,
+        prefix: &[u8],
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, EngineError> {
+        let mut cursor = self.cursor(family, prefix.to_vec());
+        match cursor.seek_at_or_before(&[0xff; 16])? {
+            None => Ok(None),
+            Some(suffix) => {
+                let key = [prefix, &suffix].concat();
+                let value = self.get(family, &key)?;
+                Ok(value.map(|value| (key, value)))
+            }
+        }
+    }
+
+    /// A cursor over the keys that start with `prefix`.
+    #[must_use]
+    pub fn cursor(&self, family: Family, prefix: Vec<u8>) -> Cursor<'_> {
+        Cursor { iterator: self.raw(family), prefix }
+    }
+}
+
+/// A position among the keys of one prefix.
+pub struct Cursor<'s> {
+    iterator: DBRawIterator<'s>,
+    prefix: Vec<u8>,
+}
+
+impl Cursor<'_> {
+    /// Moves to the last key whose part behind the prefix is at most `suffix`; returns that part.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn seek_at_or_before(&mut self, suffix: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.iterator.seek_for_prev([self.prefix.as_slice(), suffix].concat());
+        let found = self.iterator.key().and_then(|k| k.strip_prefix(self.prefix.as_slice()));
+        let found = found.map(<[u8]>::to_vec);
+        self.iterator.status().map_err(failed)?;
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(folder: &Path) -> Engine {
+        Engine::open(folder, EngineOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_does_not_see_later_commits() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let before = engine.snapshot();
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, b"a".as_slice(), b"1".as_slice());
+        engine.commit(batch).unwrap();
+        assert_eq!(before.get(Family::Meta, b"a").unwrap(), None);
+        assert_eq!(engine.snapshot().get(Family::Meta, b"a").unwrap(), Some(b"1".to_vec()));
+    }
+
+    #[test]
+    fn a_second_process_is_told_that_the_store_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let _held = engine(folder.path());
+        let refusal = Engine::open(folder.path(), EngineOptions::default()).err().unwrap();
+        assert!(matches!(refusal, EngineError::Locked { .. }), "{refusal}");
+    }
+
+    #[test]
+    fn a_cursor_stays_inside_its_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let mut batch = Batch::default();
+        for key in ["a1", "b1", "b3", "c1"] {
+            batch.put(Family::Postings, key, b"".as_slice());
+        }
+        engine.commit(batch).unwrap();
+        let snapshot = engine.snapshot();
+        let mut cursor = snapshot.cursor(Family::Postings, b"b".to_vec());
+        assert_eq!(cursor.seek_at_or_before(b"2").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(cursor.seek_at_or_before(b"9").unwrap(), Some(b"3".to_vec()));
+        assert_eq!(cursor.seek_at_or_before(b"0").unwrap(), None);
+        let mut seen = Vec::new();
+        snapshot
+            .visit(Family::Postings, b"b", None, |k, _| {
+                seen.push(k.to_vec());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(seen, [b"b1".to_vec(), b"b3".to_vec()]);
+    }
+
+    #[test]
+    fn commits_survive_reopening_and_copies_are_stores() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("copy");
+        {
+            let engine = engine(&folder.path().join("db"));
+            let mut batch = Batch::default();
+            batch.put(Family::Meta, b"a".as_slice(), b"1".as_slice());
+            engine.commit(batch).unwrap();
+            engine.copy_to(&copy).unwrap();
+        }
+        for path in [folder.path().join("db"), copy] {
+            assert_eq!(engine(&path).get(Family::Meta, b"a").unwrap(), Some(b"1".to_vec()));
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The store: what is at rest, and how it comes to rest.
+//!
+//! Everything lands in one synced batch of the [`engine`], except content too large for it, which
+//! is a file of [`content`] before any batch refers to it. Those are the two commit points.
+//! [`Store`] writes; a [`Reader`] sees one moment and nothing later.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::tile::{self, Pyramid, TILE_WIDTH, TileError};
+
+// backup follows
+pub mod content;
+pub mod durable;
+pub mod engine;
+pub mod key;
+pub mod query;
+pub mod record;
+
+use content::{ContentError, ContentFile, ContentFiles, ContentWriter, INLINE_LIMIT_BYTES};
+use engine::{Batch, Engine, EngineError, EngineOptions, Family, Snapshot};
+use record::{Record, RecordError, StoredCheckpoint};
+
+/// The folder of the engine below the data folder.
+pub const ENGINE_FOLDER: &str = "db";
+/// The folder of large content below the data folder.
+pub const CONTENT_FOLDER: &str = "content";
+
+/// Why the store could not answer or write.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine failed.
+    #[error("the store's engine failed")]
+    Engine(#[source] EngineError),
+    /// A large-content file failed.
+    #[error("the store's content files failed")]
+    Content(#[source] ContentError),
+    /// A record is damaged or of another version.
+    #[error("a record cannot be read")]
+    Record(#[source] RecordError),
+    /// A tile is damaged.
+    #[error("a stored tile is damaged")]
+    Tile(#[source] TileError),
+    /// Something that other records refer to is not there.
+    #[error("the store has no {what}; it is damaged, run attestry-registry fsck")]
+    Missing {
+        /// What is missing.
+        what: String,
+    },
+    /// The store is of another version of the program.
+    #[error("expected a store of version {}, found {found}; run the version of attestry-registry that wrote it", record::RECORD_VERSION)]
+    Version {
+        /// The version that was found.
+        found: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the cause is a disk that is full or failing, so that a later try may succeed.
+    #[must_use]
+    pub fn is_storage(&self) -> bool {
+        matches!(
+            self,
+            Self::Engine(EngineError::Io { .. })
+                | Self::Content(ContentError::Io { .. } | ContentError::DiskFull { .. })
+        )
+    }
+}
+
+/// An open store.
+pub struct Store {
+    engine: Engine,
+    files: Arc<ContentFiles>,
+}
+
+/// Content, wherever it lies.
+pub enum Content {
+    /// In the engine.
+    Inline(Vec<u8>),
+    /// In a file.
+    File(ContentFile),
+}
+
+impl Store {
+    /// Opens the store below a data folder, creating it when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Version`] for a store of another version, otherwise as the parts fail.
+    pub fn open(data: &Path, options: EngineOptions) -> Result<Self, StoreError> {
+        let engine = Engine::open(&data.join(ENGINE_FOLDER), options).map_err(StoreError::Engine)?;
+        let files = ContentFiles::open(&data.join(CONTENT_FOLDER)).map_err(StoreError::Content)?;
+        let store = Self { engine, files: Arc::new(files) };
+        store.check_version()?;
+        Ok(store)
+    }
+
+    fn check_version(&self) -> Result<(), StoreError> {
+        let ours = record::RECORD_VERSION.to_be_bytes();
+        let found =
+            self.engine.get(Family::Meta, key::STORE_VERSION).map_err(StoreError::Engine)?;
+        match found {
+            Some(found) if found == ours => Ok(()),
+            Some(found) => Err(StoreError::Version { found: hex::encode(found) }),
+            None => {
+                let mut batch = Batch::default();
+                batch.put(Family::Meta, key::STORE_VERSION, ours);
+                self.commit(batch)
+            }
+        }
+    }
+
+    /// Commits a batch; see [`Engine::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    pub fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.engine.commit(batch).map_err(StoreError::Engine)
+    }
+
+    /// A view of this moment.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { snapshot: self.engine.snapshot(), files: &self.files }
+    }
+
+    /// Starts content of at most `limit_bytes` bytes.
+    #[must_use]
+    pub fn content_writer(&self, limit_bytes: u64) -> ContentWriter {
+        self.files.writer(limit_bytes)
+    }
+
+    /// Stores small content on its own, durably.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    pub fn put_small_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.put(Family::Content, digest.0, bytes);
+        self.commit(batch)
+    }
+
+    /// Makes content durable that a batch is about to refer to, when it is too large for the
+    /// batch itself; otherwise leaves it to the batch.
+    ///
+    /// # Errors
+    /// [`StoreError::Content`].
+    pub fn prepare_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
+        if is_inline(bytes) || self.files.contains(&digest).map_err(StoreError::Content)? {
+            return Ok(());
+        }
+        let mut writer = self.content_writer(bytes.len() as u64);
+        writer.write(bytes).map_err(StoreError::Content)?;
+        writer.finish(&digest).map(|_| ()).map_err(StoreError::Content)
+    }
+
+    /// The engine, for the online copy.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The large-content files.
+    #[must_use]
+    pub fn files(&self) -> &ContentFiles {
+        &self.files
+    }
+}
+
+/// Whether content of this size lies in the engine.
+#[must_use]
+pub fn is_inline(bytes: &[u8]) -> bool {
+    bytes.len() as u64 <= INLINE_LIMIT_BYTES
+}
+
+/// A view of the store at one moment.
+pub struct Reader<'s> {
+    snapshot: Snapshot<'s>,
+    files: &'s ContentFiles,
+}
+
+impl Reader<'_> {
+    /// The view of the engine.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot<'_> {
+        &self.snapshot
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.snapshot.get(family, key).map_err(StoreError::Engine)
+    }
+
+    /// The record of a sequence.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn record(&self, sequence: u64) -> Result<Option<Record>, StoreError> {
+        self.get(Family::Statements, &key::sequence(sequence))?
+            .map(|bytes| record::decode(&bytes, "attestation record").map_err(StoreError::Record))
+            .transpose()
+    }
+
+    /// The body of a leaf.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(Family::Leaves, &key::sequence(index))
+    }
+
+    /// The sequence of a leaf hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sequence_of_leaf(&self, leaf_hash: &Sha256) -> Result<Option<u64>, StoreError> {
+        Ok(self.get(Family::Lookups, &key::leaf_lookup(leaf_hash))?.and_then(|v| key::sequence_of(&v)))
+    }
+
+    /// The sequence of an attestation's digest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sequence_of_digest(&self, digest: &Sha256) -> Result<Option<u64>, StoreError> {
+        Ok(self.get(Family::Lookups, &key::digest_lookup(digest))?.and_then(|v| key::sequence_of(&v)))
+    }
+
+    /// The stored tile of a level and index, at its present width; width 0 when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tile(&self, level: u8, index: u64) -> Result<Pyramid, StoreError> {
+        let hashes = self.get(Family::Tiles, &key::tile(level, index))?.unwrap_or_default();
+        Pyramid::from_hashes(&hashes).map_err(StoreError::Tile)
+    }
+
+    /// The first `width` hashes of a stored tile, or nothing when it has fewer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tile_hashes(
+        &self,
+        level: u8,
+        index: u64,
+        width: u16,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.get(Family::Tiles, &key::tile(level, index))?;
+        Ok(stored.and_then(|hashes| hashes.get(..usize::from(width) * 32).map(<[u8]>::to_vec)))
+    }
+
+    /// The first `width` entries of an entry bundle, or nothing when there are fewer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry_bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(first) = index.checked_mul(u64::from(TILE_WIDTH)) else { return Ok(None) };
+        let (mut bundle, mut entries, mut fault) = (Vec::new(), 0, None);
+        let visit = |_: &[u8], body: &[u8]| {
+            if entries == width {
+                return ControlFlow::Break(());
+            }
+            match tile::append_entry(&mut bundle, body) {
+                Ok(()) => entries += 1,
+                Err(e) => {
+                    fault = Some(e);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        self.snapshot
+            .visit(Family::Leaves, &[], Some(&key::sequence(first)), visit)
+            .map_err(StoreError::Engine)?;
+        match fault {
+            Some(fault) => Err(StoreError::Tile(fault)),
+            None => Ok((entries == width).then_some(bundle)),
+        }
+    }
+
+    /// The checkpoint of a tree size, where a batch ended at that size.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn checkpoint(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.get(Family::Meta, &key::checkpoint(size))?
+            .map(|bytes| record::decode(&bytes, "checkpoint").map_err(StoreError::Record))
+            .transpose()
+    }
+
+    /// The newest checkpoint and its tree size.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn latest_checkpoint(&self) -> Result<Option<(u64, StoredCheckpoint)>, StoreError> {
+        let last =
+            self.snapshot.last(Family::Meta, key::CHECKPOINT_PREFIX).map_err(StoreError::Engine)?;
+        let Some((key, value)) = last else { return Ok(None) };
+        let missing = || StoreError::Missing { what: "size in a checkpoint's key".to_owned() };
+        let size = key::sequence_of(&key).ok_or_else(missing)?;
+        Ok(Some((size, record::decode(&value, "checkpoint").map_err(StoreError::Record)?)))
+    }
+
+    /// Content by its digest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn content(&self, digest: Sha256) -> Result<Option<Content>, StoreError> {
+        if let Some(bytes) = self.get(Family::Content, digest.as_bytes())? {
+            return Ok(Some(Content::Inline(bytes)));
+        }
+        let file = self.files.open_content(&digest).map_err(StoreError::Content)?;
+        Ok(file.map(Content::File))
+    }
+}

@@ -1,0 +1,178 @@
+//! Searching: the attestations that have all of some terms, newest first.
+//!
+//! Leapfrog: each term has its list of sequences in order. Whichever list is furthest behind the
+//! candidate moves the candidate down; when all agree, it is a result. The work is bounded by the
+//! shortest list, not by the longest.
+
+use std::ops::ControlFlow;
+
+use super::engine::{Cursor, Family};
+use super::key::{self, Term};
+use super::record::Record;
+use super::{Reader, StoreError};
+
+/// The most results of one page.
+pub const MAX_PAGE: usize = 1000;
+/// The most records that one page reads to filter by namespace.
+const MAX_READS: usize = 20_000;
+
+/// Whose attestations a caller may see. Every read of records passes [`Visibility::allows`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visibility {
+    /// Every namespace.
+    All,
+    /// One namespace and those below it.
+    Namespace(String),
+}
+
+impl Visibility {
+    /// Whether records of `namespace` may be seen.
+    #[must_use]
+    pub fn allows(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Namespace(allowed) => namespace
+                .strip_prefix(allowed.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        }
+    }
+}
+
+/// What to search for.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Every one of these must hold.
+    pub terms: Vec<Term>,
+    /// Logged at or after this time, Unix milliseconds.
+    pub since_ms: Option<i64>,
+    /// Logged at or before this time, Unix milliseconds.
+    pub until_ms: Option<i64>,
+    /// Whose attestations the caller may see.
+    pub visibility: Visibility,
+    /// Only sequences below this one: where the last page ended.
+    pub below: Option<u64>,
+    /// The most results, up to [`MAX_PAGE`].
+    pub limit: usize,
+}
+
+/// One page of results, newest first.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The results with their sequences.
+    pub records: Vec<(u64, Record)>,
+    /// Where the next page begins, when there may be more.
+    pub next_below: Option<u64>,
+}
+
+impl Reader<'_> {
+    /// Searches.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn search(&self, query: &Query) -> Result<Page, StoreError> {
+        let limit = query.limit.clamp(1, MAX_PAGE);
+        let mut lists = self.lists(&query.terms);
+        let mut page = Page::default();
+        let mut below = match (query.below, self.first_after(query.until_ms)?) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        for _ in 0..MAX_READS {
+            let Some(at_most) = below.map_or(Some(u64::MAX), |b| b.checked_sub(1)) else {
+                return Ok(page);
+            };
+            let Some(sequence) = agree(&mut lists, at_most)? else { return Ok(page) };
+            let missing = || StoreError::Missing { what: format!("record {sequence}") };
+            let record = self.record(sequence)?.ok_or_else(missing)?;
+            // Sequences and log times grow together, so everything further down is older.
+            if query.since_ms.is_some_and(|since| record.logged_at_ms < since) {
+                return Ok(page);
+            }
+            if page.records.len() == limit {
+                page.next_below = below;
+                return Ok(page);
+            }
+            below = Some(sequence);
+            if query.visibility.allows(&record.namespace) {
+                page.records.push((sequence, record));
+            }
+        }
+        page.next_below = below;
+        Ok(page)
+    }
+
+    fn lists(&self, terms: &[Term]) -> Vec<Cursor<'_>> {
+        if terms.is_empty() {
+            return vec![self.snapshot.cursor(Family::Statements, Vec::new())];
+        }
+        terms.iter().map(|t| self.snapshot.cursor(Family::Postings, t.prefix())).collect()
+    }
+
+    /// The first sequence that was logged after a time, by binary search.
+    fn first_after(&self, until_ms: Option<i64>) -> Result<Option<u64>, StoreError> {
+        let Some(until_ms) = until_ms else { return Ok(None) };
+        let size = self.latest_checkpoint()?.map_or(0, |(size, _)| size);
+        let (mut low, mut high) = (0, size);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let missing = || StoreError::Missing { what: format!("record {middle}") };
+            if self.record(middle)?.ok_or_else(missing)?.logged_at_ms <= until_ms {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Some(low))
+    }
+
+    /// Visits every posting or edge key; for `fsck`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn visit_keys(
+        &self,
+        family: Family,
+        mut visitor: impl FnMut(&[u8]),
+    ) -> Result<(), StoreError> {
+        self.snapshot
+            .visit(family, &[], None, |key, _| {
+                visitor(key);
+                ControlFlow::Continue(())
+            })
+            .map_err(StoreError::Engine)
+    }
+}
+
+/// The greatest sequence, at most `at_most`, that is in every list.
+fn agree(lists: &mut [Cursor<'_>], at_most: u64) -> Result<Option<u64>, StoreError> {
+    let mut candidate = at_most;
+    loop {
+        let before = candidate;
+        for list in lists.iter_mut() {
+            let found =
+                list.seek_at_or_before(&key::sequence(candidate)).map_err(StoreError::Engine)?;
+            match found.and_then(|suffix| key::sequence_of(&suffix)) {
+                Some(sequence) => candidate = sequence,
+                None => return Ok(None),
+            }
+        }
+        if candidate == before {
+            return Ok(Some(candidate));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_sees_itself_and_what_is_below_it() {
+        let visibility = Visibility::Namespace("pay/api".to_owned());
+        for (namespace, seen) in
+            [("pay/api", true), ("pay/api/x", true), ("pay/apix", false), ("pay", false)]
+        {
+            assert_eq!(visibility.allows(namespace), seen, "{namespace}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Records at rest: deterministic CBOR (RFC 8949 §4.2) with a version in front.
+//!
+//! A record that another version of the program wrote is refused, never misread.
+
+use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::key::Fingerprint;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of the records that this program writes.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Why a stored record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The bytes are not the CBOR of this record.
+    #[error("the stored {what} is damaged: {detail}")]
+    Damaged {
+        /// Which record.
+        what: &'static str,
+        /// What the decoder met.
+        detail: String,
+    },
+    /// Another version of the program wrote it.
+    #[error("expected version {RECORD_VERSION} of the stored {what}, found {found}; run the version of attestry-registry that wrote it")]
+    Version {
+        /// Which record.
+        what: &'static str,
+        /// Its version.
+        found: u32,
+    },
+}
+
+/// What a sequence number stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A DSSE envelope with an in-toto statement, stored as content.
+    Envelope,
+    /// A signature over an artifact's digest, stored as content.
+    Message,
+    /// A leaf that a stock client logged by digest alone; nothing but the leaf is stored.
+    Entry,
+}
+
+/// One subject of a statement, or the artifact of a message signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedSubject {
+    /// The name, where the statement gives one.
+    pub name: Option<String>,
+    /// Every digest of it.
+    pub digests: Vec<Digest>,
+}
+
+/// The record of one attestation: everything that a listing shows, so that listings read no
+/// content. Times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it stands for.
+    pub kind: Kind,
+    /// The digest of the stored bytes; for [`Kind::Entry`] of the leaf's body.
+    pub digest: Sha256,
+    /// The leaf's hash.
+    pub leaf_hash: Sha256,
+    /// When the log first held it.
+    pub logged_at_ms: i64,
+    /// The size of the tree of the batch that held it, whose checkpoint is kept.
+    pub batch_size: u64,
+    /// The namespace it belongs to.
+    pub namespace: String,
+    /// The key that signed it.
+    pub signer: Fingerprint,
+    /// Whether the signer was one that the registry is told to trust.
+    pub signer_known: bool,
+    /// The predicate type, for envelopes.
+    pub predicate_type: Option<String>,
+    /// What it is about; at most [`MAX_RECORDED_SUBJECTS`] are kept for listings, all are indexed.
+    pub subjects: Vec<RecordedSubject>,
+    /// How many subjects there are in all.
+    pub subject_count: u64,
+}
+
+/// The most subjects a record keeps for listings.
+pub const MAX_RECORDED_SUBJECTS: usize = 8;
+
+/// The checkpoint of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCheckpoint {
+    /// The signed note.
+    pub text: String,
+    /// When it was signed, Unix milliseconds.
+    pub signed_at_ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    r: T,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    v: u32,
+}
+
+/// Writes a record.
+#[must_use]
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    serde_cbor::to_vec(&Versioned { v: RECORD_VERSION, r: record })
+        .expect("records hold only strings, integers, lists and maps with text keys")
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// [`RecordError::Version`] for another version's, [`RecordError::Damaged`] otherwise.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, RecordError> {
+    let damaged =
+        |e: serde_cbor::Error| RecordError::Damaged { what, detail: e.to_string() };
+    let version: VersionOnly = serde_cbor::from_slice(bytes).map_err(damaged)?;
+    if version.v != RECORD_VERSION {
+        return Err(RecordError::Version { what, found: version.v });
+    }
+    serde_cbor::from_slice::<Versioned<T>>(bytes).map(|v| v.r).map_err(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> StoredCheckpoint {
+        StoredCheckpoint { text: "x".to_owned(), signed_at_ms: 5 }
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let read: StoredCheckpoint = decode(&encode(&checkpoint()), "checkpoint").unwrap();
+        assert_eq!(read, checkpoint());
+    }
+
+    #[test]
+    fn refuses_another_version_and_damaged_bytes() {
+        let other = serde_cbor::to_vec(&Versioned { v: 2, r: checkpoint() }).unwrap();
+        let read = decode::<StoredCheckpoint>(&other, "checkpoint");
+        assert!(matches!(read, Err(RecordError::Version { found: 2, .. })));
+        let mut bytes = encode(&checkpoint());
+        bytes.truncate(bytes.len() - 1);
+        let read = decode::<StoredCheckpoint>(&bytes, "checkpoint");
+        assert!(matches!(read, Err(RecordError::Damaged { .. })));
+    }
+}
