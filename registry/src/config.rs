@@ -131,12 +131,12 @@ macro_rules! settings {
             ) -> Self {
                 $(let $name = flags.$name.or(file.$name).unwrap_or_else(|| $default);)+
                 let reads = flags.require_token_for_reads.or(file.require_token_for_reads);
-                Self {
-                    trusted_keys,
-                    public_url: flags.public_url.or(file.public_url),
-                    require_token_for_reads: reads.unwrap_or(!listen.ip().is_loopback()),
-                    $($name,)+
-                }
+                let public_url = flags.public_url.or(file.public_url);
+                let mut config =
+                    Self { $($name,)+ trusted_keys, public_url, require_token_for_reads: true };
+                config.require_token_for_reads =
+                    reads.unwrap_or(!config.listen.ip().is_loopback());
+                config
             }
         }
     };
@@ -229,8 +229,8 @@ impl Config {
                 return Err(ConfigError::OutOfRange { name, expected, found: found.to_string() });
             }
         }
-        if self.log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
-            let expected = "a level such as info, or directives such as info,actix_web=warn";
+        if !self.log_level.split(',').all(is_log_directive) {
+            let expected = "a level (error, warn, info, debug, trace), or directives target=level";
             return Err(invalid("log_level", expected, &self.log_level));
         }
         match &self.public_url {
@@ -248,6 +248,13 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 fn invalid(name: &'static str, expected: &str, found: &str) -> ConfigError {
     ConfigError::OutOfRange { name, expected: expected.to_owned(), found: format!("{found:?}") }
+}
+
+/// Whether the text is a level or `target=level`. The subscriber would take a misspelt level for a
+/// target, and log nothing else.
+fn is_log_directive(text: &str) -> bool {
+    let level = text.rsplit_once('=').map_or(text, |(_, level)| level);
+    !level.is_empty() && level.parse::<tracing::level_filters::LevelFilter>().is_ok()
 }
 
 /// Whether the text is a scheme, a host and perhaps a port: what a log's origin is made from.

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::store::content::{ContentError, ContentFiles, Listed};
@@ -133,7 +134,8 @@ fn prepare(data: &Path, target: &Path) -> Result<PathBuf, BackupError> {
     }
     // Rebuilt from its components, because a trailing slash would put the suffix inside.
     let partial = durable::with_suffix(&target.components().collect::<PathBuf>(), ".partial");
-    match std::fs::create_dir(&partial) {
+    // It holds the log's key: for its owner alone, as the data folder is.
+    match std::fs::DirBuilder::new().mode(0o700).create(&partial) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(BackupError::PartialThere { path: partial });
         }
@@ -189,8 +191,8 @@ fn copy_content(content: &ContentFiles, to: &Path) -> Result<(u64, u64), BackupE
     let mut shards = std::collections::BTreeSet::new();
     for listed in content.list() {
         let Listed::Content { digest, size_bytes } = listed.map_err(failed)? else { continue };
-        let to = copied.path(digest);
-        link_or_copy(&content.path(digest), &to)?;
+        let to = copied.path(&digest);
+        link_or_copy(&content.path(&digest), &to)?;
         shards.extend(to.parent().map(Path::to_owned));
         files += 1;
         bytes += size_bytes;

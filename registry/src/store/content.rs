@@ -1,9 +1,9 @@
-//! Large content by digest: files `sha256/ab/<hex>` under the content folder (DESIGN §6).
+//! Content by digest: small content stays in memory for the caller's batch, large content streams
+//! to a file `sha256/ab/<hex>` under the content folder (DESIGN §6).
 //!
 //! A file that has its name is whole, synced and never changed again. Whether anything refers to it
 //! is the business of the batch that follows: a file that nothing refers to is harmless.
-//! `incoming/` holds what is being written; whatever a crash left there is removed at start. Small
-//! content is not for this module: the store keeps it in its engine.
+//! `incoming/` holds what is being written; whatever a crash left there is removed at start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,6 +17,9 @@ use sha2::Digest as _;
 
 use crate::fault::{self, FaultPoint};
 use crate::store::durable;
+
+/// Content up to this size lies in the engine's `content` family instead of a file.
+pub const INLINE_LIMIT_BYTES: u64 = 64 << 10;
 
 const READ_BUFFER_BYTES: usize = 256 << 10;
 
@@ -122,62 +125,38 @@ impl ContentFiles {
         &self.dir
     }
 
-    /// Starts to write a file of at most `limit_bytes`.
-    ///
-    /// # Errors
-    /// The disk's errors.
-    pub fn writer(&self, limit_bytes: u64) -> Result<ContentWriter, ContentError> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.incoming().join(format!("{number:016x}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.map_err(ContentError::at("creating", &path))?;
-        let incoming = Incoming { file, path, is_renamed: false };
-        let by_digest = self.by_digest();
-        Ok(ContentWriter {
-            incoming,
-            by_digest,
+    /// Starts to write content of at most `limit_bytes`. Nothing is on disk before the content
+    /// exceeds [`INLINE_LIMIT_BYTES`].
+    pub fn writer(self: &Arc<Self>, limit_bytes: u64) -> ContentWriter {
+        ContentWriter {
+            files: Arc::clone(self),
             hasher: sha2::Sha256::new(),
             size_bytes: 0,
             limit_bytes,
-        })
+            inline: Vec::new(),
+            incoming: None,
+        }
     }
 
     /// Opens the file of `digest`; nothing when there is none. Its bytes are not checked.
     ///
     /// # Errors
     /// The disk's errors.
-    pub fn read(&self, digest: Sha256) -> Result<Option<File>, ContentError> {
+    pub fn open_content(&self, digest: &Sha256) -> Result<Option<ContentFile>, ContentError> {
         let path = self.path(digest);
-        match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some).map_err(ContentError::at("opening", &path)),
-        }
-    }
-
-    /// Reads all of the file of `digest` and returns the digest that its bytes have; nothing when
-    /// there is no file.
-    ///
-    /// # Errors
-    /// The disk's errors.
-    pub fn rehash(&self, digest: Sha256) -> Result<Option<Sha256>, ContentError> {
-        let Some(mut file) = self.read(digest)? else { return Ok(None) };
-        let mut hasher = sha2::Sha256::new();
-        let mut buffer = vec![0; READ_BUFFER_BYTES];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(Some(Sha256(hasher.finalize().into()))),
-                Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ContentError::at("reading", &self.path(digest))(error)),
-            }
-        }
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(ContentError::at("opening", &path))?,
+        };
+        let size_bytes = file.metadata().map_err(ContentError::at("reading", &path))?.len();
+        Ok(Some(ContentFile { file, path, size_bytes }))
     }
 
     /// Whether there is a file of `digest`.
     ///
     /// # Errors
     /// The disk's errors.
-    pub fn contains(&self, digest: Sha256) -> Result<bool, ContentError> {
+    pub fn contains(&self, digest: &Sha256) -> Result<bool, ContentError> {
         let path = self.path(digest);
         path.try_exists().map_err(ContentError::at("looking for", &path))
     }
@@ -193,8 +172,9 @@ impl ContentFiles {
 
     /// Where the file of `digest` is, or would be.
     #[must_use]
-    pub fn path(&self, digest: Sha256) -> PathBuf {
-        path_below(&self.by_digest(), digest)
+    pub fn path(&self, digest: &Sha256) -> PathBuf {
+        let [first, ..] = *digest.as_bytes();
+        self.shard(first).join(digest.hex())
     }
 
     fn list_shard(&self, shard: u8) -> Result<Vec<Listed>, ContentError> {
@@ -211,7 +191,7 @@ impl ContentFiles {
             let name = entry.file_name();
             let digest = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
             listed.push(match digest {
-                Some(digest) if metadata.is_file() && self.path(digest) == entry.path() => {
+                Some(digest) if metadata.is_file() && self.path(&digest) == entry.path() => {
                     Listed::Content { digest, size_bytes: metadata.len() }
                 }
                 _ => Listed::Stray { path: entry.path() },
@@ -262,17 +242,58 @@ pub enum Listed {
     },
 }
 
-/// Writes a content file of unknown size in constant memory, hashing as it goes.
+/// Where finished content is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "inline content is lost unless the caller commits it"]
+pub enum Written {
+    /// At most [`INLINE_LIMIT_BYTES`]: the caller commits the bytes to the `content` family.
+    Inline {
+        /// The digest of the bytes.
+        digest: Sha256,
+        /// All of the content.
+        bytes: Vec<u8>,
+    },
+    /// A durable file: the caller may refer to it in a batch.
+    File {
+        /// The digest of the file.
+        digest: Sha256,
+        /// Its size.
+        size_bytes: u64,
+    },
+}
+
+impl Written {
+    /// The digest of the content.
+    #[must_use]
+    pub fn digest(&self) -> &Sha256 {
+        match self {
+            Self::Inline { digest, .. } | Self::File { digest, .. } => digest,
+        }
+    }
+
+    /// The size of the content.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Inline { bytes, .. } => bytes.len() as u64,
+            Self::File { size_bytes, .. } => *size_bytes,
+        }
+    }
+}
+
+/// Writes content of unknown size in constant memory, hashing as it goes.
 ///
 /// Dropping it before [`ContentWriter::finish`] removes what it wrote.
 #[derive(Debug)]
 #[must_use]
 pub struct ContentWriter {
-    incoming: Incoming,
-    by_digest: PathBuf,
+    files: Arc<ContentFiles>,
     hasher: sha2::Sha256,
     size_bytes: u64,
     limit_bytes: u64,
+    /// The content while it fits; empty once `incoming` is there.
+    inline: Vec<u8>,
+    incoming: Option<Incoming>,
 }
 
 impl ContentWriter {
@@ -287,7 +308,17 @@ impl ContentWriter {
         if size_bytes > limit_bytes {
             return Err(ContentError::TooLarge { limit_bytes });
         }
-        self.incoming.write(chunk)?;
+        if self.incoming.is_none() && size_bytes <= INLINE_LIMIT_BYTES {
+            self.inline.extend_from_slice(chunk);
+        } else {
+            let inline = std::mem::take(&mut self.inline);
+            let incoming = match &mut self.incoming {
+                Some(incoming) => incoming,
+                none => none.insert(Incoming::create(&self.files)?),
+            };
+            incoming.write(&inline)?;
+            incoming.write(chunk)?;
+        }
         self.hasher.update(chunk);
         self.size_bytes = size_bytes;
         Ok(())
@@ -299,25 +330,24 @@ impl ContentWriter {
         self.size_bytes
     }
 
-    /// Ends the content, checks it against the digest that was announced, and makes the file
-    /// durable under its name. Returns its size in bytes.
+    /// Ends the content, checks it against the digest that was announced, and makes a file durable.
     ///
     /// # Errors
     /// [`ContentError::DigestMismatch`] and the disk's errors; nothing is left then, but for a
     /// failure after the rename, which leaves a whole file that nothing refers to.
-    pub fn finish(self, expected: Sha256) -> Result<u64, ContentError> {
-        let found = Sha256(self.hasher.finalize().into());
-        if found != expected {
-            return Err(ContentError::DigestMismatch { expected, found });
+    pub fn finish(self, expected: &Sha256) -> Result<Written, ContentError> {
+        let digest = Sha256(self.hasher.finalize().into());
+        if digest != *expected {
+            return Err(ContentError::DigestMismatch { expected: *expected, found: digest });
         }
-        self.incoming.commit(&path_below(&self.by_digest, found))?;
-        Ok(self.size_bytes)
+        match self.incoming {
+            None => Ok(Written::Inline { digest, bytes: self.inline }),
+            Some(incoming) => {
+                incoming.commit(&self.files.path(&digest))?;
+                Ok(Written::File { digest, size_bytes: self.size_bytes })
+            }
+        }
     }
-}
-
-fn path_below(by_digest: &Path, digest: Sha256) -> PathBuf {
-    let hex = digest.hex();
-    by_digest.join(hex.get(..2).unwrap_or_default()).join(hex)
 }
 
 /// A temporary file, removed when dropped unless it was renamed.
@@ -329,6 +359,14 @@ struct Incoming {
 }
 
 impl Incoming {
+    fn create(files: &ContentFiles) -> Result<Self, ContentError> {
+        let number = files.next.fetch_add(1, Ordering::Relaxed);
+        let path = files.incoming().join(format!("{number:016x}"));
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.map_err(ContentError::at("creating", &path))?;
+        Ok(Self { file, path, is_renamed: false })
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
         self.file.write_all(bytes).map_err(ContentError::at("writing", &self.path))
     }
@@ -362,6 +400,63 @@ impl Drop for Incoming {
             let path = self.path.display();
             tracing::warn!(%error, %path, "an unfinished content file stays until the next start");
         }
+    }
+}
+
+/// An open content file. It can be read by many threads at once.
+#[derive(Debug)]
+pub struct ContentFile {
+    file: File,
+    path: PathBuf,
+    size_bytes: u64,
+}
+
+impl ContentFile {
+    /// The size of the content.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Reads from `offset` into `buffer` and returns how many bytes there were: fewer than asked
+    /// for only at the end.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ContentError> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ContentError::at("reading", &self.path)(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Reads all of the file and returns the digest that its bytes have.
+    ///
+    /// # Errors
+    /// The disk's errors.
+    pub fn rehash(&self) -> Result<Sha256, ContentError> {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = vec![0; READ_BUFFER_BYTES];
+        let mut offset = 0;
+        loop {
+            let read = self.read_at(offset, &mut buffer)?;
+            match buffer.get(..read) {
+                Some(chunk) if read > 0 => hasher.update(chunk),
+                _ => return Ok(Sha256(hasher.finalize().into())),
+            }
+            offset += read as u64;
+        }
+    }
+
+    /// The whole content as a stream from its start.
+    pub fn into_read(self) -> impl Read {
+        self.file
     }
 }
 

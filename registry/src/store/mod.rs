@@ -11,13 +11,15 @@ use std::sync::Arc;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::tile::{self, Pyramid, TILE_WIDTH, TileError};
 
-// backup follows
+pub mod backup;
 pub mod content;
 pub mod durable;
 pub mod engine;
 pub mod key;
 pub mod query;
 pub mod record;
+#[cfg(test)]
+mod recovery_tests;
 
 use content::{ContentError, ContentFile, ContentFiles, ContentWriter, INLINE_LIMIT_BYTES};
 use engine::{Batch, Engine, EngineError, EngineOptions, Family, Snapshot};

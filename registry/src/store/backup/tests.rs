@@ -55,10 +55,13 @@ fn a_backup_opens_with_everything_in_it() {
         let copied = Store::open(&target, EngineOptions::default()).unwrap();
         let value = copied.engine().get(Family::Leaves, b"key").unwrap();
         assert_eq!(value, Some(b"value".to_vec()));
-        assert_eq!(copied.files().rehash(data.large).unwrap(), Some(data.large));
+        let large = copied.files().open_content(&data.large).unwrap().unwrap();
+        assert_eq!(large.rehash().unwrap(), data.large);
         assert_eq!(std::fs::read(target.join("log.key")).unwrap(), b"secret");
         let mode = std::fs::metadata(target.join("log.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let mode = std::fs::metadata(&target).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "the copy holds the log's key");
         assert_eq!(std::fs::read(target.join("trust/root.json")).unwrap(), b"{}");
     }
     assert!(!data.path("backup.partial").exists());

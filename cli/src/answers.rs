@@ -1,0 +1,133 @@
+//! What the registry answers, as far as this program reads it. Further members are left alone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::client::Problem;
+
+/// `POST /v1/attestations`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Posted {
+    /// One for each line that was sent, in that order.
+    pub(crate) items: Vec<PostedItem>,
+}
+
+/// What became of one attestation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PostedItem {
+    /// Whether it is in the log.
+    pub(crate) status: PostedStatus,
+    /// The digest of its stored bytes.
+    pub(crate) digest: Option<String>,
+    /// Its place in the log.
+    pub(crate) index: Option<u64>,
+    /// The complete bundle, with the log's proof.
+    pub(crate) bundle: Option<Value>,
+    /// Why it was refused.
+    pub(crate) problem: Option<Problem>,
+}
+
+impl PostedItem {
+    /// An attestation that was refused on its own.
+    pub(crate) fn refused(problem: Problem) -> Self {
+        let status = PostedStatus::Refused;
+        Self { status, digest: None, index: None, bundle: None, problem: Some(problem) }
+    }
+}
+
+/// Whether an attestation is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PostedStatus {
+    /// It is, as of now.
+    Created,
+    /// It was already.
+    Existing,
+    /// It is not.
+    Refused,
+}
+
+impl PostedStatus {
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Existing => "existing",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// `GET /v1/attestations`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Found {
+    /// One page.
+    pub(crate) items: Vec<FoundItem>,
+    /// Where the next page is: a path with its query.
+    pub(crate) next: Option<String>,
+}
+
+/// One attestation of a search.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FoundItem {
+    /// The digest of its stored bytes.
+    pub(crate) digest: String,
+    /// Its place in the log.
+    pub(crate) index: u64,
+    /// When the log first held it, RFC 3339.
+    #[serde(default)]
+    pub(crate) logged_at: Option<String>,
+    /// What its statement says; nothing for a message signature.
+    #[serde(default)]
+    pub(crate) predicate_type: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub(crate) subjects: Vec<FoundSubject>,
+    /// Whose signature it is.
+    #[serde(default)]
+    pub(crate) signer: Option<String>,
+    /// Whether the registry knows the signer.
+    #[serde(default)]
+    pub(crate) signer_known: Option<bool>,
+    /// Where it belongs.
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
+    /// An envelope or a bundle.
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+}
+
+/// A subject of an attestation of a search.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FoundSubject {
+    /// Its name.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Its digests.
+    #[serde(default)]
+    pub(crate) digest: Value,
+}
+
+/// `GET /v1/log/inclusion`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Inclusion {
+    /// The leaf's place.
+    pub(crate) index: u64,
+    /// The size of the tree that the proof is for.
+    pub(crate) size: u64,
+    /// The hash of the leaf.
+    pub(crate) leaf_hash: String,
+    /// The root of that tree.
+    pub(crate) root: String,
+    /// The proof, in base64.
+    pub(crate) hashes: Vec<String>,
+    /// A signed checkpoint.
+    pub(crate) checkpoint: String,
+}
+
+/// `GET /v1/log/consistency`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Consistency {
+    /// The proof, in base64.
+    pub(crate) hashes: Vec<String>,
+}

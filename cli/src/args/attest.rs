@@ -1,0 +1,47 @@
+//! `attestry attest`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    Destination, NamespaceArgs, OfflineArgs, PredicateType, RegistryArgs, SigningKeyArgs,
+    SubjectArg, TrustedRootArgs,
+};
+
+/// `attestry attest`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The predicate is checked against its specification before it is signed.
+
+Example:
+  attestry attest app.tar.gz --type provenance --predicate provenance.json --key release.key")]
+pub(crate) struct AttestArgs {
+    /// What the statement is about: files, folders, - for stdin, or sha256:DIGEST
+    #[arg(value_name = "SUBJECT", required = true)]
+    pub(crate) subjects: Vec<SubjectArg>,
+    /// The predicate's type: a short name such as provenance, test-result or spdx, or a URI
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) predicate_type: PredicateType,
+    /// The predicate, a JSON object; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predicate: PathBuf,
+    /// The key to sign with.
+    #[command(flatten)]
+    pub(crate) key: SigningKeyArgs,
+    /// Where to write the bundle; - is stdout [default: SUBJECT.TYPE.sigstore.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<Destination>,
+    /// What the registry's answer is checked against.
+    #[command(flatten)]
+    pub(crate) trusted_root: TrustedRootArgs,
+    /// The registry to log to.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// The namespace to write to.
+    #[command(flatten)]
+    pub(crate) namespace: NamespaceArgs,
+    /// Whether to log at all.
+    #[command(flatten)]
+    pub(crate) offline: OfflineArgs,
+}

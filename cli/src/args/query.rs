@@ -1,0 +1,85 @@
+//! `attestry push`, `search`, `show` and `lint`.
+
+use std::path::PathBuf;
+
+use attestry_schemas::digest::{Digest, Sha256};
+use clap::Args;
+
+use super::{NamespaceArgs, PredicateType, RegistryArgs, Since};
+
+/// `attestry push`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  attestry push app.tar.gz.sigstore.json --registry https://attest.example.com --namespace pay/api"
+)]
+pub(crate) struct PushArgs {
+    /// Files that hold a bundle, an envelope, or JSON lines of them; - is stdin
+    #[arg(value_name = "BUNDLE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write the complete bundles, with their log entries, back to the files
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// The registry to send to.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// The namespace to write to.
+    #[command(flatten)]
+    pub(crate) namespace: NamespaceArgs,
+}
+
+/// `attestry search`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  attestry search --subject sha256:9f86d0… --type provenance --registry https://attest.example.com"
+)]
+pub(crate) struct SearchArgs {
+    /// The registry to search.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// Only attestations about this digest
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) subject: Option<Digest>,
+    /// Only attestations of this type, a short name or a URI
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) predicate_type: Option<PredicateType>,
+    /// Only attestations by this signer: a key's fingerprint (SHA256:…) or an identity
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
+    /// Only attestations logged at or after this time: 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
+    /// Only attestations logged before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Since>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+}
+
+/// `attestry show`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  attestry show sha256:9f86d0… --registry https://attest.example.com --raw > envelope.json"
+)]
+pub(crate) struct ShowArgs {
+    /// The attestation's digest, as push and search name it
+    pub(crate) digest: Sha256,
+    /// Print the attestation's exact bytes
+    #[arg(long, conflicts_with = "bundle")]
+    pub(crate) raw: bool,
+    /// Print the complete bundle, with the log's proof
+    #[arg(long)]
+    pub(crate) bundle: bool,
+    /// The registry that holds it.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// `attestry lint`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  attestry lint app.tar.gz.provenance.sigstore.json")]
+pub(crate) struct LintArgs {
+    /// Files that hold a statement, an envelope, a bundle, or JSON lines of them; - is stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}

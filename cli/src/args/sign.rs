@@ -1,0 +1,40 @@
+//! `attestry sign`.
+
+use clap::Args;
+
+use super::{
+    Destination, NamespaceArgs, OfflineArgs, RegistryArgs, SigningKeyArgs, SubjectArg,
+    TrustedRootArgs,
+};
+
+/// `attestry sign`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --registry the signature is logged, and the bundle holds the proof of it.
+
+Example:
+  attestry sign app.tar.gz --key release.key
+  attestry sign app.tar.gz --key release.key --registry https://attest.example.com --namespace pay/api")]
+pub(crate) struct SignArgs {
+    /// What to sign: a file, a folder, - for stdin, or sha256:DIGEST
+    #[arg(value_name = "FILE")]
+    pub(crate) subject: SubjectArg,
+    /// The key to sign with.
+    #[command(flatten)]
+    pub(crate) key: SigningKeyArgs,
+    /// Where to write the bundle; - is stdout [default: FILE.sigstore.json]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<Destination>,
+    /// What the registry's answer is checked against.
+    #[command(flatten)]
+    pub(crate) trusted_root: TrustedRootArgs,
+    /// The registry to log to.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// The namespace to write to.
+    #[command(flatten)]
+    pub(crate) namespace: NamespaceArgs,
+    /// Whether to log at all.
+    #[command(flatten)]
+    pub(crate) offline: OfflineArgs,
+}

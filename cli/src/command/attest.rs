@@ -1,0 +1,97 @@
+//! `attestry attest`: a signed statement about artifacts.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::dsse::{self, Envelope};
+use attestry_schemas::json;
+use attestry_schemas::predicate;
+use attestry_schemas::statement::{MAX_STATEMENT_BYTES, ResourceDescriptor, Statement};
+use serde_json::Value;
+
+use super::publish::{self, Product};
+use super::sign::open_key_and_read;
+use crate::args::{AttestArgs, Destination};
+use crate::bundle_file;
+use crate::output::{Exit, Failure, Session, chain};
+
+/// Runs `attestry attest`.
+pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let predicate_type = args.predicate_type.uri();
+    let predicate = read_predicate(&args.predicate, session)?;
+    check(predicate_type, &predicate, session)?;
+    let out = destination(args);
+    publish::check_output(&out, session)?;
+    let key_path = settings.demand_key(args.key.key.as_deref())?;
+    let publication = publish::prepare(
+        settings,
+        &args.registry,
+        &args.namespace,
+        &args.trusted_root,
+        &args.offline,
+        session,
+    )?;
+    let (key, subjects) =
+        open_key_and_read(&args.subjects, &key_path, &args.key.password, session)?;
+    let descriptors = subjects
+        .iter()
+        .map(|subject| ResourceDescriptor::named(&subject.name, subject.digest.clone()))
+        .collect();
+    let statement = Statement::new(descriptors, predicate_type, predicate)
+        .map_err(|e| Failure::undecided(chain(&e)))?;
+    let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), &key);
+    let bundle = Bundle::of_key(key.public_key(), Content::Envelope(envelope));
+    let key = key.public_key().clone();
+    let product = Product { bundle, key, subjects, out };
+    publish::deliver(product, publication.as_ref(), session)
+}
+
+/// Beside the only subject; several subjects have no one place.
+fn destination(args: &AttestArgs) -> Destination {
+    if let Some(out) = &args.out {
+        return out.clone();
+    }
+    match args.subjects.as_slice() {
+        [subject] => bundle_file::beside(subject, Some(&args.predicate_type))
+            .map_or(Destination::Stdout, Destination::File),
+        _ => Destination::Stdout,
+    }
+}
+
+fn read_predicate(path: &Path, session: &mut Session) -> Result<Value, Failure> {
+    let mut text = Vec::new();
+    let limit = MAX_STATEMENT_BYTES as u64 + 1;
+    let fail = |e: std::io::Error| Failure::file("read", path, &e);
+    if path == Path::new("-") {
+        session.stdin()?.take(limit).read_to_end(&mut text).map_err(fail)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(fail)?;
+        file.take(limit).read_to_end(&mut text).map_err(fail)?;
+    }
+    json::parse(&text, MAX_STATEMENT_BYTES).map_err(|e| {
+        Failure::undecided(format!("the predicate in {}: {e}", path.display()))
+            .fix("a predicate is one JSON object, without repeated keys")
+    })
+}
+
+/// Refuses a predicate that breaks its specification, and tells of what is unusual.
+fn check(predicate_type: &str, value: &Value, session: &mut Session) -> Result<(), Failure> {
+    let findings = predicate::lint(predicate_type, value);
+    let mut errors = 0;
+    for finding in findings {
+        if finding.severity == predicate::Severity::Error {
+            errors += 1;
+        }
+        session.warn(finding.to_string());
+    }
+    if errors == 0 {
+        return Ok(());
+    }
+    let clauses = super::count(errors, "clause", "clauses");
+    Err(Failure::undecided(format!(
+        "expected a predicate of {predicate_type}, found one that breaks {clauses} of its specification"
+    ))
+    .fix("correct the fields that are named above"))
+}

@@ -1,0 +1,111 @@
+//! `attestry show`: one attestation of a registry.
+
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::dsse::Envelope;
+use attestry_schemas::statement::Statement;
+use serde_json::{Value, json};
+
+use crate::args::ShowArgs;
+use crate::client::Answer;
+use crate::output::{Exit, Failure, Session, chain, printable};
+
+/// Runs `attestry show`.
+pub(super) fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let client = super::client(settings.demand_registry(&args.registry)?, session)?;
+    let digest = args.digest;
+    if args.bundle {
+        let answer = client.fetch(&format!("/v1/attestations/{digest}/bundle"))?;
+        let bundle = Bundle::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
+        session.data(&bundle.to_json());
+        session.data(b"\n");
+        return Ok(Exit::Success);
+    }
+    let answer = client.fetch(&format!("/v1/attestations/{digest}"))?;
+    let found = Sha256::of(&answer.body);
+    if found != digest {
+        return Err(Failure::refused(format!(
+            "{}: expected bytes with digest {digest}, found {found}",
+            answer.url
+        ))
+        .fix("do not rely on this registry before its operator has explained this"));
+    }
+    if args.raw {
+        session.data(&answer.body);
+        return Ok(Exit::Success);
+    }
+    let content = content(&answer)?;
+    if session.json() {
+        let answer = describe(&digest, &content)?;
+        session.answer(&answer)?;
+    } else {
+        tell(&digest, &content, session)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// An envelope is stored as it is, a message signature in its bundle.
+fn content(answer: &Answer) -> Result<Content, Failure> {
+    let value: Value = answer.json()?;
+    let malformed = |e: &dyn std::error::Error| answer.malformed(chain(e));
+    if value.get("mediaType").is_some() {
+        Ok(Bundle::from_value(value).map_err(|e| malformed(&e))?.content)
+    } else {
+        Ok(Content::Envelope(Envelope::from_value(value).map_err(|e| malformed(&e))?))
+    }
+}
+
+fn statement(envelope: &Envelope) -> Result<Statement, Failure> {
+    Statement::parse(&envelope.payload).map_err(|e| {
+        Failure::undecided(format!("the envelope's payload: {}", chain(&e)))
+            .fix("--raw shows the exact bytes")
+    })
+}
+
+fn describe(digest: &Sha256, content: &Content) -> Result<Value, Failure> {
+    Ok(match content {
+        Content::Envelope(envelope) => {
+            let statement = statement(envelope)?;
+            json!({
+                "digest": digest,
+                "kind": "statement",
+                "predicate_type": statement.predicate_type,
+                "subjects": statement.subject,
+                "predicate": statement.predicate,
+            })
+        }
+        Content::Message(message) => json!({
+            "digest": digest,
+            "kind": "message-signature",
+            "subjects": [{"digest": {message.digest.algorithm().name(): message.digest.value()}}],
+        }),
+    })
+}
+
+fn tell(digest: &Sha256, content: &Content, session: &mut Session) -> Result<(), Failure> {
+    session.line(format!("digest     {digest}"));
+    match content {
+        Content::Message(message) => {
+            session.line("kind       a signature of an artifact");
+            session.line(format!("subject    {}", message.digest));
+        }
+        Content::Envelope(envelope) => {
+            let statement = statement(envelope)?;
+            session.line("kind       a statement");
+            session.line(format!("type       {}", printable(&statement.predicate_type)));
+            for subject in &statement.subject {
+                let name = subject.name.as_deref().or(subject.uri.as_deref()).unwrap_or("");
+                for digest in subject.digest.iter().flat_map(|set| set.iter()) {
+                    session.line(printable(&format!("subject    {name} {digest}")));
+                }
+            }
+            session.line("predicate");
+            let predicate = serde_json::to_string_pretty(&statement.predicate)
+                .map_err(|e| Failure::undecided(format!("cannot print the predicate: {e}")))?;
+            session.line(printable(&predicate));
+        }
+    }
+    session.say("not verified here: attestry verify SUBJECT --key PUB --registry URL verifies");
+    Ok(())
+}

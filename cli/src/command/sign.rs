@@ -1,0 +1,88 @@
+//! `attestry sign`: a signature over an artifact.
+//!
+//! A P-256 key signs the artifact's SHA-256, which a bundle holds as a message signature. Pure
+//! Ed25519 reads the whole message twice (RFC 8032 §5.1.6), so it cannot sign a stream in constant
+//! memory: such a key signs a statement that names the artifact instead, cosign's `sign/v1`.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use attestry_schemas::bundle::{Bundle, Content, MessageSignature};
+use attestry_schemas::dsse::{self, Envelope};
+use attestry_schemas::key::{KeyType, SigningKey};
+use attestry_schemas::statement::{ResourceDescriptor, Statement};
+use attestry_schemas::verify::SIGN_V1;
+
+use super::publish::{self, Product};
+use crate::args::{Destination, PasswordArgs, SignArgs, SubjectArg};
+use crate::bundle_file;
+use crate::keyfile::KeyText;
+use crate::output::{Exit, Failure, Session};
+use crate::subject::{self, Subject};
+
+/// Runs `attestry sign`.
+pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let out = args
+        .out
+        .clone()
+        .or_else(|| bundle_file::beside(&args.subject, None).map(Destination::File))
+        .unwrap_or(Destination::Stdout);
+    publish::check_output(&out, session)?;
+    let key_path = settings.demand_key(args.key.key.as_deref())?;
+    let publication = publish::prepare(
+        settings,
+        &args.registry,
+        &args.namespace,
+        &args.trusted_root,
+        &args.offline,
+        session,
+    )?;
+    let arguments = std::slice::from_ref(&args.subject);
+    let (key, subjects) = open_key_and_read(arguments, &key_path, &args.key.password, session)?;
+    let Some(subject) = subjects.first() else {
+        return Err(Failure::undecided("expected a subject, found none"));
+    };
+    let content = sign(subject, &key)?;
+    let bundle = Bundle::of_key(key.public_key(), content);
+    let product = Product { bundle, key: key.public_key().clone(), subjects, out };
+    publish::deliver(product, publication.as_ref(), session)
+}
+
+fn sign(subject: &Subject, key: &SigningKey) -> Result<Content, Failure> {
+    let failed = |e: &dyn std::error::Error| Failure::undecided(crate::output::chain(e));
+    match key.key_type() {
+        KeyType::P256 => {
+            let sha256 = subject.sha256()?;
+            let signature = key.sign_digest(&sha256).map_err(|e| failed(&e))?;
+            Ok(Content::Message(MessageSignature { digest: subject.digest.clone(), signature }))
+        }
+        KeyType::Ed25519 => {
+            let descriptor = ResourceDescriptor::named(&subject.name, subject.digest.clone());
+            let predicate = serde_json::Value::Object(serde_json::Map::new());
+            let statement =
+                Statement::new(vec![descriptor], SIGN_V1, predicate).map_err(|e| failed(&e))?;
+            Ok(Content::Envelope(Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), key)))
+        }
+    }
+}
+
+/// Opens the key, which is slow by design, on one thread while the subjects are read on another.
+pub(super) fn open_key_and_read(
+    subjects: &[SubjectArg],
+    key: &Path,
+    password: &PasswordArgs,
+    session: &mut Session,
+) -> Result<(SigningKey, Vec<Subject>), Failure> {
+    let locked = KeyText::read(key, session)?.private(session, password)?;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let opening =
+            scope.spawn(|| locked.unlock().inspect_err(|_| stop.store(true, Ordering::Relaxed)));
+        let subjects: Result<Vec<Subject>, Failure> =
+            subjects.iter().map(|argument| subject::resolve(argument, session, &stop)).collect();
+        // The key's error comes first: it may be the reason why reading was given up.
+        let key = opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((key, subjects?))
+    })
+}

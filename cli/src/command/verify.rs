@@ -1,0 +1,211 @@
+//! `attestry verify`: whether evidence proves what is demanded of an artifact.
+//!
+//! This module finds the evidence, asks `attestry_schemas::verify`, and reports. It decides
+//! nothing: of all evidence at hand, each demand needs one piece that passes every check.
+
+mod evidence;
+mod report;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use attestry_schemas::bundle::Content;
+use attestry_schemas::key::{KeyType, PublicKey};
+use attestry_schemas::trusted_root::TrustedRoot;
+use attestry_schemas::verify::{self, Check, Claim, Identity, Keys, Refusal, Verifier};
+
+use crate::args::{SubjectArg, VerifyArgs};
+use crate::client::Client;
+use crate::config::Settings;
+use crate::keyfile::KeyText;
+use crate::output::{Exit, Failure, Session};
+use crate::subject;
+use crate::trust;
+use evidence::Evidence;
+use report::{Line, Outcome, Report};
+
+/// The longest artifact that is read into memory, which only a signature that pure Ed25519 made
+/// over the artifact itself calls for.
+const MAX_MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Runs `attestry verify`.
+pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let keys = keys(args, session)?;
+    let client = registry(args, &settings, session)?;
+    let root = settings.trusted_root(args.trusted_root.trusted_root.as_deref());
+    let root = root.map(|path| trust::read(&path)).transpose()?;
+    let subject = subject::resolve(&args.subject, session, &AtomicBool::new(false))?;
+    let demands = demands(args);
+    let found = evidence::find(args, &subject, &demands, &keys, client.as_ref(), session)?;
+    let root = match (&client, root) {
+        (_, Some(root)) => Some(root),
+        (Some(client), None) => Some(trust::find(None, &settings, client, session)?),
+        (None, None) => None,
+    };
+    let bytes = message_bytes(&args.subject, &found, &keys)?;
+    let about = verify::Subject { digest: &subject.digest, bytes: bytes.as_deref() };
+    let verifier = Verifier { keys, root: root.as_ref() };
+    let outcomes = demands
+        .iter()
+        .map(|demand| judge(demand, &verifier, about, &found, client.as_ref()))
+        .collect();
+    Report { subject: &subject, outcomes }.tell(session)
+}
+
+/// The public keys, or the identity.
+fn keys(args: &VerifyArgs, session: &mut Session) -> Result<Keys, Failure> {
+    if let (Some(subject), Some(issuer)) = (&args.identity, &args.issuer) {
+        let (subject, issuer) = (subject.clone(), issuer.clone());
+        return Ok(Keys::Identity(Identity { subject, issuer }));
+    }
+    let key = |path: &std::path::PathBuf| -> Result<PublicKey, Failure> {
+        Ok(KeyText::read(path, session)?.public()?)
+    };
+    Ok(Keys::Managed(args.keys.iter().map(key).collect::<Result<_, _>>()?))
+}
+
+/// A registry that only the configuration names is not asked when evidence is given in files.
+fn registry(
+    args: &VerifyArgs,
+    settings: &Settings,
+    session: &Session,
+) -> Result<Option<Client>, Failure> {
+    let files_only = args.registry.registry.is_none() && !args.bundles.is_empty();
+    if args.offline.offline || files_only {
+        return Ok(None);
+    }
+    let registry = settings.registry(&args.registry)?;
+    registry.map(|registry| super::client(registry, session)).transpose()
+}
+
+/// One thing that must be proven.
+pub(super) struct Demand {
+    /// In the verifier's terms.
+    pub(super) claim: Claim,
+    /// In the user's.
+    pub(super) name: String,
+}
+
+fn demands(args: &VerifyArgs) -> Vec<Demand> {
+    let types = args.types.iter().map(|t| Demand {
+        claim: Claim::Type(t.requested().to_owned()),
+        name: t.requested().to_owned(),
+    });
+    if args.any_type {
+        vec![Demand { claim: Claim::AnyType, name: "any attestation".to_owned() }]
+    } else if args.types.is_empty() {
+        vec![Demand { claim: Claim::Signature, name: "signature".to_owned() }]
+    } else {
+        types.collect()
+    }
+}
+
+/// The artifact's bytes, where a signature needs them and they are few enough.
+fn message_bytes(
+    subject: &SubjectArg,
+    found: &[Evidence],
+    keys: &Keys,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let message = |e: &Evidence| matches!(e.bundle.content, Content::Message(_));
+    let pure = match keys {
+        Keys::Managed(keys) => keys.iter().any(|key| key.key_type() == KeyType::Ed25519),
+        Keys::Identity(_) => false,
+    };
+    match subject.path() {
+        Some(path) if pure && found.iter().any(message) => read_small(path),
+        _ => Ok(None),
+    }
+}
+
+fn read_small(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let fail = |e: std::io::Error| Failure::file("read", path, &e);
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    if !metadata.is_file() || metadata.len() > MAX_MESSAGE_BYTES {
+        return Ok(None);
+    }
+    std::fs::read(path).map(Some).map_err(fail)
+}
+
+/// Holds every piece of evidence against one demand; the first that proves it counts.
+fn judge(
+    demand: &Demand,
+    verifier: &Verifier<'_>,
+    about: verify::Subject<'_>,
+    found: &[Evidence],
+    client: Option<&Client>,
+) -> Outcome {
+    let mut refusals: Vec<(&Evidence, Refusal)> = Vec::new();
+    for evidence in found {
+        match verifier.bundle(&evidence.bundle, about, &demand.claim) {
+            Ok(proven) => {
+                let proven = proven.into_inner();
+                let mut lines: Vec<Line> = proven.passed.into_iter().map(Line::passed).collect();
+                lines.extend(unchecked_log(evidence, verifier.root));
+                return Outcome {
+                    demand: demand.name.clone(),
+                    evidence: Some(evidence.place.clone()),
+                    lines,
+                    refusal: None,
+                };
+            }
+            Err(refusal) => refusals.push((evidence, refusal)),
+        }
+    }
+    // The refusal that came furthest says the most: a bundle of another type is just another one.
+    refusals.sort_by_key(|(_, refusal)| (distance(refusal.check), refusal.passed.len()));
+    match refusals.pop() {
+        Some((evidence, refusal)) => Outcome {
+            demand: demand.name.clone(),
+            evidence: Some(evidence.place.clone()),
+            lines: refusal.passed.iter().cloned().map(Line::passed).collect(),
+            refusal: Some((refusal.check.name(), refusal.expected, refusal.found)),
+        },
+        None => {
+            let place =
+                client.map_or_else(|| "the files that were read".to_owned(), |client| client.url());
+            Outcome {
+                demand: demand.name.clone(),
+                evidence: None,
+                lines: Vec::new(),
+                refusal: Some((
+                    "evidence",
+                    format!("{} about {} in {place}", describe(demand), about.digest),
+                    "none".to_owned(),
+                )),
+            }
+        }
+    }
+}
+
+fn describe(demand: &Demand) -> String {
+    match &demand.claim {
+        Claim::Signature => "a signature".to_owned(),
+        Claim::AnyType => "an attestation".to_owned(),
+        Claim::Type(name) => format!("an attestation of type {name}"),
+    }
+}
+
+/// How far verification came when this check failed.
+fn distance(check: Check) -> u8 {
+    match check {
+        Check::Statement => 0,
+        Check::Type => 1,
+        Check::Subject => 2,
+        Check::Signature | Check::Certificate => 3,
+        Check::LogEntry | Check::Inclusion | Check::Checkpoint => 4,
+    }
+}
+
+/// Says that a log entry was not looked at, so that nobody believes it was.
+fn unchecked_log(evidence: &Evidence, root: Option<&TrustedRoot>) -> Option<Line> {
+    let entries = evidence.bundle.tlog_entries.len();
+    let managed = matches!(
+        evidence.bundle.signer,
+        attestry_schemas::bundle::SignerMaterial::PublicKey { .. }
+    );
+    (managed && root.is_none() && entries > 0).then(|| {
+        let detail = "the bundle has a log entry, not checked: no --trusted-root is given";
+        Line::skipped(Check::LogEntry, detail)
+    })
+}

@@ -1,0 +1,196 @@
+//! What verification tells: one line for each check.
+
+use attestry_schemas::verify::{Check, Passed};
+use serde::Serialize;
+
+use crate::output::{Exit, Failure, GREEN, RED, Session, YELLOW, printable};
+use crate::subject::Subject;
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Status {
+    /// It held.
+    Passed,
+    /// It did not.
+    Failed,
+    /// It was not made.
+    Skipped,
+}
+
+/// One check.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    check: &'static str,
+    status: Status,
+    detail: String,
+}
+
+impl Line {
+    /// A check that held.
+    pub(super) fn passed(passed: Passed) -> Self {
+        Self { check: passed.check.name(), status: Status::Passed, detail: passed.detail }
+    }
+
+    /// A check that was not made, and why.
+    pub(super) fn skipped(check: Check, why: &str) -> Self {
+        Self { check: check.name(), status: Status::Skipped, detail: why.to_owned() }
+    }
+}
+
+/// What came of one demand.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What was demanded.
+    pub(super) demand: String,
+    /// The evidence that proves it, or that came closest.
+    pub(super) evidence: Option<String>,
+    /// The checks that were made and held, and those that were skipped.
+    pub(super) lines: Vec<Line>,
+    /// The check that failed, what it expected and what it found.
+    pub(super) refusal: Option<(&'static str, String, String)>,
+}
+
+/// What came of them all.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    /// The artifact.
+    pub(super) subject: &'a Subject,
+    /// One for each demand.
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    verified: bool,
+    subject: AnswerSubject<'a>,
+    checks: Vec<AnswerCheck<'a>>,
+}
+
+#[derive(Serialize)]
+struct AnswerSubject<'a> {
+    name: &'a str,
+    digest: String,
+}
+
+#[derive(Serialize)]
+struct AnswerCheck<'a> {
+    demand: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a str>,
+    check: &'a str,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<&'a str>,
+}
+
+impl Report<'_> {
+    /// Prints the report and gives the verdict.
+    ///
+    /// # Errors
+    /// Refused, with the first check that failed; or when the answer cannot be written.
+    pub(super) fn tell(self, session: &mut Session) -> Result<Exit, Failure> {
+        if session.json() {
+            session.answer(&self.answer())?;
+        } else {
+            self.print(session);
+        }
+        let failed = self.outcomes.into_iter().find_map(|outcome| outcome.refusal);
+        match failed {
+            None => {
+                session.say(format!("verified {}", self.subject.label()));
+                Ok(Exit::Success)
+            }
+            Some((check, expected, found)) => {
+                let name = &self.subject.name;
+                let problem =
+                    format!("{name} does not verify: {check}: expected {expected}, found {found}");
+                Err(Failure::refused(problem).fix(fix(check)))
+            }
+        }
+    }
+
+    fn print(&self, session: &mut Session) {
+        for Outcome { demand, evidence, lines, refusal } in &self.outcomes {
+            let place = evidence.as_deref().map(|place| format!(" in {place}")).unwrap_or_default();
+            session.line(printable(&format!("{demand}{place}")));
+            for Line { check, status, detail } in lines {
+                print_line(*status, check, detail, session);
+            }
+            if let Some((check, expected, found)) = refusal {
+                let detail = format!("expected {expected}, found {found}");
+                print_line(Status::Failed, check, &detail, session);
+            }
+        }
+    }
+
+    fn answer(&self) -> Answer<'_> {
+        let mut checks = Vec::new();
+        for Outcome { demand, evidence, lines, refusal } in &self.outcomes {
+            let evidence = evidence.as_deref();
+            for Line { check, status, detail } in lines {
+                let (status, detail) = (*status, Some(detail.as_str()));
+                let (expected, found) = (None, None);
+                checks.push(AnswerCheck {
+                    demand,
+                    evidence,
+                    check,
+                    status,
+                    detail,
+                    expected,
+                    found,
+                });
+            }
+            if let Some((check, expected, found)) = refusal {
+                let (status, detail) = (Status::Failed, None);
+                let (expected, found) = (Some(expected.as_str()), Some(found.as_str()));
+                checks.push(AnswerCheck {
+                    demand,
+                    evidence,
+                    check,
+                    status,
+                    detail,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let Subject { name, digest } = self.subject;
+        Answer {
+            verified: self.outcomes.iter().all(|outcome| outcome.refusal.is_none()),
+            subject: AnswerSubject { name, digest: digest.to_string() },
+            checks,
+        }
+    }
+}
+
+fn print_line(status: Status, check: &str, detail: &str, session: &mut Session) {
+    let (mark, colour) = match status {
+        Status::Passed => ("✓", GREEN),
+        Status::Failed => ("✗", RED),
+        Status::Skipped => ("-", YELLOW),
+    };
+    let mark = session.paint(mark, colour);
+    session.line(format!("  {mark} {check:<11} {}", printable(detail)));
+}
+
+/// What to do about a check that failed.
+fn fix(check: &str) -> &'static str {
+    match check {
+        "subject" => "do not use it: it is not the artifact that was signed; fetch it again",
+        "signature" => "check that --key is the public key of whoever should have signed",
+        "certificate" => "check --identity and --issuer, and that the bundle proves its time",
+        "type" => "ask for an attestation of that type, or name the bundle that holds it",
+        "evidence" => {
+            "name the bundle with --bundle or the registry with --registry; an artifact that was changed has no evidence"
+        }
+        "log-entry" | "inclusion" | "checkpoint" => {
+            "take the bundle from the registry again, and its trusted root from its operator"
+        }
+        _ => "attestry lint says what is wrong with the bundle",
+    }
+}

@@ -1,0 +1,294 @@
+//! Settings: flags over `ATTESTRY_*` variables over `attestry.toml`.
+//!
+//! The file is `--config FILE` or `ATTESTRY_CONFIG`, else `attestry.toml` in the current folder,
+//! else `attestry/attestry.toml` in the user's configuration folder; the first that is there is
+//! read, alone. Its relative paths are relative to its own folder. It holds no secrets: a token
+//! is in the variable `ATTESTRY_TOKEN` or in the file that `token-file` names.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::args::{Namespace, RegistryArgs, RegistryUrl};
+use crate::io::Io;
+use crate::output::{Failure, Remedy, file_fix};
+
+/// The most bytes of a configuration file that are read.
+const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+/// The most bytes of a token or password file that are read.
+const MAX_SECRET_BYTES: u64 = 4 * 1024;
+
+/// Why a setting was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is larger than anything it could hold.
+    #[error("expected at most {limit_bytes} bytes in {}, found more", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound that was met.
+        limit_bytes: u64,
+    },
+    /// The configuration file is not what it should be.
+    #[error("{} is malformed: {detail}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// A variable or key has a value that cannot be.
+    #[error("{name}: {detail}")]
+    Value {
+        /// The variable, or the file and key.
+        name: String,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// A token file holds nothing, or what cannot be sent.
+    #[error("expected a token of visible ASCII characters in {place}, found something else")]
+    Token {
+        /// The variable or file.
+        place: String,
+    },
+    /// A registry is needed and none is named.
+    #[error("expected a registry, and none is named")]
+    NoRegistry,
+    /// A signing key is needed and none is named.
+    #[error("expected a key to sign with, and none is named")]
+    NoKey,
+}
+
+impl Remedy for ConfigError {
+    fn fix(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreadable { path, source } => file_fix(source, path),
+            Self::TooLarge { path, .. } => format!("check that {} is what you mean", path.display()),
+            Self::Malformed { .. } => {
+                "the keys are registry, namespace, trusted-root, key and token-file".to_owned()
+            }
+            Self::Value { name, .. } => format!("correct {name}"),
+            Self::Token { place } => format!("put the token the registry gave you into {place}"),
+            Self::NoRegistry => {
+                "give --registry URL, or set ATTESTRY_REGISTRY or registry in attestry.toml"
+                    .to_owned()
+            }
+            Self::NoKey => {
+                "give --key FILE, or set ATTESTRY_KEY or key in attestry.toml; attestry key generate makes one"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+/// What `attestry.toml` may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    registry: Option<String>,
+    namespace: Option<String>,
+    trusted_root: Option<PathBuf>,
+    key: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+}
+
+/// The environment and the configuration file, read once; flags are given to each question.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    registry: Option<RegistryUrl>,
+    namespace: Option<Namespace>,
+    trusted_root: Option<PathBuf>,
+    key: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    token: Option<Zeroizing<String>>,
+}
+
+/// A registry and how to reach it.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    /// Where it is.
+    pub(crate) url: RegistryUrl,
+    /// What proves who we are.
+    pub(crate) token: Option<Zeroizing<String>>,
+    /// Whether the connection may be in the clear to another machine.
+    pub(crate) insecure_http: bool,
+}
+
+impl Settings {
+    /// Reads the environment and the configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when either cannot be understood.
+    pub(crate) fn load(io: &Io, config: Option<&Path>) -> Result<Self, ConfigError> {
+        let (file, path) = read_file(io, config)?;
+        let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let key_of = |key: &str| match &path {
+            Some(path) => format!("{key} in {}", path.display()),
+            None => key.to_owned(),
+        };
+        let path_of = |variable: &str, of_file: Option<PathBuf>| {
+            io.path_variable(variable).or_else(|| of_file.map(|path| folder.join(path)))
+        };
+        Ok(Self {
+            registry: value(io, "ATTESTRY_REGISTRY", file.registry, &key_of("registry"))?,
+            namespace: value(io, "ATTESTRY_NAMESPACE", file.namespace, &key_of("namespace"))?,
+            trusted_root: path_of("ATTESTRY_TRUSTED_ROOT", file.trusted_root),
+            key: path_of("ATTESTRY_KEY", file.key),
+            token_file: path_of("ATTESTRY_TOKEN_FILE", file.token_file),
+            token: io
+                .variable("ATTESTRY_TOKEN")
+                .filter(|token| !token.is_empty())
+                .map(Zeroizing::new),
+        })
+    }
+
+    /// The registry that is named, if one is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when its token cannot be read.
+    pub(crate) fn registry(&self, flags: &RegistryArgs) -> Result<Option<Registry>, ConfigError> {
+        let Some(url) = flags.registry.clone().or_else(|| self.registry.clone()) else {
+            return Ok(None);
+        };
+        let token = self.token(flags.token_file.as_deref())?;
+        Ok(Some(Registry { url, token, insecure_http: flags.insecure_http }))
+    }
+
+    /// The registry that is named.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoRegistry`] when none is, and as [`Self::registry`].
+    pub(crate) fn demand_registry(&self, flags: &RegistryArgs) -> Result<Registry, ConfigError> {
+        self.registry(flags)?.ok_or(ConfigError::NoRegistry)
+    }
+
+    /// The namespace to write to.
+    pub(crate) fn namespace(&self, flag: Option<&Namespace>) -> Option<Namespace> {
+        flag.or(self.namespace.as_ref()).cloned()
+    }
+
+    /// The trusted root file.
+    pub(crate) fn trusted_root(&self, flag: Option<&Path>) -> Option<PathBuf> {
+        flag.or(self.trusted_root.as_deref()).map(Path::to_path_buf)
+    }
+
+    /// The private key file to sign with.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoKey`] when none is named.
+    pub(crate) fn demand_key(&self, flag: Option<&Path>) -> Result<PathBuf, ConfigError> {
+        flag.or(self.key.as_deref()).map(Path::to_path_buf).ok_or(ConfigError::NoKey)
+    }
+
+    fn token(&self, flag: Option<&Path>) -> Result<Option<Zeroizing<String>>, ConfigError> {
+        let (token, place) = match (flag, &self.token, &self.token_file) {
+            (Some(path), ..) => (read_secret(path)?, path.display().to_string()),
+            (None, Some(token), _) => (token.clone(), "ATTESTRY_TOKEN".to_owned()),
+            (None, None, Some(path)) => (read_secret(path)?, path.display().to_string()),
+            (None, None, None) => return Ok(None),
+        };
+        let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        if visible { Ok(Some(token)) } else { Err(ConfigError::Token { place }) }
+    }
+}
+
+fn value<T: FromStr>(
+    io: &Io,
+    variable: &str,
+    of_file: Option<String>,
+    key: &str,
+) -> Result<Option<T>, ConfigError>
+where
+    T::Err: std::fmt::Display,
+{
+    let of_environment = io.variable(variable).filter(|text| !text.is_empty());
+    let (name, text) = match (of_environment, of_file) {
+        (Some(text), _) => (variable, text),
+        (None, Some(text)) => (key, text),
+        (None, None) => return Ok(None),
+    };
+    text.parse().map(Some).map_err(|error: T::Err| ConfigError::Value {
+        name: name.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+/// Finds and reads the configuration file. One that was named must be there.
+fn read_file(io: &Io, config: Option<&Path>) -> Result<(File, Option<PathBuf>), ConfigError> {
+    let named = config.map(Path::to_path_buf).or_else(|| io.path_variable("ATTESTRY_CONFIG"));
+    let candidates = match &named {
+        Some(path) => vec![path.clone()],
+        None => {
+            let user = io
+                .path_variable("XDG_CONFIG_HOME")
+                .or_else(|| io.path_variable("HOME").map(|home| home.join(".config")));
+            let user = user.map(|folder| folder.join("attestry").join("attestry.toml"));
+            std::iter::once(io.directory.join("attestry.toml")).chain(user).collect()
+        }
+    };
+    for path in candidates {
+        match read_bounded(&path, MAX_CONFIG_BYTES) {
+            Ok(bytes) => {
+                let malformed =
+                    |detail: String| ConfigError::Malformed { path: path.clone(), detail };
+                let text = std::str::from_utf8(&bytes).map_err(|e| malformed(e.to_string()))?;
+                let file = toml::from_str(text)
+                    .map_err(|e: toml::de::Error| malformed(e.to_string().trim_end().to_owned()))?;
+                return Ok((file, Some(path)));
+            }
+            Err(ConfigError::Unreadable { source, .. })
+                if named.is_none() && source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((File::default(), None))
+}
+
+/// Reads a secret: the first line of a small file.
+///
+/// # Errors
+/// [`ConfigError`] when the file cannot be read or is too large.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    let bytes = Zeroizing::new(read_bounded(path, MAX_SECRET_BYTES)?);
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| ConfigError::Token { place: path.display().to_string() })?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or("").to_owned()))
+}
+
+/// Reads a file that may hold at most `limit_bytes`.
+fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, ConfigError> {
+    use std::io::Read as _;
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit_bytes {
+        return Err(ConfigError::TooLarge { path: path.to_path_buf(), limit_bytes });
+    }
+    Ok(bytes)
+}
+
+/// The folder that keeps state between runs (XDG Base Directory Specification).
+///
+/// # Errors
+/// When neither `XDG_STATE_HOME` nor `HOME` is set.
+pub(crate) fn state_folder(io: &Io) -> Result<PathBuf, Failure> {
+    io.path_variable("XDG_STATE_HOME")
+        .or_else(|| io.path_variable("HOME").map(|home| home.join(".local").join("state")))
+        .map(|folder| folder.join("attestry"))
+        .ok_or_else(|| {
+            Failure::undecided("expected XDG_STATE_HOME or HOME to be set, found neither")
+                .fix("give --state FILE")
+        })
+}

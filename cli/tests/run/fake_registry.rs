@@ -1,0 +1,383 @@
+//! A registry in memory, just enough of one to answer this program, and to lie to it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use attestry_schemas::base64;
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::checkpoint::{Checkpoint, SignedCheckpoint};
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::key::{PublicKey, SigningKey};
+use attestry_schemas::merkle::{self, NodeAddress};
+use attestry_schemas::rekor::{self, Entry, InclusionProof, KeyId, KindVersion, TlogEntry};
+use attestry_schemas::tile::{self, TilePath};
+use attestry_schemas::trusted_root::TrustedRoot;
+use attestry_schemas::verify;
+use serde_json::{Value, json};
+
+/// The origin of the log: the host of the URL.
+const ORIGIN: &str = "127.0.0.1";
+
+/// A running registry; it lives as long as the test.
+pub(crate) struct FakeRegistry {
+    /// Where it listens.
+    pub(crate) url: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    url: String,
+    log_key: SigningKey,
+    trusted: Vec<PublicKey>,
+    bodies: Vec<Vec<u8>>,
+    items: BTreeMap<String, Item>,
+    requests: Vec<String>,
+    lie: Option<Lie>,
+}
+
+struct Item {
+    index: u64,
+    bytes: Vec<u8>,
+    bundle: Bundle,
+    predicate_type: Option<String>,
+    subjects: Vec<String>,
+    signer: String,
+}
+
+/// What the registry is to lie about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// One entry is another than the leaf it hashes to.
+    Entry,
+    /// One hash of a tile of level 0.
+    Tile,
+    /// The hashes of a tile of level 1.
+    UpperTile,
+    /// The hashes of every proof.
+    Proof,
+    /// The signature of another log key.
+    Key,
+}
+
+impl FakeRegistry {
+    /// Starts a registry that accepts the signatures of these keys.
+    pub(crate) fn start(trusted: &[&str]) -> Self {
+        let listener = TcpListener::bind((ORIGIN, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State {
+            url: url.clone(),
+            log_key: SigningKey::from_ed25519_seed([7; 32]),
+            trusted: trusted.iter().map(|pem| PublicKey::from_pem(pem).unwrap()).collect(),
+            bodies: vec![b"genesis".to_vec()],
+            items: BTreeMap::new(),
+            requests: Vec::new(),
+            lie: None,
+        }));
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                answer(&stream.unwrap(), &mut shared.lock().unwrap());
+            }
+        });
+        Self { url, state }
+    }
+
+    /// Logs so many more entries.
+    pub(crate) fn fill(&self, count: usize) {
+        let mut state = self.state.lock().unwrap();
+        let start = state.bodies.len();
+        state.bodies.extend((start..start + count).map(|i| format!("entry {i}").into_bytes()));
+    }
+
+    /// Changes the past.
+    pub(crate) fn rewrite(&self, index: usize) {
+        self.state.lock().unwrap().bodies[index] = b"rewritten".to_vec();
+    }
+
+    /// Forgets all but the first entries.
+    pub(crate) fn truncate(&self, size: usize) {
+        self.state.lock().unwrap().bodies.truncate(size);
+    }
+
+    /// Lies from now on.
+    pub(crate) fn lie(&self, lie: Lie) {
+        self.state.lock().unwrap().lie = Some(lie);
+    }
+
+    /// The first lines of all requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    /// The trusted root.
+    pub(crate) fn trusted_root(&self) -> String {
+        self.state.lock().unwrap().trusted_root().text().to_owned()
+    }
+}
+
+impl State {
+    fn size(&self) -> u64 {
+        self.bodies.len() as u64
+    }
+
+    fn trusted_root(&self) -> TrustedRoot {
+        let valid_from = jiff::Timestamp::UNIX_EPOCH;
+        TrustedRoot::of_registry(&self.url, self.log_key.public_key(), valid_from).unwrap()
+    }
+
+    fn node(&self, address: NodeAddress) -> Result<Sha256, std::convert::Infallible> {
+        let start = (address.index << address.level) as usize;
+        let leaves = &self.bodies[start..start + (1 << address.level)];
+        let mut range = merkle::CompactRange::new();
+        leaves.iter().for_each(|body| range.append(merkle::leaf_hash(body)).unwrap());
+        Ok(range.root())
+    }
+
+    fn root(&self, size: u64) -> Sha256 {
+        merkle::root(size, |address| self.node(address)).unwrap()
+    }
+
+    fn checkpoint(&self) -> String {
+        let size = self.size();
+        let root = self.root(size);
+        let checkpoint =
+            Checkpoint { origin: ORIGIN.to_owned(), size, root, extensions: Vec::new() };
+        let other = SigningKey::from_ed25519_seed([8; 32]);
+        let key = if self.lie == Some(Lie::Key) { &other } else { &self.log_key };
+        SignedCheckpoint::sign(&checkpoint, key, 1_700_000_000).unwrap().into_string()
+    }
+
+    fn proof(&self, mut hashes: Vec<Sha256>) -> Vec<Sha256> {
+        if self.lie == Some(Lie::Proof) {
+            hashes.iter_mut().for_each(|hash| hash.0[0] ^= 1);
+        }
+        hashes
+    }
+
+    fn tlog_entry(&self, index: u64) -> TlogEntry {
+        let size = self.size();
+        let hashes = merkle::inclusion_proof(index, size, |address| self.node(address)).unwrap();
+        let raw = self.log_key.public_key().ed25519_raw().unwrap();
+        TlogEntry {
+            log_index: index,
+            log_id: KeyId { key_id: rekor::LogId::of_ed25519(ORIGIN, &raw).0.to_vec() },
+            kind_version: KindVersion {
+                kind: rekor::KIND.to_owned(),
+                version: rekor::VERSION.to_owned(),
+            },
+            integrated_time: 0,
+            inclusion_promise: None,
+            inclusion_proof: Some(InclusionProof {
+                log_index: index,
+                root_hash: self.root(size).0.to_vec(),
+                tree_size: size,
+                hashes: self.proof(hashes).iter().map(|hash| hash.0.to_vec()).collect(),
+                checkpoint: rekor::Checkpoint { envelope: self.checkpoint() },
+            }),
+            canonicalized_body: self.bodies[index as usize].clone(),
+        }
+    }
+
+    fn complete(&self, item: &Item) -> Value {
+        let tlog_entries = vec![self.tlog_entry(item.index)];
+        Bundle { tlog_entries, ..item.bundle.clone() }.to_value()
+    }
+
+    fn post(&mut self, body: &[u8]) -> (u16, Value) {
+        let bundles: Vec<Result<Bundle, _>> = match Bundle::parse(body) {
+            Ok(bundle) => vec![Ok(bundle)],
+            Err(_) => body.split(|byte| *byte == b'\n').map(Bundle::parse).collect(),
+        };
+        let problem = |status: u16, detail: String| json!({"title": "refused", "status": status, "detail": detail});
+        let count = bundles.len();
+        let mut items = Vec::new();
+        for bundle in bundles {
+            items.push(match bundle.map_err(|e| e.to_string()).and_then(|b| self.add(b)) {
+                Ok(item) => item,
+                Err(detail) if count == 1 => return (422, problem(422, detail)),
+                Err(detail) => json!({"status": "refused", "problem": problem(422, detail)}),
+            });
+        }
+        (200, json!({ "items": items }))
+    }
+
+    fn add(&mut self, bundle: Bundle) -> Result<Value, String> {
+        let (entry, key, predicate_type, subjects, bytes) = match &bundle.content {
+            Content::Envelope(envelope) => {
+                let signed = verify::envelope(envelope, &self.trusted);
+                let signed = signed.map_err(|e| e.to_string())?.into_inner();
+                let subjects = signed.statement.subject_digests().map(|d| d.to_string()).collect();
+                let predicate_type = Some(signed.statement.predicate_type.clone());
+                (signed.entry, signed.key, predicate_type, subjects, envelope.to_json())
+            }
+            Content::Message(message) => {
+                let signed = verify::message(message, &self.trusted);
+                let signed = signed.map_err(|e| e.to_string())?.into_inner();
+                let subjects = vec![message.digest.to_string()];
+                (signed.entry, signed.key, None, subjects, bundle.stripped().to_json())
+            }
+        };
+        let digest = Sha256::of(&bytes).to_string();
+        let status = if self.items.contains_key(&digest) { "existing" } else { "created" };
+        if status == "created" {
+            let index = self.size();
+            self.bodies.push(Entry::body(&entry));
+            let signer = key.fingerprint().to_string();
+            let bundle = bundle.stripped();
+            let item = Item { index, bytes, bundle, predicate_type, subjects, signer };
+            self.items.insert(digest.clone(), item);
+        }
+        let item = &self.items[&digest];
+        let bundle = self.complete(item);
+        Ok(json!({"status": status, "digest": digest, "index": item.index, "bundle": bundle}))
+    }
+
+    fn search(&self, query: &BTreeMap<String, String>) -> Value {
+        let fits = |item: &&(&String, &Item)| {
+            query.get("subject").is_none_or(|subject| item.1.subjects.contains(subject))
+        };
+        let offset: usize = query.get("cursor").map_or(0, |text| text.parse().unwrap());
+        let limit: usize = query["limit"].parse().unwrap();
+        let found: Vec<_> = self.items.iter().collect();
+        let found: Vec<_> = found.iter().filter(fits).collect();
+        let page = found.iter().skip(offset).take(limit);
+        let items: Vec<Value> = page
+            .map(|(digest, item)| {
+                json!({
+                    "digest": digest,
+                    "index": item.index,
+                    "predicate_type": item.predicate_type,
+                    "signer": item.signer,
+                    "subjects": item.subjects.iter().map(|d| json!({"digest": d})).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let next = offset + limit;
+        let next =
+            (next < found.len()).then(|| format!("/v1/attestations?limit={limit}&cursor={next}"));
+        json!({"items": items, "next": next})
+    }
+
+    fn inclusion(&self, query: &BTreeMap<String, String>) -> Value {
+        let index = match query.get("index") {
+            Some(index) => index.parse().unwrap(),
+            None => self.items[&query["digest"]].index,
+        };
+        let size = query.get("size").map_or(self.size(), |size| size.parse().unwrap());
+        let hashes = merkle::inclusion_proof(index, size, |address| self.node(address)).unwrap();
+        json!({
+            "index": index,
+            "size": size,
+            "leaf_hash": base64::encode(merkle::leaf_hash(&self.bodies[index as usize]).0),
+            "root": base64::encode(self.root(size).0),
+            "hashes": self.proof(hashes).iter().map(|h| base64::encode(h.0)).collect::<Vec<_>>(),
+            "checkpoint": self.checkpoint(),
+        })
+    }
+
+    fn consistency(&self, query: &BTreeMap<String, String>) -> Value {
+        let (from, to) = (query["from"].parse().unwrap(), query["to"].parse().unwrap());
+        let hashes = merkle::consistency_proof(from, to, |address| self.node(address)).unwrap();
+        let hashes = self.proof(hashes);
+        json!({"from": from, "to": to, "hashes": hashes.iter().map(|h| base64::encode(h.0)).collect::<Vec<_>>()})
+    }
+
+    fn tile(&self, path: &TilePath) -> Vec<u8> {
+        match path {
+            TilePath::Entries(address) => {
+                let mut bundle = Vec::new();
+                let start = address.first_entry().unwrap() as usize;
+                for (index, body) in self.bodies.iter().enumerate().skip(start) {
+                    if index == start + usize::from(address.width) {
+                        break;
+                    }
+                    let lie = self.lie == Some(Lie::Entry) && index == 3;
+                    let body: &[u8] = if lie { b"another" } else { body };
+                    tile::append_entry(&mut bundle, body).unwrap();
+                }
+                bundle
+            }
+            TilePath::Hashes(address) => {
+                let level = address.level * tile::TILE_HEIGHT;
+                let start = address.index * u64::from(tile::TILE_WIDTH);
+                let mut hashes: Vec<Sha256> = (start..start + u64::from(address.width))
+                    .map(|index| self.node(NodeAddress { level, index }).unwrap())
+                    .collect();
+                let lie = match self.lie {
+                    Some(Lie::Tile) => level == 0,
+                    Some(Lie::UpperTile) => level > 0,
+                    _ => false,
+                };
+                if lie {
+                    hashes[0].0[0] ^= 1;
+                }
+                tile::write_hashes(&hashes)
+            }
+        }
+    }
+
+    fn get(&self, path: &str, query: &BTreeMap<String, String>) -> Option<Vec<u8>> {
+        let json = |value: Value| Some(value.to_string().into_bytes());
+        if let Some(tile) = path.strip_prefix("/api/v2/").and_then(|path| path.parse().ok()) {
+            return Some(self.tile(&tile));
+        }
+        match path {
+            "/api/v2/checkpoint" => Some(self.checkpoint().into_bytes()),
+            "/v1/trusted-root" => Some(self.trusted_root().text().as_bytes().to_vec()),
+            "/v1/attestations" => json(self.search(query)),
+            "/v1/log/inclusion" => json(self.inclusion(query)),
+            "/v1/log/consistency" => json(self.consistency(query)),
+            _ => {
+                let digest = path.strip_prefix("/v1/attestations/")?;
+                match digest.strip_suffix("/bundle") {
+                    Some(digest) => json(self.complete(self.items.get(digest)?)),
+                    None => Some(self.items.get(digest)?.bytes.clone()),
+                }
+            }
+        }
+    }
+}
+
+fn answer(stream: &TcpStream, state: &mut State) {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    state.requests.push(first.trim().to_owned());
+    let mut words = first.split(' ');
+    let (method, target) = (words.next().unwrap(), words.next().unwrap());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let query = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.replace("%3A", ":").replace("%2F", "/")))
+        .collect();
+    let (status, body) = if method == "POST" {
+        let (status, value) = state.post(&body);
+        (status, value.to_string().into_bytes())
+    } else {
+        match state.get(path, &query) {
+            Some(body) => (200, body),
+            None => (404, json!({"title": "not found", "status": 404}).to_string().into_bytes()),
+        }
+    };
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let mut stream = stream;
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).unwrap();
+}

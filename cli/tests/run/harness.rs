@@ -1,0 +1,132 @@
+//! Runs commands in a folder of their own, with streams and environment in memory.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use attestry::{Io, Terminals};
+
+/// A stream whose bytes can be looked at after the run.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// A folder in which commands are run.
+pub(crate) struct Dir {
+    folder: tempfile::TempDir,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) prompt: Option<Vec<&'static str>>,
+}
+
+/// What a command answered.
+pub(crate) struct Answer {
+    pub(crate) status: u8,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Dir {
+    /// An empty folder, in which a key file's password is known.
+    pub(crate) fn new() -> Self {
+        let environment = BTreeMap::from([("ATTESTRY_PASSWORD".to_owned(), "secret".to_owned())]);
+        Self { folder: tempfile::tempdir().unwrap(), environment, stdin: Vec::new(), prompt: None }
+    }
+
+    /// A folder with the key pair `k` and the artifact `app`.
+    pub(crate) fn with_key_and_artifact(key_type: &str) -> Self {
+        let dir = Self::new();
+        dir.run(&["key", "generate", "--out", "@k", "--type", key_type]).expect(0);
+        dir.write("app", "the artifact");
+        dir
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Runs a command. An argument that starts with `@` is a path within the folder.
+    pub(crate) fn run(&self, args: &[&str]) -> Answer {
+        let args = args.iter().map(|arg| match arg.strip_prefix('@') {
+            Some(name) => self.path(name).into_os_string(),
+            None => OsString::from(arg),
+        });
+        let (stdout, stderr) = (Captured::default(), Captured::default());
+        let environment = self.environment.clone();
+        let prompt = self.prompt.clone().map(|answers| {
+            let mut answers = answers.into_iter();
+            let prompt: attestry::Prompt =
+                Box::new(move |_| Ok(answers.next().unwrap_or_default().to_owned()));
+            prompt
+        });
+        let io = Io {
+            stdin: Box::new(Cursor::new(self.stdin.clone())),
+            stdout: Box::new(stdout.clone()),
+            stderr: Box::new(stderr.clone()),
+            terminals: Terminals::default(),
+            environment: Box::new(move |name| environment.get(name).map(OsString::from)),
+            directory: self.folder.path().to_path_buf(),
+            now: || jiff::Timestamp::UNIX_EPOCH,
+            pause: |_| {},
+            prompt,
+        };
+        let exit = attestry::run(std::iter::once(OsString::from("attestry")).chain(args), io);
+        let statuses = 0..=2;
+        let status = statuses.into_iter().find(|s| ExitCode::from(*s) == exit).unwrap();
+        Answer { status, stdout: stdout.text(), stderr: stderr.text() }
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.run(args).stdout).unwrap()
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u8) -> Self {
+        let Self { status: found, stdout, stderr } = &self;
+        assert_eq!(*found, status, "stdout:\n{stdout}\nstderr:\n{stderr}");
+        self
+    }
+
+    /// Demands that the error names each of these.
+    #[track_caller]
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "expected {text:?} in:\n{}", self.stderr);
+        }
+        self
+    }
+}
+
+pub(crate) fn flip_one_byte(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,351 @@
+//! The data folder: where each thing of a registry lies beside its store.
+//!
+//! ```text
+//! attestry-registry.toml   settings
+//! log.key                  the log's private key: PKCS#8 PEM, mode 0600
+//! tokens                   hashes of tokens, mode 0600
+//! trusted_root.json        what clients verify with
+//! signing_config.json      where stock clients log
+//! trusted-keys/*.pub       keys whose envelopes are accepted
+//! root-keys/*.pub          keys that will publish the roster
+//! db/, content/            the store
+//! control.sock             while the server runs: the door for `backup`
+//! ```
+//!
+//! The log's key lies there in the clear because the server must start unattended; whoever can read
+//! it can sign checkpoints, so the folder is for its owner alone.
+
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use attestry_schemas::key::{KeyError, PublicKey, SigningKey};
+use attestry_schemas::signing_config::{SigningConfig, SigningConfigError};
+use attestry_schemas::trusted_root::{TrustedLog, TrustedRoot, TrustedRootError};
+
+use crate::store::durable::{self, Access};
+use crate::store::{CONTENT_FOLDER, ENGINE_FOLDER, backup};
+use crate::tokens::{Tokens, TokensError};
+
+/// The log's private key.
+pub const LOG_KEY_FILE: &str = "log.key";
+/// The hashes of the tokens.
+pub const TOKENS_FILE: &str = "tokens";
+/// The trusted root that clients verify with.
+pub const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
+/// The signing configuration for stock clients.
+pub const SIGNING_CONFIG_FILE: &str = "signing_config.json";
+/// The folder of keys whose envelopes are accepted.
+pub const TRUSTED_KEYS_FOLDER: &str = "trusted-keys";
+/// The folder of keys that will publish the roster.
+pub const ROOT_KEYS_FOLDER: &str = "root-keys";
+/// The socket of the running server.
+pub const CONTROL_SOCKET: &str = "control.sock";
+/// Present until `init` has finished.
+pub const INIT_MARKER: &str = "INCOMPLETE-INIT";
+
+/// The most bytes of a key, a list of tokens or a document.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+/// The most keys of one folder.
+const MAX_KEYS: usize = 10_000;
+
+/// Why a data folder, or a file of it, was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// There is no registry in the folder.
+    #[error("{0} does not hold a registry; make one with attestry-registry init --data {0} --url URL", .path.display())]
+    NotThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `init` was cut short.
+    #[error("{} was not finished by attestry-registry init; remove the folder and run init again", .path.display())]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is a backup that was cut short.
+    #[error("the data folder is refused")]
+    Backup(#[source] backup::BackupError),
+    /// The system refused.
+    #[error("failed {action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A key file does not hold a key.
+    #[error("{} does not hold a PEM key of a kind that is supported", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// Too many keys in one folder.
+    #[error("expected at most {MAX_KEYS} keys in {}, found more", path.display())]
+    TooManyKeys {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The tokens are malformed.
+    #[error("{} is malformed", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TokensError,
+    },
+    /// The trusted root is malformed.
+    #[error("{} is malformed", path.display())]
+    TrustedRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TrustedRootError,
+    },
+    /// The signing configuration is malformed.
+    #[error("{} is malformed", path.display())]
+    SigningConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SigningConfigError,
+    },
+    /// Two files of the folder, or a file and a setting, do not belong together.
+    #[error("expected {expected}, found {found}")]
+    Mismatch {
+        /// What would fit.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl DataError {
+    /// For `map_err`: names what was being done, and to which path.
+    pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// A data folder that `init` has finished.
+#[derive(Debug, Clone)]
+pub struct DataFolder {
+    path: PathBuf,
+}
+
+impl DataFolder {
+    /// Opens a data folder: it must be whole.
+    ///
+    /// # Errors
+    /// [`DataError::NotThere`], [`DataError::Incomplete`] or [`DataError::Backup`].
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let is_there = |name: &str| {
+            let file = path.join(name);
+            file.try_exists().map_err(DataError::at("looking for", &file))
+        };
+        if is_there(INIT_MARKER)? {
+            return Err(DataError::Incomplete { path: path.to_owned() });
+        }
+        backup::refuse_partial(path).map_err(DataError::Backup)?;
+        if !is_there(ENGINE_FOLDER)? || !is_there(CONTENT_FOLDER)? || !is_there(TRUSTED_ROOT_FILE)?
+        {
+            return Err(DataError::NotThere { path: path.to_owned() });
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder that `init` is filling.
+    pub(crate) fn being_made(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file or folder of it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The log's private key.
+    ///
+    /// # Errors
+    /// [`DataError`]; [`DataError::Mismatch`] when it is not the key of the trusted root.
+    pub fn log_key(&self) -> Result<SigningKey, DataError> {
+        let path = self.file(LOG_KEY_FILE);
+        let mode = std::fs::metadata(&path).map_err(DataError::at("reading", &path))?;
+        if mode.permissions().mode() & 0o077 != 0 {
+            tracing::warn!(
+                path = %path.display(),
+                "others than the owner may read the log's key; make its mode 0600"
+            );
+        }
+        let key = SigningKey::from_pkcs8_pem(&read_text(&path)?)
+            .map_err(|source| DataError::Key { path: path.clone(), source })?;
+        let trusted = self.log()?.key;
+        if key.public_key() != &trusted {
+            return Err(DataError::Mismatch {
+                expected: format!("the log key {} of {TRUSTED_ROOT_FILE}", trusted.fingerprint()),
+                found: format!("{} in {LOG_KEY_FILE}", key.public_key().fingerprint()),
+            });
+        }
+        Ok(key)
+    }
+
+    /// The log that this registry keeps, as its trusted root names it.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn log(&self) -> Result<TrustedLog, DataError> {
+        match self.trusted_root()?.logs() {
+            [log] => Ok(log.clone()),
+            logs => Err(DataError::Mismatch {
+                expected: format!("one log with an Ed25519 key in {TRUSTED_ROOT_FILE}"),
+                found: logs.len().to_string(),
+            }),
+        }
+    }
+
+    /// The trusted root that clients verify with.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn trusted_root(&self) -> Result<TrustedRoot, DataError> {
+        let path = self.file(TRUSTED_ROOT_FILE);
+        TrustedRoot::parse(read_text(&path)?.as_bytes())
+            .map_err(|source| DataError::TrustedRoot { path, source })
+    }
+
+    /// The signing configuration for stock clients.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn signing_config(&self) -> Result<SigningConfig, DataError> {
+        let path = self.file(SIGNING_CONFIG_FILE);
+        SigningConfig::parse(read_text(&path)?.as_bytes())
+            .map_err(|source| DataError::SigningConfig { path, source })
+    }
+
+    /// The tokens.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn tokens(&self) -> Result<Tokens, DataError> {
+        let path = self.file(TOKENS_FILE);
+        Tokens::parse(&read_text(&path)?).map_err(|source| DataError::Tokens { path, source })
+    }
+
+    /// The keys of [`TRUSTED_KEYS_FOLDER`], sorted.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn trusted_keys(&self) -> Result<Vec<PublicKey>, DataError> {
+        keys_of(&self.file(TRUSTED_KEYS_FOLDER))
+    }
+
+    /// The keys of [`ROOT_KEYS_FOLDER`], sorted.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn root_keys(&self) -> Result<Vec<PublicKey>, DataError> {
+        keys_of(&self.file(ROOT_KEYS_FOLDER))
+    }
+
+    /// Trusts a key from the next start of the server on. Returns whether it was not trusted yet.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn trust(&self, key: &PublicKey) -> Result<bool, DataError> {
+        self.keep_key(TRUSTED_KEYS_FOLDER, key)
+    }
+
+    /// Trusts a key no longer, from the next start of the server on. Returns whether it was trusted.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn distrust(&self, key: &PublicKey) -> Result<bool, DataError> {
+        let folder = self.file(TRUSTED_KEYS_FOLDER);
+        let mut found = false;
+        // By what the files hold: someone may have put a key there under a name of their own.
+        for path in key_files(&folder)? {
+            if read_public_key(&path)? == *key {
+                std::fs::remove_file(&path).map_err(DataError::at("removing", &path))?;
+                found = true;
+            }
+        }
+        durable::sync_dir(&folder).map_err(DataError::at("syncing", &folder))?;
+        Ok(found)
+    }
+
+    /// Writes a key into one of the folders of keys, under its fingerprint.
+    pub(crate) fn keep_key(&self, folder: &str, key: &PublicKey) -> Result<bool, DataError> {
+        let folder = self.file(folder);
+        durable::create_dir(&folder).map_err(DataError::at("creating", &folder))?;
+        if keys_of(&folder)?.contains(key) {
+            return Ok(false);
+        }
+        let path = folder.join(format!("{}.pub", hex::encode(key.fingerprint().as_bytes())));
+        durable::replace_file(&path, key.to_pem().as_bytes(), Access::Public)
+            .map_err(DataError::at("writing", &path))?;
+        Ok(true)
+    }
+}
+
+/// Reads a public key from a PEM file.
+///
+/// # Errors
+/// [`DataError::Io`] and [`DataError::Key`].
+pub fn read_public_key(path: &Path) -> Result<PublicKey, DataError> {
+    PublicKey::from_pem(&read_text(path)?)
+        .map_err(|source| DataError::Key { path: path.to_owned(), source })
+}
+
+fn keys_of(folder: &Path) -> Result<Vec<PublicKey>, DataError> {
+    let mut keys: Vec<PublicKey> =
+        key_files(folder)?.iter().map(|path| read_public_key(path)).collect::<Result<_, _>>()?;
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
+fn key_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(DataError::at("listing", folder))?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(DataError::at("listing", folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "pub") {
+            files.push(path);
+        }
+        if files.len() > MAX_KEYS {
+            return Err(DataError::TooManyKeys { path: folder.to_owned() });
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_text(path: &Path) -> Result<String, DataError> {
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            let detail = format!("the file is larger than {MAX_FILE_BYTES} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, detail));
+        }
+        Ok(text)
+    };
+    read().map_err(DataError::at("reading", path))
+}

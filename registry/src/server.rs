@@ -1,0 +1,204 @@
+//! Starting and stopping: everything that serves requests, but for HTTP itself.
+//!
+//! The order of the start is the order of dependence: settings, store, log, then the door for
+//! commands. The order of the stop is the reverse, after HTTP has answered its last request: the
+//! log answers what waits, and the store is flushed. A kill at any moment loses nothing of what was
+//! acknowledged; a graceful stop only makes the next start quicker.
+
+use std::sync::Arc;
+
+use attestry_schemas::key::PublicKey;
+use attestry_schemas::problem::chain;
+use attestry_schemas::trusted_root::{TrustedRootError, origin_of};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::Control;
+use crate::data::{DataError, DataFolder};
+use crate::log::sequencer::LogLimits;
+use crate::log::{Log, LogError};
+use crate::metrics::Metrics;
+use crate::store::engine::EngineOptions;
+use crate::store::{Store, StoreError};
+use crate::tokens::Tokens;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file of the data folder is refused.
+    #[error("the data folder is refused")]
+    Data(#[source] DataError),
+    /// The public URL is refused.
+    #[error("the setting public_url is refused")]
+    Url(#[source] TrustedRootError),
+    /// The public URL names another host than the log's origin.
+    #[error(
+        "expected a public_url with the host {expected}, which every checkpoint and bundle of this log names, found {found}"
+    )]
+    Origin {
+        /// The log's origin.
+        expected: String,
+        /// The host of the setting.
+        found: String,
+    },
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[source] StoreError),
+    /// The log cannot be opened.
+    #[error("the log cannot be opened")]
+    Log(#[source] LogError),
+}
+
+/// A registry that runs.
+pub struct Running {
+    /// The settings in force.
+    pub config: Config,
+    /// What clients call the registry, without a slash at the end.
+    pub public_url: String,
+    /// The store.
+    pub store: Arc<Store>,
+    /// The log.
+    pub log: Arc<Log>,
+    /// The clock.
+    pub clock: Clock,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The keys whose envelopes are accepted: those of the settings and of the data folder, sorted.
+    pub trusted_keys: Vec<PublicKey>,
+    /// The tokens that are accepted.
+    pub tokens: Tokens,
+    /// `trusted_root.json`, as clients get it.
+    pub trusted_root: String,
+    /// `signing_config.json`, as clients get it.
+    pub signing_config: String,
+    door: Option<Control>,
+}
+
+impl Running {
+    /// Starts everything but HTTP.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        folder: &DataFolder,
+        config: Config,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let origin = folder.log().map_err(StartError::Data)?.origin;
+        let signing_config = folder.signing_config().map_err(StartError::Data)?;
+        let from_init = signing_config.logs().first().map(|service| service.url.clone());
+        let public_url = config.public_url.clone().or(from_init).unwrap_or_default();
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        let found = origin_of(&public_url).map_err(StartError::Url)?;
+        if found != origin {
+            return Err(StartError::Origin { expected: origin, found });
+        }
+        let mut trusted_keys = folder.trusted_keys().map_err(StartError::Data)?;
+        trusted_keys.extend(config.trusted_keys.iter().cloned());
+        trusted_keys.sort();
+        trusted_keys.dedup();
+        let tokens = folder.tokens().map_err(StartError::Data)?;
+        let trusted_root = folder.trusted_root().map_err(StartError::Data)?.text().to_owned();
+        let key = folder.log_key().map_err(StartError::Data)?;
+        let options = EngineOptions {
+            sync: true,
+            block_cache_bytes: config.block_cache_bytes,
+            write_buffer_bytes: config.write_buffer_bytes,
+        };
+        let store = Arc::new(Store::open(folder.path(), options).map_err(StartError::Store)?);
+        let limits =
+            LogLimits { queue_capacity: config.queue_capacity, batch_limit: config.max_batch };
+        let log = Log::start(Arc::clone(&store), &origin, key, limits, clock, Arc::clone(&metrics));
+        let log = Arc::new(log.map_err(StartError::Log)?);
+        let door = Control::open(folder, &store)
+            .inspect_err(|error| {
+                tracing::warn!(%error, "no control socket: backup needs the server to be stopped");
+            })
+            .ok();
+        Ok(Self {
+            public_url,
+            store,
+            log,
+            clock,
+            metrics,
+            trusted_keys,
+            tokens,
+            trusted_root,
+            signing_config: signing_config.text().to_owned(),
+            config,
+            door,
+        })
+    }
+
+    /// Stops, when HTTP has answered its last request.
+    pub fn stop(&mut self) {
+        self.door = None;
+        self.log.stop();
+        if let Err(error) = self.store.engine().flush() {
+            tracing::warn!(error = chain(&error), "the next start replays the write-ahead log");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Settings;
+    use crate::testing::{self, Registry};
+
+    fn start(registry: &Registry, settings: Settings) -> Result<Running, StartError> {
+        let config = Config::load(registry.path(), None, settings).unwrap();
+        Running::start(&registry.folder(), config, Clock::system(), Arc::new(Metrics::new()))
+    }
+
+    #[test]
+    fn a_stopped_server_leaves_its_log_for_the_next_one() {
+        let registry = Registry::new();
+        for index in 1..4 {
+            let mut running = start(&registry, Settings::default()).unwrap();
+            assert_eq!(running.public_url, "https://attest.example.org");
+            let waiting = running.log.submit(testing::envelope(index)).unwrap();
+            running.stop();
+            let receipt = waiting.blocking_recv().unwrap().unwrap();
+            assert_eq!(receipt.proven.index, index, "taken before the stop, so answered");
+            assert!(!registry.path().join(crate::data::CONTROL_SOCKET).exists());
+        }
+    }
+
+    #[test]
+    fn trusted_keys_come_from_the_settings_and_from_the_folder() {
+        let registry = Registry::new();
+        let (one, two) = (testing::p256(), testing::ed25519());
+        assert!(registry.folder().trust(one.public_key()).unwrap());
+        assert!(!registry.folder().trust(one.public_key()).unwrap(), "trusted already");
+        let settings =
+            Settings { trusted_keys: Some(vec![two.public_key().to_pem()]), ..Settings::default() };
+        let running = start(&registry, settings).unwrap();
+        let mut expected = [one.public_key().clone(), two.public_key().clone()];
+        expected.sort();
+        assert_eq!(running.trusted_keys, expected);
+        drop(running);
+        assert!(registry.folder().distrust(one.public_key()).unwrap());
+        assert_eq!(registry.folder().trusted_keys().unwrap(), []);
+    }
+
+    #[test]
+    fn another_host_or_another_key_is_refused_before_the_store_is_opened() {
+        let registry = Registry::new();
+        let elsewhere = Some("https://other.example.org".to_owned());
+        let settings = Settings { public_url: elsewhere, ..Settings::default() };
+        let refused = start(&registry, settings).err().unwrap();
+        assert!(matches!(refused, StartError::Origin { .. }), "{refused}");
+        let other = Registry::of(registry.beside("other"));
+        let secrets = crate::init::Secrets { log_key: [1; 32], token: [1; 32] };
+        let options = crate::init::InitOptions { secrets, ..testing::options(other.path()) };
+        crate::init::init(options).unwrap();
+        let key = |path: &Path| path.join(crate::data::LOG_KEY_FILE);
+        std::fs::copy(key(other.path()), key(registry.path())).unwrap();
+        let refused = start(&registry, Settings::default()).err().unwrap();
+        assert!(matches!(refused, StartError::Data(DataError::Mismatch { .. })), "{refused}");
+    }
+}
