@@ -1,5 +1,6 @@
 //! `attestry-registry serve`.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use crate::server::Running;
 /// `attestry-registry serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A flag overrides its environment variable, which overrides the settings' file. SIGTERM and SIGINT \
-stop the server once it has answered what it took. Settings and trusted keys are read at the start.
+A flag overrides its environment variable, which overrides the settings' file. SIGTERM stops the \
+server once it has answered what it took, SIGINT at once; neither loses what was acknowledged. \
+Settings and trusted keys are read at the start.
 
 Example:
   attestry-registry serve --data data --listen 127.0.0.1:8080")]
@@ -58,7 +60,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, Failed> {
             "no key is trusted, so every envelope is refused; run attestry-registry trust add"
         );
     }
-    let served: std::io::Result<()> = { let mut line = String::new(); std::io::stdin().read_line(&mut line).map(|_| ()) };
+    let served = crate::http::serve(&running);
     running.stop();
     served.map_err(Failed::to("serve"))?;
     tracing::info!("the registry is closed");
@@ -69,7 +71,8 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, Failed> {
 fn log_to_stderr(config: &Config) -> Result<(), Failed> {
     let levels: Targets =
         config.log_level.parse().map_err(Failed::to("read the setting log_level"))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     let lines = match config.log_format {
         LogFormat::Human => lines.with_filter(levels).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_filter(levels).boxed(),

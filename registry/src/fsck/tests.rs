@@ -335,13 +335,3 @@ fn damage_of_the_engines_own_files_is_a_fault_and_not_a_crash() {
     let report = fsck(&registry);
     assert!(report.faults.iter().any(|f| f.kind == FaultKind::Engine), "{:#?}", report.faults);
 }
-
-#[test]
-#[ignore]
-fn perf() {
-    let registry = Registry::new();
-    registry.log(submissions(2000), 1000);
-    let t = std::time::Instant::now();
-    let report = fsck(&registry);
-    eprintln!("{:?} {:?}", t.elapsed(), report.counts);
-}

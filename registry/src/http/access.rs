@@ -1,0 +1,45 @@
+//! Who may ask what: a token for writes, and for reads where the settings say so.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use attestry_schemas::problem::ProblemType;
+
+use super::State;
+use super::problem::Refusal;
+use crate::store::query::Visibility;
+
+fn token_name<'s>(request: &HttpRequest, state: &'s State) -> Result<Option<&'s str>, Refusal> {
+    let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
+    let sent = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    sent.and_then(|sent| state.tokens.name_of(sent.trim())).map(Some).ok_or_else(|| {
+        Refusal::new(
+            ProblemType::Unauthorized,
+            "expected a token of this registry as Authorization: Bearer attestry_…, found another",
+        )
+    })
+}
+
+fn missing() -> Refusal {
+    Refusal::new(
+        ProblemType::Unauthorized,
+        "expected a token as Authorization: Bearer attestry_…, found none; init showed one, and the CLI takes it from ATTESTRY_TOKEN",
+    )
+}
+
+/// Demands the right to write.
+pub(super) fn write(request: &HttpRequest, state: &State) -> Result<(), Refusal> {
+    match token_name(request, state)? {
+        Some(_) => Ok(()),
+        None if state.config.require_token_for_writes => Err(missing()),
+        None => Ok(()),
+    }
+}
+
+/// Demands the right to read, and tells what may be seen.
+pub(super) fn read(request: &HttpRequest, state: &State) -> Result<Visibility, Refusal> {
+    match token_name(request, state)? {
+        Some(_) => Ok(Visibility::All),
+        None if state.config.require_token_for_reads => Err(missing()),
+        None => Ok(Visibility::All),
+    }
+}

@@ -1,0 +1,434 @@
+//! `/v1/attestations`: taking, listing and giving back.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, web};
+use attestry_schemas::bundle::Bundle;
+use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::key::Fingerprint;
+use attestry_schemas::problem::Problem;
+use attestry_schemas::{bundle, dsse, predicate};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::problem::Refusal;
+use super::{State, access, body, log, query, submit};
+use crate::log::Receipt;
+use crate::store::Reader;
+use crate::store::key::{Term, TermKind};
+use crate::store::query::{MAX_PAGE, Query, Visibility};
+use crate::store::record::{Kind, Record, RecordedSubject};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmitQuery {
+    namespace: Option<String>,
+}
+
+/// What became of one item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// It is in the log now.
+    Created,
+    /// It was in the log before.
+    Existing,
+    /// It was refused; nothing of it is kept.
+    Refused,
+}
+
+/// The answer for one item.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ItemAnswer {
+    /// What became of it.
+    status: Outcome,
+    /// The digest under which it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// Its index in the log, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    /// The complete Sigstore bundle, with inclusion proof and checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<Value>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+/// The answer for all items, in their order.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct SubmitAnswer {
+    /// One answer for each item.
+    items: Vec<ItemAnswer>,
+}
+
+/// `POST /v1/attestations[?namespace=]`.
+pub(super) async fn submit(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let state: Arc<State> = state.into_inner();
+    access::write(&request, &state)?;
+    let asked: SubmitQuery = query::read(&request)?;
+    let namespace = submit::namespace(asked.namespace.as_deref())?;
+    let limit = state.config.max_body_bytes;
+    let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
+    let verified = state
+        .blocking(move |state| {
+            let items = submit::items(&text, state.config.max_items_per_request)?;
+            Ok(items
+                .into_iter()
+                .map(|item| submit::verified(item, &namespace, state))
+                .collect::<Vec<_>>())
+        })
+        .await?;
+    let receipts = receipts(&state, verified).await;
+    answer(&state, receipts)
+}
+
+type Submitted = Result<(Receipt, submit::Item), Refusal>;
+
+/// Queues the items and waits for their receipts. When the queue is full, what was queued is
+/// waited for first, so that one long list does not overload an idle log by itself.
+async fn receipts(
+    state: &Arc<State>,
+    items: Vec<Result<submit::Item, Refusal>>,
+) -> Vec<Submitted> {
+    let mut pending = Vec::new();
+    let mut done: Vec<Submitted> = Vec::new();
+    for item in items {
+        let queued = item.and_then(|item| {
+            let receiver = state.log.submit(item.submission.clone());
+            Ok((receiver, item))
+        });
+        match queued {
+            Ok((Ok(receiver), item)) => pending.push(Ok((receiver, item))),
+            Ok((Err(_), item)) if !pending.is_empty() => {
+                settle(&mut pending, &mut done).await;
+                let receiver = state.log.submit(item.submission.clone());
+                pending.push(receiver.map(|r| (r, item)).map_err(Refusal::from));
+            }
+            Ok((Err(full), _)) => pending.push(Err(full.into())),
+            Err(refusal) => pending.push(Err(refusal)),
+        }
+    }
+    settle(&mut pending, &mut done).await;
+    done
+}
+
+type Receiver = tokio::sync::oneshot::Receiver<Result<Receipt, crate::log::SubmitError>>;
+
+async fn settle(
+    pending: &mut Vec<Result<(Receiver, submit::Item), Refusal>>,
+    done: &mut Vec<Submitted>,
+) {
+    for queued in pending.drain(..) {
+        done.push(match queued {
+            Ok((receiver, item)) => submit::answered(receiver).await.map(|r| (r, item)),
+            Err(refusal) => Err(refusal),
+        });
+    }
+}
+
+fn answer(state: &State, receipts: Vec<Submitted>) -> Result<HttpResponse, Refusal> {
+    let items: Vec<ItemAnswer> = match receipts.len() {
+        1 => receipts
+            .into_iter()
+            .map(|one| one.map(|(receipt, item)| accepted(state, receipt, item)))
+            .collect::<Result<_, _>>()
+            .inspect_err(|_| count(state, Outcome::Refused))?,
+        _ => receipts
+            .into_iter()
+            .map(|one| match one {
+                Ok((receipt, item)) => accepted(state, receipt, item),
+                Err(refusal) => refused(state, &refusal),
+            })
+            .collect(),
+    };
+    let any = |outcome| items.iter().any(|item| item.status == outcome);
+    let status = match (any(Outcome::Refused), any(Outcome::Created)) {
+        (true, _) => StatusCode::MULTI_STATUS,
+        (false, true) => StatusCode::CREATED,
+        (false, false) => StatusCode::OK,
+    };
+    let mut response = HttpResponse::build(status);
+    if let [ItemAnswer { digest: Some(digest), .. }] = items.as_slice() {
+        response.insert_header((LOCATION, format!("/v1/attestations/{digest}")));
+    }
+    Ok(response.json(SubmitAnswer { items }))
+}
+
+fn count(state: &State, outcome: Outcome) {
+    let label = match outcome {
+        Outcome::Created => "created",
+        Outcome::Existing => "existing",
+        Outcome::Refused => "refused",
+    };
+    state.metrics.submissions.with_label_values(&[label]).inc();
+}
+
+fn accepted(state: &State, receipt: Receipt, item: submit::Item) -> ItemAnswer {
+    let status = if receipt.created { Outcome::Created } else { Outcome::Existing };
+    count(state, status);
+    let mut bundle = Bundle::of_key(&item.key, item.content);
+    let index = receipt.proven.index;
+    bundle.tlog_entries = vec![state.log.identity().tlog_entry(receipt.body, &receipt.proven)];
+    ItemAnswer {
+        status,
+        digest: Some(receipt.digest.to_string()),
+        index: Some(index),
+        bundle: Some(bundle.to_value()),
+        problem: None,
+    }
+}
+
+fn refused(state: &State, refusal: &Refusal) -> ItemAnswer {
+    count(state, Outcome::Refused);
+    ItemAnswer {
+        status: Outcome::Refused,
+        digest: None,
+        index: None,
+        bundle: None,
+        problem: Some(refusal.problem().clone()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    subject: Option<String>,
+    #[serde(rename = "type")]
+    type_: Option<String>,
+    signer: Option<String>,
+    namespace: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// One attestation in a listing.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Listed {
+    /// The digest of its stored bytes.
+    digest: String,
+    /// Its index in the log, from 0.
+    index: u64,
+    /// When the log first held it, RFC 3339.
+    logged_at: String,
+    /// `envelope`, `message`, or `entry` for a leaf whose envelope is not here.
+    kind: String,
+    /// The predicate type, for envelopes.
+    predicate_type: Option<String>,
+    /// The first subjects.
+    subjects: Vec<ListedSubject>,
+    /// How many subjects there are.
+    subject_count: u64,
+    /// The fingerprint of the key that signed it.
+    signer: String,
+    /// Whether the registry is told to trust that key.
+    signer_known: bool,
+    /// The namespace it belongs to.
+    namespace: String,
+}
+
+/// A subject in a listing.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ListedSubject {
+    /// Its name.
+    name: Option<String>,
+    /// One of its digests: sha256 where it has one.
+    digest: Option<String>,
+}
+
+/// One page of a listing, newest first.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ListAnswer {
+    /// The attestations.
+    items: Vec<Listed>,
+    /// The path of the next page, when there may be one.
+    next: Option<String>,
+}
+
+/// The page size where none is asked for.
+const DEFAULT_PAGE: usize = 100;
+
+/// `GET /v1/attestations`.
+pub(super) async fn list(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let state: Arc<State> = state.into_inner();
+    let visibility = access::read(&request, &state)?;
+    let asked: ListQuery = query::read(&request)?;
+    let query = search(&asked, visibility)?;
+    let page = state.read(move |reader, _| Ok(reader.search(&query)?)).await?;
+    let next = page.next_below.map(|below| next_page(request.query_string(), below));
+    let items = page.records.into_iter().map(|(index, record)| listed(index, record)).collect();
+    Ok(HttpResponse::Ok().json(ListAnswer { items, next }))
+}
+
+fn search(asked: &ListQuery, visibility: Visibility) -> Result<Query, Refusal> {
+    let mut terms = Vec::new();
+    if let Some(text) = &asked.subject {
+        let expected = "a digest such as sha256:<64 hex digits>";
+        let digest: Digest = text.parse().map_err(|_| query::wrong("subject", expected, text))?;
+        terms.push(Term::new(TermKind::Subject, digest.to_string()));
+    }
+    if let Some(text) = &asked.type_ {
+        terms.push(match predicate::from_short(text) {
+            Some(known) => Term::new(TermKind::TypeName, known.short),
+            None if text.contains(':') => Term::new(TermKind::PredicateType, text.as_str()),
+            None => return Err(query::wrong("type", "a short name or a URI", text)),
+        });
+    }
+    if let Some(text) = &asked.signer {
+        let signer: Fingerprint = text
+            .replace(' ', "+")
+            .parse()
+            .map_err(|_| query::wrong("signer", "a fingerprint such as SHA256:…", text))?;
+        terms.push(Term::new(TermKind::Signer, signer.to_string()));
+    }
+    if let Some(text) = &asked.namespace {
+        terms.push(Term::new(TermKind::Namespace, submit::namespace(Some(text))?));
+    }
+    let limit = asked.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        let expected = format!("a number from 1 to {MAX_PAGE}");
+        return Err(query::wrong("limit", &expected, &limit.to_string()));
+    }
+    let below = asked.cursor.as_deref().map(|text| {
+        text.parse().map_err(|_| query::wrong("cursor", "the cursor of a next link", text))
+    });
+    Ok(Query {
+        terms,
+        since_ms: time("since", asked.since.as_deref())?,
+        until_ms: time("until", asked.until.as_deref())?,
+        visibility,
+        below: below.transpose()?,
+        limit,
+    })
+}
+
+fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Refusal> {
+    let parse = |text: &str| {
+        // A plus that was not percent-encoded arrives as a space.
+        let time: jiff::Timestamp = text
+            .replace(' ', "+")
+            .parse()
+            .map_err(|_| query::wrong(name, "a time such as 2026-01-31T00:00:00Z", text))?;
+        Ok(time.as_millisecond())
+    };
+    text.map(parse).transpose()
+}
+
+fn next_page(query: &str, below: u64) -> String {
+    let mut parts: Vec<String> = query
+        .split('&')
+        .filter(|part| !part.is_empty() && !part.starts_with("cursor="))
+        .map(str::to_owned)
+        .collect();
+    parts.push(format!("cursor={below}"));
+    format!("/v1/attestations?{}", parts.join("&"))
+}
+
+fn listed(index: u64, record: Record) -> Listed {
+    let time = jiff::Timestamp::from_millisecond(record.logged_at_ms);
+    let subject = |s: RecordedSubject| {
+        let sha256 = s.digests.iter().find(|d| d.as_sha256().is_some()).or(s.digests.first());
+        ListedSubject { digest: sha256.map(ToString::to_string), name: s.name }
+    };
+    let kind = match record.kind {
+        Kind::Envelope => "envelope",
+        Kind::Message => "message",
+        Kind::Entry => "entry",
+    };
+    Listed {
+        digest: record.digest.to_string(),
+        index,
+        logged_at: time.map(|t| t.to_string()).unwrap_or_default(),
+        kind: kind.to_owned(),
+        predicate_type: record.predicate_type,
+        subjects: record.subjects.into_iter().map(subject).collect(),
+        subject_count: record.subject_count,
+        signer: record.signer.to_string(),
+        signer_known: record.signer_known,
+        namespace: record.namespace,
+    }
+}
+
+/// Finds the record of a digest that the caller may see.
+fn find(
+    reader: &Reader<'_>,
+    digest: &Sha256,
+    visibility: &Visibility,
+) -> Result<(u64, Record), Refusal> {
+    let missing = || log::not_there(digest);
+    let sequence = reader.sequence_of_digest(digest)?.ok_or_else(missing)?;
+    let record = reader.record(sequence)?.ok_or_else(missing)?;
+    if visibility.allows(&record.namespace) { Ok((sequence, record)) } else { Err(missing()) }
+}
+
+/// `GET /v1/attestations/{digest}`: the exact bytes.
+pub(super) async fn exact(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let state: Arc<State> = state.into_inner();
+    let visibility = access::read(&request, &state)?;
+    let digest = query::digest(&request)?;
+    let (kind, bytes) = state
+        .read(move |reader, _| {
+            let (sequence, record) = find(reader, &digest, &visibility)?;
+            let bytes = match record.kind {
+                Kind::Entry => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
+                Kind::Envelope | Kind::Message => reader.stored_bytes(&record)?,
+            };
+            Ok((record.kind, bytes))
+        })
+        .await?;
+    let media_type = match kind {
+        Kind::Envelope => dsse::MEDIA_TYPE,
+        Kind::Message => bundle::MEDIA_TYPE,
+        Kind::Entry => "application/json",
+    };
+    let tag = format!("\"{}\"", digest.hex());
+    let unchanged =
+        request.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
+    let mut response = match unchanged {
+        true => HttpResponse::NotModified(),
+        false => HttpResponse::Ok(),
+    };
+    response.insert_header((CONTENT_TYPE, media_type));
+    response.insert_header((ETAG, tag));
+    response.insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"));
+    Ok(if unchanged { response.finish() } else { response.body(bytes) })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BundleQuery {
+    size: Option<u64>,
+}
+
+/// `GET /v1/attestations/{digest}/bundle[?size=]`.
+pub(super) async fn bundle(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let state: Arc<State> = state.into_inner();
+    let visibility = access::read(&request, &state)?;
+    let digest = query::digest(&request)?;
+    let asked: BundleQuery = query::read(&request)?;
+    let bytes = state
+        .read(move |reader, state| {
+            let (sequence, record) = find(reader, &digest, &visibility)?;
+            Ok(reader.bundle(sequence, &record, asked.size, state.log.identity())?.to_json())
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, bundle::MEDIA_TYPE)).body(bytes))
+}

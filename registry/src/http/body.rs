@@ -1,0 +1,55 @@
+//! Bodies, within bounds of size and time.
+
+use std::time::Duration;
+
+use actix_web::web::{Bytes, BytesMut, Payload};
+use attestry_schemas::problem::ProblemType;
+use futures_util::StreamExt as _;
+
+use super::problem::Refusal;
+
+/// Reads a whole body of at most `limit_bytes` bytes within `timeout_ms`.
+pub(super) async fn whole(
+    payload: Payload,
+    limit_bytes: usize,
+    timeout_ms: u64,
+) -> Result<Bytes, Refusal> {
+    within(timeout_ms, collect(payload, limit_bytes)).await
+}
+
+/// Bounds the time of reading a body.
+pub(super) async fn within<T>(
+    timeout_ms: u64,
+    read: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    tokio::time::timeout(Duration::from_millis(timeout_ms), read).await.unwrap_or_else(|_| {
+        Err(Refusal::new(
+            ProblemType::RequestTimeout,
+            format!("expected the whole body within {timeout_ms} ms"),
+        ))
+    })
+}
+
+async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|e| cut_short(&e))?;
+        if body.len() + chunk.len() > limit_bytes {
+            return Err(too_large(limit_bytes as u64));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+pub(super) fn too_large(limit_bytes: u64) -> Refusal {
+    Refusal::new(
+        ProblemType::TooLarge,
+        format!("expected a body of at most {limit_bytes} bytes, found a larger one"),
+    )
+    .with("limit_bytes", limit_bytes)
+}
+
+pub(super) fn cut_short(error: &actix_web::error::PayloadError) -> Refusal {
+    Refusal::new(ProblemType::MalformedBody, format!("the body could not be read whole: {error}"))
+}

@@ -1,0 +1,119 @@
+//! HTTP: the registry's own paths, the log's, and what operators ask.
+//!
+//! Every route stands in one table ([`routes`]), from which the server and its description are
+//! built. Handlers enter the store through one door, [`State::blocking`], and answer errors with
+//! one kind of body, [`problem::Refusal`].
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, web};
+use attestry_schemas::key::{Fingerprint, PublicKey};
+
+use crate::config::Config;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::server::Running;
+use crate::store::{Reader, Store};
+use crate::tokens::Tokens;
+
+mod access;
+mod attestations;
+mod body;
+mod content;
+mod log;
+pub mod openapi;
+mod operations;
+pub mod problem;
+mod query;
+mod rekor;
+mod routes;
+mod submit;
+mod trace;
+
+use problem::Refusal;
+
+/// What every handler can reach.
+pub(crate) struct State {
+    store: Arc<Store>,
+    log: Arc<Log>,
+    metrics: Arc<Metrics>,
+    config: Config,
+    trusted_keys: Vec<PublicKey>,
+    tokens: Tokens,
+    trusted_root: String,
+    signing_config: String,
+    stopping: AtomicBool,
+}
+
+impl State {
+    /// Runs work on the store away from the threads that serve connections.
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let state = Arc::clone(self);
+        match web::block(move || work(&state)).await {
+            Ok(result) => result,
+            Err(_) => Err(Refusal::internal("the work was dropped because the server is stopping")),
+        }
+    }
+
+    /// As [`State::blocking`], with a view of the store.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Reader<'_>, &Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.blocking(move |state| work(&state.store.reader(), state)).await
+    }
+
+    fn trusted_key(&self, fingerprint: &Fingerprint) -> Option<&PublicKey> {
+        self.trusted_keys.iter().find(|key| key.fingerprint() == *fingerprint)
+    }
+}
+
+/// Serves until the process is told to stop, and answers what was taken before.
+///
+/// # Errors
+/// When the address cannot be bound or the system refuses a thread.
+pub fn serve(running: &Running) -> io::Result<()> {
+    let config = &running.config;
+    let state = Arc::new(State {
+        store: Arc::clone(&running.store),
+        log: Arc::clone(&running.log),
+        metrics: Arc::clone(&running.metrics),
+        config: config.clone(),
+        trusted_keys: running.trusted_keys.clone(),
+        tokens: running.tokens.clone(),
+        trusted_root: running.trusted_root.clone(),
+        signing_config: running.signing_config.clone(),
+        stopping: AtomicBool::new(false),
+    });
+    actix_web::rt::System::new().block_on(async move {
+        let shared = Arc::clone(&state);
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::from(Arc::clone(&shared)))
+                .wrap(actix_web::middleware::from_fn(trace::request))
+                .configure(routes::configure)
+                .default_service(web::to(operations::not_found))
+        })
+        .workers(config.worker_threads)
+        .max_connections(config.max_connections)
+        .client_request_timeout(Duration::from_millis(config.header_timeout_ms))
+        .keep_alive(Duration::from_millis(config.keep_alive_ms))
+        .shutdown_timeout(config.shutdown_timeout_ms.div_ceil(1000))
+        .bind(config.listen)?;
+        for address in server.addrs() {
+            tracing::info!(%address, "listening on http://{address}");
+        }
+        let result = server.run().await;
+        state.stopping.store(true, Ordering::SeqCst);
+        result
+    })
+}
+
+#[cfg(test)]
+mod tests;

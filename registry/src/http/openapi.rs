@@ -1,0 +1,223 @@
+//! The description of every route (OpenAPI 3.1), kept in `registry/openapi.json`.
+//!
+//! It is generated from the table of routes, the types of the answers and the texts below; a test
+//! fails when the file and the code differ.
+
+use attestry_schemas::problem::{self, Problem, ProblemType};
+use serde_json::{Map, Value, json};
+
+use super::routes::{ROUTES, Route};
+use super::{attestations, content, log};
+
+/// The description as it is served.
+pub const DOCUMENT: &str = include_str!("../../openapi.json");
+
+/// What a route does: summary, query parameters, kind of body, success answers.
+struct Text {
+    summary: &'static str,
+    parameters: &'static [(&'static str, &'static str, &'static str)],
+    body: Option<&'static [&'static str]>,
+    answers: &'static [(&'static str, &'static str, &'static str)],
+    refusals: &'static [u16],
+}
+
+const OCTETS: &str = "application/octet-stream";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+const BUNDLE: &str = attestry_schemas::bundle::MEDIA_TYPE;
+
+fn text(route: &Route) -> Text {
+    let plain = |summary, answers, refusals| Text {
+        summary,
+        parameters: &[],
+        body: None,
+        answers,
+        refusals,
+    };
+    match (route.method, route.path) {
+        ("POST", "/v1/attestations") => Text {
+            summary: "Record one DSSE envelope, one Sigstore bundle, or JSON lines of them; a single refused item is answered with its own problem",
+            parameters: &[("namespace", "string", "where it belongs, such as pay/api; default when none is given")],
+            body: Some(&[JSON, "application/x-ndjson"]),
+            answers: &[
+                ("200", "SubmitAnswer", "every item was in the log before"),
+                ("201", "SubmitAnswer", "at least one item is new"),
+                ("207", "SubmitAnswer", "some items of a list were refused"),
+            ],
+            refusals: &[400, 401, 408, 413, 422, 503, 507],
+        },
+        ("GET", "/v1/attestations") => Text {
+            summary: "Search attestations, newest first",
+            parameters: &[
+                ("subject", "string", "a subject's digest"),
+                ("type", "string", "a predicate type: a short name or a URI"),
+                ("signer", "string", "a key's fingerprint"),
+                ("namespace", "string", "exactly this namespace"),
+                ("since", "string", "logged at or after this time, RFC 3339"),
+                ("until", "string", "logged at or before this time, RFC 3339"),
+                ("limit", "integer", "the page size, 1 to 1000; 100 when none is given"),
+                ("cursor", "string", "from the next link of the page before"),
+            ],
+            body: None,
+            answers: &[("200", "ListAnswer", "a page")],
+            refusals: &[400, 401],
+        },
+        (_, "/v1/attestations/{digest}") => plain(
+            "The exact bytes of an attestation",
+            &[("200", OCTETS, "a DSSE envelope, a bundle, or a leaf's body")],
+            &[400, 401, 404],
+        ),
+        (_, "/v1/attestations/{digest}/bundle") => Text {
+            parameters: &[("size", "integer", "prove it under the checkpoint of this size")],
+            ..plain(
+                "The complete Sigstore bundle, with inclusion proof and checkpoint",
+                &[("200", BUNDLE, "a bundle of version 0.3")],
+                &[400, 401, 404],
+            )
+        },
+        ("PUT", "/v1/content/{digest}") => Text {
+            body: Some(&[OCTETS]),
+            ..plain(
+                "Store a file that statements name, of any size",
+                &[("200", "Stored", "it was here before"), ("201", "Stored", "it is new")],
+                &[400, 401, 408, 413, 422, 507],
+            )
+        },
+        (_, "/v1/content/{digest}") => plain(
+            "A stored file, whole or one range",
+            &[("200", OCTETS, "the file"), ("206", OCTETS, "a range of it")],
+            &[400, 401, 404, 416],
+        ),
+        (_, "/v1/log/inclusion") => Text {
+            parameters: &[
+                ("index", "integer", "a leaf's index; or digest"),
+                ("digest", "string", "an attestation's digest; or index"),
+                ("size", "integer", "the size of the tree; the newest when none is given"),
+            ],
+            ..plain("Prove that a leaf is in the tree of any past size", &[("200", "Inclusion", "a proof")], &[400, 401, 404])
+        },
+        (_, "/v1/log/consistency") => Text {
+            parameters: &[
+                ("from", "integer", "the smaller size"),
+                ("to", "integer", "the greater size; the newest when none is given"),
+            ],
+            ..plain("Prove that one tree is the beginning of another", &[("200", "Consistency", "a proof")], &[400, 401])
+        },
+        (_, "/v1/trusted-root") => plain("Sigstore's trusted_root.json for this registry", &[("200", JSON, "media type version 0.1")], &[]),
+        (_, "/v1/signing-config") => plain("Sigstore's signing_config.json for this registry", &[("200", JSON, "version 0.2")], &[]),
+        (_, "/api/v2/checkpoint") => plain("The newest signed checkpoint (C2SP tlog-tiles)", &[("200", TEXT, "a signed note")], &[401]),
+        (_, "/api/v2/tile/{path:.*}") => plain(
+            "A tile <L>/<N>[.p/<W>] or an entry bundle entries/<N>[.p/<W>] (C2SP tlog-tiles)",
+            &[("200", OCTETS, "hashes, or entries with their lengths")],
+            &[400, 401, 404],
+        ),
+        ("POST", "/api/v2/log/entries") => Text {
+            body: Some(&[JSON]),
+            ..plain(
+                "Rekor v2's write path for stock clients: hashedRekordRequestV002 or dsseRequestV002; the signature is the credential",
+                &[("201", JSON, "a TransparencyLogEntry, also for an entry that was there")],
+                &[400, 403, 408, 413, 422, 503, 507],
+            )
+        },
+        (_, "/healthz") => plain("The process runs", &[("200", TEXT, "ok")], &[]),
+        (_, "/readyz") => plain("The store answers and the log takes submissions", &[("200", TEXT, "ready")], &[503]),
+        (_, "/metrics") => plain("Prometheus metrics", &[("200", TEXT, "version 0.0.4")], &[]),
+        _ => plain("This description", &[("200", JSON, "OpenAPI 3.1")], &[]),
+    }
+}
+
+/// Builds the description from the code.
+#[must_use]
+pub fn build() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let path = route.path.replace("{path:.*}", "{path}");
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        if let Some(operations) = operations.as_object_mut() {
+            operations.insert(route.method.to_lowercase(), operation(route));
+        }
+    }
+    let types: Vec<String> = ProblemType::ALL.iter().map(|t| t.uri()).collect();
+    let mut schemas = Map::new();
+    let mut generator = schemars::generate::SchemaSettings::openapi3().into_generator();
+    generator.subschema_for::<Problem>();
+    generator.subschema_for::<attestations::SubmitAnswer>();
+    generator.subschema_for::<attestations::ListAnswer>();
+    generator.subschema_for::<content::Stored>();
+    generator.subschema_for::<log::Inclusion>();
+    generator.subschema_for::<log::Consistency>();
+    for (name, schema) in generator.take_definitions(true) {
+        schemas.insert(name, schema);
+    }
+    if let Some(type_) = schemas.get_mut("Problem").and_then(|p| p.pointer_mut("/properties/type")) {
+        *type_ = json!({"type": "string", "enum": types});
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Attestry registry",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Records signed build attestations, proves every answer.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let text = text(route);
+    let mut parameters: Vec<Value> = text
+        .parameters
+        .iter()
+        .map(|(name, type_, description)| {
+            json!({"name": name, "in": "query", "description": description, "schema": {"type": type_}})
+        })
+        .collect();
+    for name in ["digest", "path"] {
+        if route.path.contains(&format!("{{{name}")) {
+            parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+        }
+    }
+    let mut responses = Map::new();
+    for (status, what, description) in text.answers {
+        let (media_type, schema) = if what.contains('/') {
+            (*what, json!({}))
+        } else {
+            (JSON, json!({"$ref": format!("#/components/schemas/{what}")}))
+        };
+        responses.insert(
+            (*status).to_owned(),
+            json!({"description": description, "content": {media_type: {"schema": schema}}}),
+        );
+    }
+    for status in text.refusals {
+        let named = |t: &&ProblemType| t.status() == *status;
+        let titles: Vec<&str> = ProblemType::ALL.iter().filter(named).map(|t| t.title()).collect();
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": titles.join("; "),
+                "content": {problem::MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }),
+        );
+    }
+    let mut operation = json!({"summary": text.summary, "responses": responses});
+    if let Some(members) = operation.as_object_mut() {
+        if !parameters.is_empty() {
+            members.insert("parameters".to_owned(), parameters.into());
+        }
+        if let Some(types) = text.body {
+            let content: Map<String, Value> =
+                types.iter().map(|t| ((*t).to_owned(), json!({"schema": {}}))).collect();
+            members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+        }
+        if text.refusals.contains(&401) {
+            members.insert("security".to_owned(), json!([{"token": []}, {}]));
+        }
+    }
+    operation
+}

@@ -1,0 +1,48 @@
+//! The table of routes.
+
+use actix_web::web::{self, ServiceConfig};
+
+use super::{attestations, content, log, operations, rekor};
+
+/// A route as the description sees it.
+pub(super) struct Route {
+    /// The method, in capitals.
+    pub(super) method: &'static str,
+    /// The path, with parameters in braces.
+    pub(super) path: &'static str,
+}
+
+macro_rules! routes {
+    ($($path:literal { $($method:ident => $handler:path),+ $(,)? })+) => {
+        /// Every route, in the order of the table.
+        pub(super) const ROUTES: &[Route] =
+            &[$($(Route { method: stringify!($method), path: $path }),+),+];
+
+        /// Adds every route to the server; another method on a known path is answered 405.
+        pub(super) fn configure(config: &mut ServiceConfig) {
+            $(config.service(
+                web::resource($path)
+                    $(.route(web::method(actix_web::http::Method::$method).to($handler)))+
+                    .default_service(web::to(operations::method_not_allowed)),
+            );)+
+        }
+    };
+}
+
+routes! {
+    "/v1/attestations" { GET => attestations::list, POST => attestations::submit }
+    "/v1/attestations/{digest}" { GET => attestations::exact, HEAD => attestations::exact }
+    "/v1/attestations/{digest}/bundle" { GET => attestations::bundle }
+    "/v1/content/{digest}" { GET => content::get, HEAD => content::get, PUT => content::put }
+    "/v1/log/inclusion" { GET => log::inclusion }
+    "/v1/log/consistency" { GET => log::consistency }
+    "/v1/trusted-root" { GET => log::trusted_root }
+    "/v1/signing-config" { GET => log::signing_config }
+    "/api/v2/checkpoint" { GET => rekor::checkpoint }
+    "/api/v2/tile/{path:.*}" { GET => rekor::tile }
+    "/api/v2/log/entries" { POST => rekor::submit }
+    "/healthz" { GET => operations::healthy }
+    "/readyz" { GET => operations::ready }
+    "/metrics" { GET => operations::metrics }
+    "/openapi.json" { GET => operations::openapi }
+}

@@ -1,0 +1,209 @@
+//! From bytes to a receipt: reading items, verifying them, and waiting for the log.
+
+use std::sync::Arc;
+
+use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
+use attestry_schemas::dsse::Envelope;
+use attestry_schemas::json;
+use attestry_schemas::key::PublicKey;
+use attestry_schemas::predicate;
+use attestry_schemas::problem::{ProblemType, chain};
+use attestry_schemas::rekor::LogId;
+use attestry_schemas::verify::{self, SignedStatement, Verified};
+use serde_json::Value;
+
+use super::State;
+use super::problem::Refusal;
+use crate::log::{Receipt, Submission};
+
+/// The namespace of what names none.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
+/// The most characters of a namespace.
+const MAX_NAMESPACE_CHARS: usize = 200;
+
+/// An item that was verified, with what its answer needs.
+pub(super) struct Item {
+    pub(super) submission: Submission,
+    pub(super) key: PublicKey,
+    pub(super) content: Content,
+}
+
+/// Reads a namespace: a path of plain segments such as `pay/api`.
+pub(super) fn namespace(text: Option<&str>) -> Result<String, Refusal> {
+    let Some(text) = text else { return Ok(DEFAULT_NAMESPACE.to_owned()) };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let segment = |s: &str| !s.is_empty() && !s.starts_with('.') && s.chars().all(plain);
+    if text.len() <= MAX_NAMESPACE_CHARS && text.split('/').all(segment) {
+        return Ok(text.to_owned());
+    }
+    let expected = "a path such as pay/api, of lower-case letters, digits, '-', '_' and '.'";
+    Err(super::query::wrong("namespace", expected, text))
+}
+
+/// Splits a body into items: one JSON document, or JSON lines. A document keeps its exact bytes.
+pub(super) fn items(body: &[u8], limit: usize) -> Result<Vec<&[u8]>, Refusal> {
+    let lines: Vec<&[u8]> = body
+        .split(|b| *b == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .filter(|line| !line.trim_ascii().is_empty())
+        .collect();
+    let Some(first) = lines.first() else {
+        let expected = "expected a DSSE envelope, a Sigstore bundle, or JSON lines of them, found an empty body";
+        return Err(Refusal::new(ProblemType::MalformedBody, expected));
+    };
+    // A first line that is whole by itself begins a list of lines.
+    let is_list = lines.len() > 1 && json::parse(first, body.len()).is_ok();
+    if !is_list {
+        return Ok(vec![body]);
+    }
+    if lines.len() > limit {
+        return Err(Refusal::new(
+            ProblemType::TooLarge,
+            format!("expected at most {limit} items in one request, found {}", lines.len()),
+        )
+        .with("limit_items", limit));
+    }
+    Ok(lines)
+}
+
+/// Verifies one item against the trusted keys.
+pub(super) fn verified(bytes: &[u8], namespace: &str, state: &State) -> Result<Item, Refusal> {
+    let malformed = |e: &(dyn std::error::Error + 'static)| {
+        Refusal::new(ProblemType::MalformedBody, chain(e))
+    };
+    let value = json::parse(bytes, state.config.max_body_bytes).map_err(|e| malformed(&e))?;
+    let has = |member: &str| value.get(member).is_some();
+    if has("payload") && has("signatures") {
+        let envelope = Envelope::from_value(value).map_err(|e| malformed(&e))?;
+        return of_envelope(envelope, None, bytes.to_vec(), namespace, state);
+    }
+    if !has("verificationMaterial") && !has("verification_material") {
+        return Err(Refusal::new(
+            ProblemType::MalformedBody,
+            "expected a DSSE envelope (payload, payloadType, signatures) or a Sigstore bundle (mediaType, verificationMaterial), found neither",
+        ));
+    }
+    let bundle = Bundle::from_value(value).map_err(|e| malformed(&e))?;
+    let SignerMaterial::PublicKey { hint } = &bundle.signer else {
+        return Err(Refusal::new(
+            ProblemType::UntrustedSigner,
+            "expected a signature of a trusted key, found one with a certificate; this registry is told to trust keys",
+        ));
+    };
+    let hint = hint.clone();
+    match bundle.content {
+        Content::Envelope(envelope) => {
+            let bytes = envelope.to_json();
+            of_envelope(envelope, Some(&hint), bytes, namespace, state)
+        }
+        Content::Message(message) => {
+            let keys = candidates(Some(&hint), state);
+            let signed = verify::message(&message, &keys)
+                .map_err(|refusal| unsigned(&refusal, Some(&hint), state))?;
+            let submission = Submission::of_message(&signed, namespace, true);
+            prepare(state, &submission)?;
+            let key = signed.into_inner().key;
+            Ok(Item { submission, key, content: Content::Message(message) })
+        }
+    }
+}
+
+fn of_envelope(
+    envelope: Envelope,
+    hint: Option<&str>,
+    bytes: Vec<u8>,
+    namespace: &str,
+    state: &State,
+) -> Result<Item, Refusal> {
+    let keys = candidates(hint, state);
+    let signed = verify::envelope(&envelope, &keys)
+        .map_err(|refusal| unsigned(&refusal, hint, state))?;
+    check_predicate(&signed)?;
+    let submission = Submission::of_statement(&signed, bytes, namespace, true);
+    prepare(state, &submission)?;
+    let key = signed.into_inner().key;
+    Ok(Item { submission, key, content: Content::Envelope(envelope) })
+}
+
+/// The keys to try: the one that the hint names, or all.
+fn candidates(hint: Option<&str>, state: &State) -> Vec<PublicKey> {
+    let named = |key: &&PublicKey| hint == Some(attestry_schemas::bundle::key_hint(key).as_str());
+    match state.trusted_keys.iter().find(named) {
+        Some(key) => vec![key.clone()],
+        None => state.trusted_keys.clone(),
+    }
+}
+
+/// Says whether the key is unknown or the signature wrong, as far as the item tells.
+fn unsigned(refusal: &verify::Refusal, hint: Option<&str>, state: &State) -> Refusal {
+    if refusal.check != verify::Check::Signature {
+        return Refusal::unverified(refusal);
+    }
+    let claimed = hint.and_then(|hint| attestry_schemas::base64::decode(hint, "hint").ok());
+    let claimed = claimed.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let known = |id: &[u8; 32]| state.trusted_keys.iter().any(|k| k.fingerprint().as_bytes() == id);
+    let remedy = "its operator adds keys with attestry-registry trust add";
+    match claimed {
+        Some(id) if !known(&id) => {
+            let unpadded = LogId(id).to_string();
+            let fingerprint = format!("SHA256:{}", unpadded.trim_end_matches('='));
+            let detail = format!("the key {fingerprint} is not one of the {} that this registry trusts; {remedy}", state.trusted_keys.len());
+            Refusal::new(ProblemType::UntrustedSigner, detail).with("fingerprint", fingerprint)
+        }
+        Some(_) => Refusal::unverified(refusal),
+        None => {
+            let detail = format!("{refusal}; if the key is not trusted here yet, {remedy}");
+            let problem = Refusal::unverified(refusal).problem().clone();
+            problem
+                .extensions
+                .into_iter()
+                .fold(Refusal::new(ProblemType::UntrustedSigner, detail), |r, (name, value)| {
+                    r.with(&name, value)
+                })
+        }
+    }
+}
+
+/// Refuses a predicate that breaks what its specification requires.
+fn check_predicate(signed: &Verified<SignedStatement>) -> Result<(), Refusal> {
+    let statement = &signed.get().statement;
+    let Err(findings) = predicate::check(&statement.predicate_type, &statement.predicate) else {
+        return Ok(());
+    };
+    let first: Vec<String> = findings.iter().take(3).map(ToString::to_string).collect();
+    let listed: Value = serde_json::to_value(&findings).unwrap_or_default();
+    Err(Refusal::new(
+        ProblemType::DoesNotVerify,
+        format!(
+            "the predicate breaks its specification in {} places: {}",
+            findings.len(),
+            first.join("; ")
+        ),
+    )
+    .with("findings", listed))
+}
+
+/// Makes content durable that is too large for the log's batch, before the batch refers to it.
+pub(super) fn prepare(state: &State, submission: &Submission) -> Result<(), Refusal> {
+    let payload = &submission.payload;
+    Ok(state.store.prepare_content(payload.digest, &payload.bytes)?)
+}
+
+/// Submits and waits until the leaf is durable.
+pub(super) async fn receipt(
+    state: &Arc<State>,
+    submission: Submission,
+) -> Result<Receipt, Refusal> {
+    let receiver = state.log.submit(submission)?;
+    answered(receiver).await
+}
+
+/// Waits for a receipt.
+pub(super) async fn answered(
+    receiver: tokio::sync::oneshot::Receiver<Result<Receipt, crate::log::SubmitError>>,
+) -> Result<Receipt, Refusal> {
+    match receiver.await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(crate::log::SubmitError::Stopping.into()),
+    }
+}
