@@ -69,6 +69,16 @@ pub(crate) enum SubjectError {
         /// The bound that was met.
         limit: usize,
     },
+    /// A file was not the same when it was read again.
+    #[error("expected {} to stay {expected}, found {found} on reading it again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its digest when it was read first.
+        expected: Digest,
+        /// Its digest now.
+        found: Digest,
+    },
     /// Other work failed, so this was given up.
     #[error("stopped while reading {}", path.display())]
     Stopped {
@@ -85,6 +95,7 @@ impl Remedy for SubjectError {
             Self::TooMany { .. } | Self::TooDeep { .. } => {
                 "pack the folder into an archive and name that".to_owned()
             }
+            Self::Changed { .. } => "run this again once nothing writes to it".to_owned(),
             Self::Stopped { .. } => return None,
         })
     }
@@ -142,6 +153,34 @@ pub(crate) fn resolve(
         None => "stdin".to_owned(),
     };
     Ok(Subject { name, digest: sha256.into() })
+}
+
+/// The SHA-512 of a file that was resolved to `subject` before, for evidence that names it by no
+/// other digest; nothing for folders, whose digest is our own, and for what cannot be read again.
+///
+/// # Errors
+/// [`SubjectError`] as a [`Failure`], also when the file changed meanwhile.
+pub(crate) fn sha512(
+    argument: &SubjectArg,
+    subject: &Subject,
+    session: &mut Session,
+) -> Result<Option<Digest>, Failure> {
+    let Some(path) = argument.path() else { return Ok(None) };
+    let unreadable = |source| SubjectError::Unreadable { path: path.to_path_buf(), source };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let label = format!("reading {} again", path.display());
+    let mut progress = Progress::start(session, label, Unit::Bytes, Some(metadata.len()));
+    let (sha256, sha512) = hash::both(file, path, &mut progress)?;
+    let found = Digest::from(sha256);
+    if found == subject.digest {
+        return Ok(Some(sha512));
+    }
+    let expected = subject.digest.clone();
+    Err(SubjectError::Changed { path: path.to_path_buf(), expected, found }.into())
 }
 
 fn of_path(path: &Path, session: &Session, stop: &AtomicBool) -> Result<Sha256, SubjectError> {

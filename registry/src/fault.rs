@@ -62,21 +62,35 @@ pub fn point(here: FaultPoint) -> std::io::Result<()> {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     struct Plan {
-        point: String,
+        point: FaultPoint,
         kill: bool,
         passing: u64,
     }
 
-    static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| {
-        let text = std::env::var("ATTESTRY_FAULT").ok()?;
+    fn parse(text: &str) -> Option<Plan> {
         let (point, action) = text.split_once('=')?;
         let (action, passing) = action.split_once('@')?;
-        Some(Plan { point: point.to_owned(), kill: action == "kill", passing: passing.parse().ok()? })
+        Some(Plan {
+            point: FaultPoint::ALL.iter().copied().find(|p| p.name() == point)?,
+            kill: ["error", "kill"].iter().position(|known| *known == action)? == 1,
+            passing: passing.parse().ok()?,
+        })
+    }
+
+    static PLAN: LazyLock<Option<Plan>> = LazyLock::new(|| {
+        let text = std::env::var("ATTESTRY_FAULT").ok()?;
+        let plan = parse(&text);
+        if plan.is_none() {
+            // A test with a misspelt fault would pass without testing anything.
+            tracing::error!(text, "ATTESTRY_FAULT is not POINT=kill@N or POINT=error@N");
+            std::process::exit(2);
+        }
+        plan
     });
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
     match &*PLAN {
-        Some(plan) if plan.point == here.name() => {
+        Some(plan) if plan.point == here => {
             if PASSED.fetch_add(1, Ordering::SeqCst) + 1 != plan.passing {
                 return Ok(());
             }

@@ -84,11 +84,12 @@ impl Algorithm {
         }
     }
 
-    /// Whether two artifacts with equal digests may be taken for the same artifact.
-    /// SHA-1 and MD5 are broken; git ids name commits, not artifacts.
+    /// Whether two artifacts with equal digests may be taken for the same artifact: not by MD5 and
+    /// SHA-1, for which colliding files can be made (RFC 6151, RFC 6194). Git ids name commits and
+    /// trees, for which nothing else exists.
     #[must_use]
-    pub fn is_collision_resistant(&self) -> bool {
-        !matches!(self.name(), "sha1" | "md5") && !self.name().starts_with("git")
+    pub fn tells_artifacts_apart(&self) -> bool {
+        !matches!(self.name(), "sha1" | "md5")
     }
 
     fn check(&self, value: &str) -> Result<(), DigestError> {
@@ -99,7 +100,7 @@ impl Algorithm {
         let wrong = |expected_chars| DigestError::Value {
             algorithm: name.to_owned(),
             expected_chars,
-            found: value.to_owned(),
+            found: cut(value),
         };
         if let Some((_, chars)) = HEX_CHARS.iter().find(|(known, _)| *known == name) {
             return if hex(*chars) { Ok(()) } else { Err(wrong(*chars)) };
@@ -111,9 +112,14 @@ impl Algorithm {
         if (1..=256).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(())
         } else {
-            Err(DigestError::Form { found: format!("{name}:{value}") })
+            Err(DigestError::Form { found: cut(&format!("{name}:{value}")) })
         }
     }
+}
+
+/// As much of a text as an error repeats.
+fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 impl From<&str> for Algorithm {
@@ -143,7 +149,7 @@ impl Digest {
         let name = algorithm.name();
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.');
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            return Err(DigestError::Form { found: format!("{name}:{value}") });
+            return Err(DigestError::Form { found: cut(&format!("{name}:{value}")) });
         }
         algorithm.check(value)?;
         Ok(Self { algorithm, value: value.to_owned() })
@@ -183,7 +189,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (algorithm, value) = text
             .split_once(':')
-            .ok_or_else(|| DigestError::Form { found: text.chars().take(200).collect() })?;
+            .ok_or_else(|| DigestError::Form { found: cut(text) })?;
         Self::new(algorithm, value)
     }
 }
@@ -254,7 +260,7 @@ impl FromStr for Sha256 {
     /// Reads `sha256:<hex>` and nothing else.
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let digest: Digest = text.parse()?;
-        digest.as_sha256().ok_or(DigestError::Form { found: text.to_owned() })
+        digest.as_sha256().ok_or(DigestError::Form { found: cut(text) })
     }
 }
 
@@ -357,9 +363,6 @@ mod tests {
 
     #[test]
     fn a_digest_set_is_never_empty() {
-        assert_eq!(
-            DigestSet::try_from(BTreeMap::new()),
-            Err(DigestError::SetSize { found: 0 })
-        );
+        assert_eq!(DigestSet::try_from(BTreeMap::new()), Err(DigestError::SetSize { found: 0 }));
     }
 }

@@ -5,6 +5,7 @@
 //! the reader; we refuse). Depth and size are bounded. This module is not a schema language:
 //! what the members mean is for the caller's types.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
@@ -12,6 +13,11 @@ use serde_json::{Map, Value};
 
 /// The greatest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 64;
+/// The most values of all kinds that one text may hold. A parsed object takes up to a hundred times
+/// the bytes of its text, so a bound on bytes alone would not bound memory.
+pub const MAX_VALUES: usize = 1 << 19;
+/// The most characters of a parser's message that are kept: it may repeat a key of any length.
+const MAX_DETAIL_CHARS: usize = 300;
 
 /// Why a JSON text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,9 +54,11 @@ pub fn parse(text: &[u8], limit_bytes: usize) -> Result<Value, JsonError> {
     if text.len() > limit_bytes {
         return Err(JsonError::TooLarge { limit_bytes, found_bytes: text.len() });
     }
-    let malformed = |e: serde_json::Error| JsonError::Malformed { detail: e.to_string() };
+    let malformed = |e: serde_json::Error| JsonError::Malformed { detail: detail(&e) };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = StrictValue { depth: 0 }.deserialize(&mut deserializer).map_err(malformed)?;
+    let left = Cell::new(MAX_VALUES);
+    let seed = StrictValue { depth: 0, left: &left };
+    let value = seed.deserialize(&mut deserializer).map_err(malformed)?;
     deserializer.end().map_err(malformed)?;
     Ok(value)
 }
@@ -72,7 +80,11 @@ pub fn read<T: DeserializeOwned>(
 /// # Errors
 /// [`JsonError::Shape`] when the members do not fit `T`.
 pub fn from_value<T: DeserializeOwned>(value: Value, what: &'static str) -> Result<T, JsonError> {
-    serde_json::from_value(value).map_err(|e| JsonError::Shape { what, detail: e.to_string() })
+    serde_json::from_value(value).map_err(|e| JsonError::Shape { what, detail: detail(&e) })
+}
+
+fn detail(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(MAX_DETAIL_CHARS).collect()
 }
 
 /// Returns the canonical form of `value` (RFC 8785, JCS).
@@ -84,30 +96,35 @@ pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
         .map_err(|e| JsonError::Malformed { detail: e.to_string() })
 }
 
-/// Builds a [`Value`] while watching keys and depth.
+/// Builds a [`Value`] while watching keys, depth and number.
 #[derive(Clone, Copy)]
-struct StrictValue {
+struct StrictValue<'a> {
     depth: usize,
+    /// How many more values are read.
+    left: &'a Cell<usize>,
 }
 
-impl StrictValue {
+impl StrictValue<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for StrictValue {
+impl<'de> DeserializeSeed<'de> for StrictValue<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        let too_many = || D::Error::custom(format_args!("more than {MAX_VALUES} values"));
+        self.left.set(left.ok_or_else(too_many)?);
         d.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for StrictValue {
+impl<'de> Visitor<'de> for StrictValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,11 +192,8 @@ mod tests {
 
     #[test]
     fn refuses_duplicate_keys_at_every_depth_and_after_unescaping() {
-        for text in [
-            r#"{"a":1,"a":2}"#,
-            r#"{"b":[{"x":{"a":1,"a":1}}]}"#,
-            r#"{"a":1,"\u0061":2}"#,
-        ] {
+        for text in [r#"{"a":1,"a":2}"#, r#"{"b":[{"x":{"a":1,"a":1}}]}"#, r#"{"a":1,"\u0061":2}"#]
+        {
             assert!(refusal(text).contains("duplicate key \"a\""), "{text}");
         }
     }
@@ -196,9 +210,29 @@ mod tests {
         let nest = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert!(parse(nest(MAX_DEPTH).as_bytes(), 1 << 20).is_ok());
         assert!(refusal(&nest(MAX_DEPTH + 1)).contains("nested deeper than 64 levels"));
-        assert_eq!(
-            parse(b"[1,2]", 4),
-            Err(JsonError::TooLarge { limit_bytes: 4, found_bytes: 5 })
-        );
+        assert_eq!(parse(b"[1,2]", 4), Err(JsonError::TooLarge { limit_bytes: 4, found_bytes: 5 }));
+    }
+
+    #[test]
+    fn bounds_how_many_values_a_text_expands_to() {
+        // The array itself counts too, and so does each value in it.
+        let list = |items: usize| format!("[{}0]", "0,".repeat(items - 1));
+        let parsed = |text: &str| parse(text.as_bytes(), usize::MAX);
+        assert!(parsed(&list(MAX_VALUES - 1)).is_ok());
+        let refused = parsed(&list(MAX_VALUES)).unwrap_err().to_string();
+        assert!(refused.contains("more than 524288 values"), "{refused}");
+        let objects = format!("[{}{{}}]", r#"{"a":0},"#.repeat(MAX_VALUES / 2));
+        assert!(parsed(&objects).is_err());
+    }
+
+    #[test]
+    fn repeats_only_the_beginning_of_a_long_key() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let key = "k".repeat(1 << 20);
+        assert!(refusal(&format!(r#"{{"{key}":1,"{key}":2}}"#)).len() < 400);
+        let value = serde_json::json!({ key: 1 });
+        assert!(from_value::<Empty>(value, "x").unwrap_err().to_string().len() < 400);
     }
 }

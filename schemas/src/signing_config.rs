@@ -79,10 +79,7 @@ impl SigningConfig {
     ///
     /// # Errors
     /// [`SigningConfigError::Url`] when the URL has no host name.
-    pub fn of_registry(
-        url: &str,
-        valid_from: jiff::Timestamp,
-    ) -> Result<Self, SigningConfigError> {
+    pub fn of_registry(url: &str, valid_from: jiff::Timestamp) -> Result<Self, SigningConfigError> {
         let operator = origin_of(url).map_err(SigningConfigError::Url)?;
         // sigstore-go dereferences the selectors without asking whether they are there.
         let value = json!({
@@ -121,8 +118,8 @@ mod tests {
 
     #[test]
     fn sigstore_reads_our_configuration_and_finds_a_version_2_log() {
-        let ours =
-            SigningConfig::of_registry("http://127.0.0.1:8080", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let ours = SigningConfig::of_registry("http://127.0.0.1:8080", jiff::Timestamp::UNIX_EPOCH)
+            .unwrap();
         let read = sigstore_trust_root::SigningConfig::from_json(ours.text()).unwrap();
         assert_eq!(read.rekor_url(None).unwrap().url, "http://127.0.0.1:8080");
         assert_eq!(ours.logs()[0].major_api_version, 2);

@@ -97,11 +97,7 @@ impl ResourceDescriptor {
     /// A descriptor with a name and one digest, as subjects have.
     #[must_use]
     pub fn named(name: &str, digest: Digest) -> Self {
-        Self {
-            name: Some(name.to_owned()),
-            digest: Some(digest.into()),
-            ..Self::default()
-        }
+        Self { name: Some(name.to_owned()), digest: Some(digest.into()), ..Self::default() }
     }
 }
 
@@ -162,7 +158,9 @@ impl Statement {
         let version = match wire.type_.as_str() {
             TYPE_V1 => Version::V1,
             TYPE_V0_1 => Version::V0_1,
-            _ => return Err(StatementError::Type { found: wire.type_ }),
+            other => {
+                return Err(StatementError::Type { found: other.chars().take(200).collect() });
+            }
         };
         Self {
             version,
@@ -188,9 +186,7 @@ impl Statement {
             s.starts_with(|c: char| c.is_ascii_alphabetic()) && !rest.is_empty()
         });
         if !(1..=512).contains(&uri.len()) || !graphic || !scheme {
-            return Err(StatementError::PredicateType {
-                found: uri.chars().take(200).collect(),
-            });
+            return Err(StatementError::PredicateType { found: uri.chars().take(200).collect() });
         }
         match &self.predicate {
             Value::Object(_) => Ok(self),
@@ -279,7 +275,10 @@ mod tests {
         let cases: &[(Change, &str)] = &[
             (|v| v["_type"] = "x".into(), "expected _type"),
             (|v| v["subject"] = Value::Array(vec![]), "found 0"),
-            (|v| v["subject"][0]["digest"] = Value::Null, "subject 0 of the statement has no digest"),
+            (
+                |v| v["subject"][0]["digest"] = Value::Null,
+                "subject 0 of the statement has no digest",
+            ),
             (|v| v["predicateType"] = "".into(), "predicateType"),
             (|v| v["predicateType"] = "no scheme".into(), "predicateType"),
             (|v| v["predicate"] = "text".into(), "found a string"),

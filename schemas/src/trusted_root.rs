@@ -226,8 +226,12 @@ mod tests {
 
     fn root() -> TrustedRoot {
         let key = SigningKey::from_ed25519_seed([3; 32]);
-        TrustedRoot::of_registry("http://127.0.0.1:8080", key.public_key(), jiff::Timestamp::UNIX_EPOCH)
-            .unwrap()
+        TrustedRoot::of_registry(
+            "http://127.0.0.1:8080",
+            key.public_key(),
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -9,7 +9,8 @@ mod report;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use attestry_schemas::bundle::Content;
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::digest::{Algorithm, Digest};
 use attestry_schemas::key::{KeyType, PublicKey};
 use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify::{self, Check, Claim, Identity, Keys, Refusal, Verifier};
@@ -19,7 +20,7 @@ use crate::client::Client;
 use crate::config::Settings;
 use crate::keyfile::KeyText;
 use crate::output::{Exit, Failure, Session};
-use crate::subject;
+use crate::subject::{self, Subject};
 use crate::trust;
 use evidence::Evidence;
 use report::{Line, Outcome, Report};
@@ -44,11 +45,15 @@ pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Fail
         (None, None) => None,
     };
     let bytes = message_bytes(&args.subject, &found, &keys)?;
-    let about = verify::Subject { digest: &subject.digest, bytes: bytes.as_deref() };
+    let about = About {
+        sha256: &subject.digest,
+        sha512: sha512(&args.subject, &subject, &found, session)?,
+        bytes: bytes.as_deref(),
+    };
     let verifier = Verifier { keys, root: root.as_ref() };
     let outcomes = demands
         .iter()
-        .map(|demand| judge(demand, &verifier, about, &found, client.as_ref()))
+        .map(|demand| judge(demand, &verifier, &about, &found, client.as_ref()))
         .collect();
     Report { subject: &subject, outcomes }.tell(session)
 }
@@ -127,17 +132,56 @@ fn read_small(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     std::fs::read(path).map(Some).map_err(fail)
 }
 
+/// What is known of the artifact.
+struct About<'a> {
+    /// Its digest as it was resolved: SHA-256 unless another was named.
+    sha256: &'a Digest,
+    /// Its SHA-512, where evidence calls for it.
+    sha512: Option<Digest>,
+    /// Its bytes, where a signature calls for them.
+    bytes: Option<&'a [u8]>,
+}
+
+impl<'a> About<'a> {
+    /// The artifact by the digest that this bundle may name.
+    fn of(&'a self, bundle: &Bundle) -> verify::Subject<'a> {
+        let digest = match &self.sha512 {
+            Some(sha512) if by_sha512(bundle, self.sha256) => sha512,
+            _ => self.sha256,
+        };
+        verify::Subject { digest, bytes: self.bytes }
+    }
+}
+
+fn by_sha512(bundle: &Bundle, sha256: &Digest) -> bool {
+    verify::subject_algorithm(bundle, sha256) == Algorithm::Sha512
+}
+
+/// The artifact's SHA-512, for evidence that names it by nothing else, as npm's provenance does.
+fn sha512(
+    argument: &SubjectArg,
+    subject: &Subject,
+    found: &[Evidence],
+    session: &mut Session,
+) -> Result<Option<Digest>, Failure> {
+    if found.iter().any(|evidence| by_sha512(&evidence.bundle, &subject.digest)) {
+        subject::sha512(argument, subject, session)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Holds every piece of evidence against one demand; the first that proves it counts.
 fn judge(
     demand: &Demand,
     verifier: &Verifier<'_>,
-    about: verify::Subject<'_>,
+    about: &About<'_>,
     found: &[Evidence],
     client: Option<&Client>,
 ) -> Outcome {
     let mut refusals: Vec<(&Evidence, Refusal)> = Vec::new();
     for evidence in found {
-        match verifier.bundle(&evidence.bundle, about, &demand.claim) {
+        match verifier.bundle(&evidence.bundle, about.of(&evidence.bundle), &demand.claim) {
             Ok(proven) => {
                 let proven = proven.into_inner();
                 let mut lines: Vec<Line> = proven.passed.into_iter().map(Line::passed).collect();
@@ -170,7 +214,7 @@ fn judge(
                 lines: Vec::new(),
                 refusal: Some((
                     "evidence",
-                    format!("{} about {} in {place}", describe(demand), about.digest),
+                    format!("{} about {} in {place}", describe(demand), about.sha256),
                     "none".to_owned(),
                 )),
             }

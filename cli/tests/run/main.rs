@@ -226,6 +226,21 @@ fn no_evidence_at_all_is_a_refusal() {
 const TEST_RESULT: &str = r#"{"result":"PASSED","configuration":[{"name":"dev","digest":{"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}]}"#;
 
 #[test]
+fn evidence_that_names_a_file_by_its_sha512_alone_is_about_that_file_and_no_other() {
+    let dir = Dir::with_key_and_artifact("p256");
+    dir.write("result.json", TEST_RESULT);
+    // SHA-512 of "the artifact".
+    let subject = "sha512:228fd4ab4f40426625971da99540772f10302a75b4616e3cd2f1e1736602f12be408e930f1a76fd26bd38b6e4cbb022e092c96d152ba61a661aca04c815966c0";
+    let attest = ["attest", subject, "--type", "test-result", "--predicate", "@result.json"];
+    dir.run(&[&attest[..], &["--key", "@k.key", "--out", "@b"]].concat()).expect(0);
+    let verify = ["--key", "@k.pub", "--bundle", "@b", "--type", "test-result"];
+    let told = dir.run(&[&["verify", "@app"], &verify[..]].concat()).expect(0);
+    assert!(told.stdout.contains(subject), "{}", told.stdout);
+    dir.write("app", "another artifact");
+    dir.run(&[&["verify", "@app"], &verify[..]].concat()).expect(1).says(&["subject", subject]);
+}
+
+#[test]
 fn an_attestation_satisfies_its_own_type_and_no_other() {
     let dir = Dir::with_key_and_artifact("p256");
     dir.write("result.json", TEST_RESULT);

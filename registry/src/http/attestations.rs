@@ -94,17 +94,11 @@ type Submitted = Result<(Receipt, submit::Item), Refusal>;
 
 /// Queues the items and waits for their receipts. When the queue is full, what was queued is
 /// waited for first, so that one long list does not overload an idle log by itself.
-async fn receipts(
-    state: &Arc<State>,
-    items: Vec<Result<submit::Item, Refusal>>,
-) -> Vec<Submitted> {
+async fn receipts(state: &Arc<State>, items: Vec<Result<submit::Item, Refusal>>) -> Vec<Submitted> {
     let mut pending = Vec::new();
     let mut done: Vec<Submitted> = Vec::new();
     for item in items {
-        let queued = item.and_then(|item| {
-            let receiver = state.log.submit(item.submission.clone());
-            Ok((receiver, item))
-        });
+        let queued = item.map(|item| (state.log.submit(item.submission.clone()), item));
         match queued {
             Ok((Ok(receiver), item)) => pending.push(Ok((receiver, item))),
             Ok((Err(_), item)) if !pending.is_empty() => {

@@ -49,8 +49,7 @@ pub(super) async fn put(
     if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit) {
         return Err(body::too_large(limit));
     }
-    let existed =
-        state.read(move |reader, _| Ok(reader.content(digest)?.is_some())).await?;
+    let existed = state.read(move |reader, _| Ok(reader.content(digest)?.is_some())).await?;
     let timeout_ms = state.config.content_timeout_ms;
     let size_bytes = body::within(timeout_ms, upload(&state, payload, digest, limit)).await?;
     let answer = Stored { digest: digest.to_string(), size_bytes };
@@ -140,10 +139,8 @@ pub(super) async fn get(
         .insert_header((ETAG, format!("\"{}\"", digest.hex())));
     let length = last_plus_one - first;
     if request.method() == Method::HEAD {
-        return Ok(response.body(SizedStream::new(
-            length,
-            stream::empty::<Result<Bytes, actix_web::Error>>(),
-        )));
+        return Ok(response
+            .body(SizedStream::new(length, stream::empty::<Result<Bytes, actix_web::Error>>())));
     }
     Ok(match content {
         Content::Inline(bytes) => {
@@ -211,7 +208,10 @@ fn requested(text: &str, size: u64) -> Result<Option<(u64, u64)>, Refusal> {
         Some((first, end)) if first < end => Ok(Some((first, end))),
         _ => Err(Refusal::new(
             ProblemType::RangeNotSatisfiable,
-            format!("expected a range within {size} bytes, found {:?}", text.get(..60).unwrap_or(text)),
+            format!(
+                "expected a range within {size} bytes, found {:?}",
+                text.get(..60).unwrap_or(text)
+            ),
         )
         .with("size_bytes", size)),
     }

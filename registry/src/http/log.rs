@@ -32,8 +32,8 @@ pub(super) struct Inclusion {
     root: String,
     /// The sibling hashes from the leaf up, base64.
     hashes: Vec<String>,
-    /// The signed checkpoint of that size, where a batch ended there.
-    checkpoint: Option<String>,
+    /// The signed checkpoint of that size; where no batch ended there, the newest.
+    checkpoint: String,
 }
 
 /// The proof that one tree is the beginning of another.
@@ -89,6 +89,11 @@ pub(super) async fn inclusion(
                 None => reader.tree_size()?,
             };
             let hashes = reader.inclusion(index, size)?;
+            let checkpoint = match reader.checkpoint(size)? {
+                Some(checkpoint) => Some(checkpoint),
+                None => reader.latest_checkpoint()?.map(|(_, newest)| newest),
+            };
+            let missing = || Refusal::internal("the log has no checkpoint");
             let body = reader.leaf(index)?.ok_or_else(|| Refusal::internal("a leaf is missing"))?;
             Ok(Inclusion {
                 index,
@@ -96,7 +101,7 @@ pub(super) async fn inclusion(
                 leaf_hash: hash(&attestry_schemas::merkle::leaf_hash(&body)),
                 root: hash(&reader.root(size)?),
                 hashes: hashes.iter().map(hash).collect(),
-                checkpoint: reader.checkpoint(size)?.map(|c| c.text),
+                checkpoint: checkpoint.ok_or_else(missing)?.text,
             })
         })
         .await?;

@@ -37,7 +37,11 @@ fn text(route: &Route) -> Text {
     match (route.method, route.path) {
         ("POST", "/v1/attestations") => Text {
             summary: "Record one DSSE envelope, one Sigstore bundle, or JSON lines of them; a single refused item is answered with its own problem",
-            parameters: &[("namespace", "string", "where it belongs, such as pay/api; default when none is given")],
+            parameters: &[(
+                "namespace",
+                "string",
+                "where it belongs, such as pay/api; default when none is given",
+            )],
             body: Some(&[JSON, "application/x-ndjson"]),
             answers: &[
                 ("200", "SubmitAnswer", "every item was in the log before"),
@@ -94,18 +98,38 @@ fn text(route: &Route) -> Text {
                 ("digest", "string", "an attestation's digest; or index"),
                 ("size", "integer", "the size of the tree; the newest when none is given"),
             ],
-            ..plain("Prove that a leaf is in the tree of any past size", &[("200", "Inclusion", "a proof")], &[400, 401, 404])
+            ..plain(
+                "Prove that a leaf is in the tree of any past size",
+                &[("200", "Inclusion", "a proof")],
+                &[400, 401, 404],
+            )
         },
         (_, "/v1/log/consistency") => Text {
             parameters: &[
                 ("from", "integer", "the smaller size"),
                 ("to", "integer", "the greater size; the newest when none is given"),
             ],
-            ..plain("Prove that one tree is the beginning of another", &[("200", "Consistency", "a proof")], &[400, 401])
+            ..plain(
+                "Prove that one tree is the beginning of another",
+                &[("200", "Consistency", "a proof")],
+                &[400, 401],
+            )
         },
-        (_, "/v1/trusted-root") => plain("Sigstore's trusted_root.json for this registry", &[("200", JSON, "media type version 0.1")], &[]),
-        (_, "/v1/signing-config") => plain("Sigstore's signing_config.json for this registry", &[("200", JSON, "version 0.2")], &[]),
-        (_, "/api/v2/checkpoint") => plain("The newest signed checkpoint (C2SP tlog-tiles)", &[("200", TEXT, "a signed note")], &[401]),
+        (_, "/v1/trusted-root") => plain(
+            "Sigstore's trusted_root.json for this registry",
+            &[("200", JSON, "media type version 0.1")],
+            &[],
+        ),
+        (_, "/v1/signing-config") => plain(
+            "Sigstore's signing_config.json for this registry",
+            &[("200", JSON, "version 0.2")],
+            &[],
+        ),
+        (_, "/api/v2/checkpoint") => plain(
+            "The newest signed checkpoint (C2SP tlog-tiles)",
+            &[("200", TEXT, "a signed note")],
+            &[401],
+        ),
         (_, "/api/v2/tile/{path:.*}") => plain(
             "A tile <L>/<N>[.p/<W>] or an entry bundle entries/<N>[.p/<W>] (C2SP tlog-tiles)",
             &[("200", OCTETS, "hashes, or entries with their lengths")],
@@ -120,7 +144,11 @@ fn text(route: &Route) -> Text {
             )
         },
         (_, "/healthz") => plain("The process runs", &[("200", TEXT, "ok")], &[]),
-        (_, "/readyz") => plain("The store answers and the log takes submissions", &[("200", TEXT, "ready")], &[503]),
+        (_, "/readyz") => plain(
+            "The store answers and the log takes submissions",
+            &[("200", TEXT, "ready")],
+            &[503],
+        ),
         (_, "/metrics") => plain("Prometheus metrics", &[("200", TEXT, "version 0.0.4")], &[]),
         _ => plain("This description", &[("200", JSON, "OpenAPI 3.1")], &[]),
     }
@@ -149,7 +177,8 @@ pub fn build() -> Value {
     for (name, schema) in generator.take_definitions(true) {
         schemas.insert(name, schema);
     }
-    if let Some(type_) = schemas.get_mut("Problem").and_then(|p| p.pointer_mut("/properties/type")) {
+    if let Some(type_) = schemas.get_mut("Problem").and_then(|p| p.pointer_mut("/properties/type"))
+    {
         *type_ = json!({"type": "string", "enum": types});
     }
     json!({
@@ -179,7 +208,9 @@ fn operation(route: &Route) -> Value {
         .collect();
     for name in ["digest", "path"] {
         if route.path.contains(&format!("{{{name}")) {
-            parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+            parameters.push(
+                json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),
+            );
         }
     }
     let mut responses = Map::new();

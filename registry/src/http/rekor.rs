@@ -40,9 +40,9 @@ pub(super) async fn tile(
     let state: Arc<State> = state.into_inner();
     access::read(&request, &state)?;
     let text = format!("tile/{}", request.match_info().query("path"));
-    let path: TilePath = text
-        .parse()
-        .map_err(|e| Refusal::new(ProblemType::MalformedPath, format!("no such tile: {}", chain(&e))))?;
+    let path: TilePath = text.parse().map_err(|e| {
+        Refusal::new(ProblemType::MalformedPath, format!("no such tile: {}", chain(&e)))
+    })?;
     let (full, bytes) = state
         .read(move |reader, _| match path {
             TilePath::Hashes(tile) => {
@@ -53,9 +53,8 @@ pub(super) async fn tile(
             }
         })
         .await?;
-    let bytes = bytes.ok_or_else(|| {
-        Refusal::new(ProblemType::NotFound, format!("the log has no {text} yet"))
-    })?;
+    let bytes = bytes
+        .ok_or_else(|| Refusal::new(ProblemType::NotFound, format!("the log has no {text} yet")))?;
     let mut response = HttpResponse::Ok();
     response.content_type("application/octet-stream");
     response.insert_header((ETAG, format!("\"{}\"", Sha256::of(&bytes).hex())));
@@ -96,8 +95,7 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
         && let Ok(signed) = verify::envelope(&dsse.envelope, std::slice::from_ref(key))
     {
         let bytes = dsse.envelope.to_json();
-        let submission =
-            Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known);
+        let submission = Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known);
         submit::prepare(state, &submission)?;
         return Ok(submission);
     }

@@ -14,10 +14,9 @@ use serde_json::Value;
 
 use super::State;
 use super::problem::Refusal;
+pub(super) use crate::init::DEFAULT_NAMESPACE;
 use crate::log::{Receipt, Submission};
 
-/// The namespace of what names none.
-pub(super) const DEFAULT_NAMESPACE: &str = "default";
 /// The most characters of a namespace.
 const MAX_NAMESPACE_CHARS: usize = 200;
 
@@ -31,7 +30,8 @@ pub(super) struct Item {
 /// Reads a namespace: a path of plain segments such as `pay/api`.
 pub(super) fn namespace(text: Option<&str>) -> Result<String, Refusal> {
     let Some(text) = text else { return Ok(DEFAULT_NAMESPACE.to_owned()) };
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let plain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     let segment = |s: &str| !s.is_empty() && !s.starts_with('.') && s.chars().all(plain);
     if text.len() <= MAX_NAMESPACE_CHARS && text.split('/').all(segment) {
         return Ok(text.to_owned());
@@ -68,9 +68,8 @@ pub(super) fn items(body: &[u8], limit: usize) -> Result<Vec<&[u8]>, Refusal> {
 
 /// Verifies one item against the trusted keys.
 pub(super) fn verified(bytes: &[u8], namespace: &str, state: &State) -> Result<Item, Refusal> {
-    let malformed = |e: &(dyn std::error::Error + 'static)| {
-        Refusal::new(ProblemType::MalformedBody, chain(e))
-    };
+    let malformed =
+        |e: &(dyn std::error::Error + 'static)| Refusal::new(ProblemType::MalformedBody, chain(e));
     let value = json::parse(bytes, state.config.max_body_bytes).map_err(|e| malformed(&e))?;
     let has = |member: &str| value.get(member).is_some();
     if has("payload") && has("signatures") {
@@ -116,8 +115,8 @@ fn of_envelope(
     state: &State,
 ) -> Result<Item, Refusal> {
     let keys = candidates(hint, state);
-    let signed = verify::envelope(&envelope, &keys)
-        .map_err(|refusal| unsigned(&refusal, hint, state))?;
+    let signed =
+        verify::envelope(&envelope, &keys).map_err(|refusal| unsigned(&refusal, hint, state))?;
     check_predicate(&signed)?;
     let submission = Submission::of_statement(&signed, bytes, namespace, true);
     prepare(state, &submission)?;
@@ -147,7 +146,10 @@ fn unsigned(refusal: &verify::Refusal, hint: Option<&str>, state: &State) -> Ref
         Some(id) if !known(&id) => {
             let unpadded = LogId(id).to_string();
             let fingerprint = format!("SHA256:{}", unpadded.trim_end_matches('='));
-            let detail = format!("the key {fingerprint} is not one of the {} that this registry trusts; {remedy}", state.trusted_keys.len());
+            let detail = format!(
+                "the key {fingerprint} is not one of the {} that this registry trusts; {remedy}",
+                state.trusted_keys.len()
+            );
             Refusal::new(ProblemType::UntrustedSigner, detail).with("fingerprint", fingerprint)
         }
         Some(_) => Refusal::unverified(refusal),

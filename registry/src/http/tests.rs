@@ -22,7 +22,11 @@ fn every_route_is_described_on_its_own() {
         let path = route.path.replace("{path:.*}", "{path}");
         let operation = &document["paths"][path][route.method.to_lowercase()];
         let summary = operation["summary"].as_str().unwrap();
-        assert!(operation["responses"].as_object().is_some_and(|r| !r.is_empty()), "{}", route.path);
+        assert!(
+            operation["responses"].as_object().is_some_and(|r| !r.is_empty()),
+            "{}",
+            route.path
+        );
         if route.method != "HEAD" {
             assert!(summaries.insert(summary.to_owned()), "{} {summary}", route.path);
         }

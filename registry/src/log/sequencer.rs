@@ -138,8 +138,7 @@ impl Log {
     ) -> Result<Self, LogError> {
         let raw = signing_key.public_key().ed25519_raw();
         let raw = raw.ok_or_else(|| LogError::Identity("expected an Ed25519 key".to_owned()))?;
-        let note_key =
-            NoteKey::ed25519(origin, raw).map_err(|e| LogError::Identity(chain(&e)))?;
+        let note_key = NoteKey::ed25519(origin, raw).map_err(|e| LogError::Identity(chain(&e)))?;
         let identity = LogIdentity {
             origin: origin.to_owned(),
             id: LogId::of_ed25519(origin, &raw),
@@ -310,9 +309,10 @@ impl Sequencer {
             placed: Vec::with_capacity(waiting.len()),
         };
         let signed_at_ms = self.clock.now().as_millisecond().max(self.last_signed_ms);
-        let batch_size = self.batch_size(waiting)?;
-        for waiting in waiting {
-            self.place(&waiting.submission, &mut forming, batch_size, signed_at_ms)?;
+        let stored = self.stored(waiting)?;
+        let batch_size = self.size_with(waiting, &stored)?;
+        for (waiting, stored) in waiting.iter().zip(stored) {
+            self.place(&waiting.submission, stored, &mut forming, batch_size, signed_at_ms)?;
         }
         let checkpoint = if forming.edge.size() > self.edge.size() {
             Some(self.seal(&mut forming, signed_at_ms)?)
@@ -328,26 +328,36 @@ impl Sequencer {
         self.receipts(waiting, &forming, checkpoint.as_ref())
     }
 
-    /// The size of the tree after this batch: known before the records are written.
-    fn batch_size(&self, waiting: &[Waiting]) -> Result<u64, BatchError> {
+    /// The index and record of each submission whose leaf is there already.
+    fn stored(&self, waiting: &[Waiting]) -> Result<Vec<Option<(u64, Record)>>, BatchError> {
         let reader = self.store.reader();
-        let mut seen = std::collections::HashSet::new();
-        let mut size = self.edge.size();
-        for waiting in waiting {
-            let leaf_hash = waiting.submission.leaf_hash;
-            if seen.insert(leaf_hash) && reader.sequence_of_leaf(&leaf_hash)?.is_none() {
-                size = size.checked_add(1).ok_or(TreeError::Full)?;
-            }
-        }
-        Ok(size)
+        let find = |waiting: &Waiting| {
+            let Some(index) = reader.sequence_of_leaf(&waiting.submission.leaf_hash)? else {
+                return Ok(None);
+            };
+            let missing = || StoreError::Missing { what: format!("record {index}") };
+            Ok(Some((index, reader.record(index)?.ok_or_else(missing)?)))
+        };
+        waiting.iter().map(find).collect()
+    }
+
+    /// The size of the tree after this batch, which the records name before it is grown.
+    fn size_with(
+        &self,
+        waiting: &[Waiting],
+        stored: &[Option<(u64, Record)>],
+    ) -> Result<u64, BatchError> {
+        let new = waiting.iter().zip(stored).filter(|(_, stored)| stored.is_none());
+        let distinct: std::collections::HashSet<_> =
+            new.map(|(waiting, _)| waiting.submission.leaf_hash).collect();
+        Ok(self.edge.size().checked_add(distinct.len() as u64).ok_or(TreeError::Full)?)
     }
 
     /// Commit point: before this call nothing of the batch exists, after it all of it does. A
     /// crash inside leaves one of the two, because the batch is one record of a synced log.
     fn commit(&self, writes: Batch) -> Result<(), BatchError> {
-        let injected = |e: std::io::Error| {
-            StoreError::Engine(EngineError::Io { detail: e.to_string() })
-        };
+        let injected =
+            |e: std::io::Error| StoreError::Engine(EngineError::Io { detail: e.to_string() });
         fault::point(FaultPoint::BatchBefore).map_err(injected)?;
         self.store.commit(writes)?;
         // An error injected here must not look like an uncommitted batch: only the death of the
@@ -360,13 +370,14 @@ impl Sequencer {
     fn place(
         &self,
         submission: &Submission,
+        stored: Option<(u64, Record)>,
         forming: &mut Forming,
         batch_size: u64,
         signed_at_ms: i64,
     ) -> Result<(), BatchError> {
         let known = match forming.added.get(&submission.leaf_hash) {
             Some((index, kind)) => Some((*index, *kind, None)),
-            None => self.stored(&submission.leaf_hash)?.map(|(i, r)| (i, r.kind, Some(r))),
+            None => stored.map(|(index, record)| (index, record.kind, Some(record))),
         };
         let Some((index, kind, stored)) = known else {
             let index = forming.edge.size();
@@ -393,13 +404,6 @@ impl Sequencer {
         Ok(())
     }
 
-    fn stored(&self, leaf_hash: &Sha256) -> Result<Option<(u64, Record)>, BatchError> {
-        let reader = self.store.reader();
-        let Some(index) = reader.sequence_of_leaf(leaf_hash)? else { return Ok(None) };
-        let missing = || StoreError::Missing { what: format!("record {index}") };
-        Ok(Some((index, reader.record(index)?.ok_or_else(missing)?)))
-    }
-
     /// Adds the tiles and the signed checkpoint to the batch.
     fn seal(&self, forming: &mut Forming, signed_at_ms: i64) -> Result<Proven, BatchError> {
         for ((level, index), tile) in &forming.full {
@@ -414,8 +418,7 @@ impl Sequencer {
         let mut node = NodeSource::new(&reader, &forming.edge, &forming.full);
         let size = forming.edge.size();
         let root = merkle::root(size, |n| node.read(n)).map_err(tree)?;
-        let head =
-            Checkpoint { origin: self.origin.clone(), size, root, extensions: Vec::new() };
+        let head = Checkpoint { origin: self.origin.clone(), size, root, extensions: Vec::new() };
         let time_s = u64::try_from(signed_at_ms / 1000).unwrap_or_default();
         let text = SignedCheckpoint::sign(&head, &self.signing_key, time_s)
             .map_err(|e| BatchError::Tree(chain(&e)))?
@@ -435,12 +438,13 @@ impl Sequencer {
         let reader = self.store.reader();
         let mut node = NodeSource::new(&reader, &forming.edge, &forming.full);
         let mut receipts = Vec::with_capacity(waiting.len());
+        let added = forming.placed.iter().filter(|p| matches!(p, Placed::New(_))).count() as u64;
         for (waiting, placed) in waiting.iter().zip(&forming.placed) {
             let (index, created) = match placed {
                 Placed::New(index) => (*index, true),
                 Placed::Existing { index, stored } => (*index, *stored),
             };
-            let new = head.filter(|head| index < head.size && index >= head.size - forming.added_leaves(self));
+            let new = head.filter(|head| index < head.size && index >= head.size - added);
             let (digest, proven) = match new {
                 Some(head) => {
                     let hashes = merkle::inclusion_proof(index, head.size, |n| node.read(n))
@@ -468,17 +472,9 @@ impl Sequencer {
     fn existing(&self, reader: &Reader<'_>, index: u64) -> Result<(Sha256, Proven), BatchError> {
         let missing = || StoreError::Missing { what: format!("record {index}") };
         let record = reader.record(index)?.ok_or_else(missing)?;
-        let proven = reader
-            .proven(index, record.batch_size)
-            .map_err(|e| BatchError::Tree(chain(&e)))?;
+        let proven =
+            reader.proven(index, record.batch_size).map_err(|e| BatchError::Tree(chain(&e)))?;
         Ok((record.digest, proven))
-    }
-}
-
-impl Forming {
-    /// How many leaves this batch added.
-    fn added_leaves(&self, _: &Sequencer) -> u64 {
-        self.placed.iter().filter(|p| matches!(p, Placed::New(_))).count() as u64
     }
 }
 
@@ -508,8 +504,7 @@ impl<'a, 's> NodeSource<'a, 's> {
         }
         let missing = || TreeError::MissingNode(node);
         let place = attestry_schemas::tile::NodePlace::of(node).ok_or_else(missing)?;
-        let tile =
-            self.reader.tile(place.tile_level, place.tile_index).map_err(|_| missing())?;
+        let tile = self.reader.tile(place.tile_level, place.tile_index).map_err(|_| missing())?;
         let hash = tile.node(place.level, place.index).ok_or_else(missing)?;
         self.older.insert(node, hash);
         Ok(hash)
@@ -535,11 +530,7 @@ fn new_record(submission: &Submission, batch_size: u64, logged_at_ms: i64) -> Re
 
 fn write_leaf(writes: &mut Batch, index: u64, submission: &Submission) {
     writes.put(Family::Leaves, key::sequence(index), submission.body.clone());
-    writes.put(
-        Family::Lookups,
-        key::leaf_lookup(&submission.leaf_hash),
-        key::sequence(index),
-    );
+    writes.put(Family::Lookups, key::leaf_lookup(&submission.leaf_hash), key::sequence(index));
 }
 
 /// Writes everything of a payload but the leaf. `fsck` expects exactly these entries.

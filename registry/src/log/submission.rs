@@ -88,12 +88,7 @@ impl Submission {
 
     /// The submission of a verified entry of which nothing but the digest is known.
     #[must_use]
-    pub fn of_entry(
-        entry: &Entry,
-        key: &PublicKey,
-        namespace: &str,
-        signer_known: bool,
-    ) -> Self {
+    pub fn of_entry(entry: &Entry, key: &PublicKey, namespace: &str, signer_known: bool) -> Self {
         Self::new(entry, |_| {
             let digest = entry.digest.into();
             digest_payload(Kind::Entry, digest, key, Vec::new(), namespace, signer_known)
@@ -132,8 +127,8 @@ impl Submission {
             Kind::Entry => Self::of_entry(&entry, key, namespace, signer_known),
             Kind::Envelope => {
                 let envelope = Envelope::parse(&bytes).map_err(|e| words(&e))?;
-                let signed = attestry_schemas::verify::envelope(&envelope, &keys)
-                    .map_err(|e| words(&e))?;
+                let signed =
+                    attestry_schemas::verify::envelope(&envelope, &keys).map_err(|e| words(&e))?;
                 Self::of_statement(&signed, bytes, namespace, signer_known)
             }
             Kind::Message => {
@@ -146,7 +141,11 @@ impl Submission {
                 Self::of_message(&signed, namespace, signer_known)
             }
         };
-        if submission.body == body { Ok(submission) } else { Err("the leaf records another signature".to_owned()) }
+        if submission.body == body {
+            Ok(submission)
+        } else {
+            Err("the leaf records another signature".to_owned())
+        }
     }
 }
 
@@ -164,11 +163,8 @@ fn digest_payload(
         Term::new(TermKind::Signer, signer.to_string()),
         Term::new(TermKind::Namespace, namespace),
     ];
-    let edges = vec![Edge {
-        from: artifact.to_string(),
-        kind: EdgeKind::SignedBy,
-        to: signer.to_string(),
-    }];
+    let edges =
+        vec![Edge { from: artifact.to_string(), kind: EdgeKind::SignedBy, to: signer.to_string() }];
     Payload {
         kind,
         digest: Sha256([0; 32]),
@@ -213,11 +209,7 @@ fn statement_payload(
 }
 
 /// The terms and edges of a statement, sorted and each once.
-fn index(
-    statement: &Statement,
-    signer: &Fingerprint,
-    namespace: &str,
-) -> (Vec<Term>, Vec<Edge>) {
+fn index(statement: &Statement, signer: &Fingerprint, namespace: &str) -> (Vec<Term>, Vec<Edge>) {
     let facts = predicate::facts(&statement.predicate_type, &statement.predicate);
     let mut terms = vec![
         Term::new(TermKind::PredicateType, statement.predicate_type.clone()),

@@ -182,8 +182,7 @@ mod tests {
             let root = edge.root(|n| edge.node(&full, n)).unwrap();
             assert_eq!(root, range.root(), "size {batch_end}");
             for i in [first, (first + batch_end) / 2, batch_end - 1] {
-                let proof =
-                    merkle::inclusion_proof(i, batch_end, |n| edge.node(&full, n)).unwrap();
+                let proof = merkle::inclusion_proof(i, batch_end, |n| edge.node(&full, n)).unwrap();
                 merkle::verify_inclusion(&leaf(i), i, batch_end, &proof, &root).unwrap();
             }
         }
@@ -195,7 +194,8 @@ mod tests {
             let (mut edge, mut full) = (RightEdge::default(), FullTiles::new());
             (0..size).for_each(|i| edge.append(leaf(i), &mut full).unwrap());
             let stored = |address: TileAddress| {
-                let of_address = |(a, p): (TileAddress, &Pyramid)| (a == address).then(|| p.clone());
+                let of_address =
+                    |(a, p): (TileAddress, &Pyramid)| (a == address).then(|| p.clone());
                 edge.partial_tiles().find_map(of_address).ok_or(address)
             };
             let mut loaded = RightEdge::load(size, stored).unwrap();

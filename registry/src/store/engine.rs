@@ -77,7 +77,9 @@ pub enum EngineError {
         detail: String,
     },
     /// Bytes at rest are not what was written.
-    #[error("the store is damaged: {detail}; restore a backup, or run attestry-registry fsck to see what is affected")]
+    #[error(
+        "the store is damaged: {detail}; restore a backup, or run attestry-registry fsck to see what is affected"
+    )]
     Corruption {
         /// What the engine met.
         detail: String,
@@ -249,6 +251,9 @@ fn family_options(family: Family, cache: &Cache, engine: EngineOptions) -> Optio
     options
 }
 
+/// A key with its value.
+pub type Item = (Vec<u8>, Vec<u8>);
+
 /// A view of the store at one moment.
 pub struct Snapshot<'e> {
     engine: &'e Engine,
@@ -297,11 +302,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// [`EngineError`].
-    pub fn last(
-        &self,
-        family: Family,
-        prefix: &[u8],
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, EngineError> {
+    pub fn last(&self, family: Family, prefix: &[u8]) -> Result<Option<Item>, EngineError> {
         let mut cursor = self.cursor(family, prefix.to_vec());
         match cursor.seek_at_or_before(&[0xff; 16])? {
             None => Ok(None),

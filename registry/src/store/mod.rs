@@ -52,7 +52,10 @@ pub enum StoreError {
         what: String,
     },
     /// The store is of another version of the program.
-    #[error("expected a store of version {}, found {found}; run the version of attestry-registry that wrote it", record::RECORD_VERSION)]
+    #[error(
+        "expected a store of version {}, found {found}; run the version of attestry-registry that wrote it",
+        record::RECORD_VERSION
+    )]
     Version {
         /// The version that was found.
         found: String,
@@ -91,7 +94,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Version`] for a store of another version, otherwise as the parts fail.
     pub fn open(data: &Path, options: EngineOptions) -> Result<Self, StoreError> {
-        let engine = Engine::open(&data.join(ENGINE_FOLDER), options).map_err(StoreError::Engine)?;
+        let engine =
+            Engine::open(&data.join(ENGINE_FOLDER), options).map_err(StoreError::Engine)?;
         let files = ContentFiles::open(&data.join(CONTENT_FOLDER)).map_err(StoreError::Content)?;
         let store = Self { engine, files: Arc::new(files) };
         store.check_version()?;
@@ -128,7 +132,6 @@ impl Store {
     }
 
     /// Starts content of at most `limit_bytes` bytes.
-    #[must_use]
     pub fn content_writer(&self, limit_bytes: u64) -> ContentWriter {
         self.files.writer(limit_bytes)
     }
@@ -149,9 +152,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Content`].
     pub fn prepare_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
-        if is_inline(bytes) || self.files.contains(&digest).map_err(StoreError::Content)? {
+        if is_inline(bytes) {
             return Ok(());
         }
+        // Also when the file is there: another writer may have renamed it a moment ago and not yet
+        // synced its folder, and the batch must refer only to what is durable.
         let mut writer = self.content_writer(bytes.len() as u64);
         writer.write(bytes).map_err(StoreError::Content)?;
         writer.finish(&digest).map(|_| ()).map_err(StoreError::Content)
@@ -216,7 +221,9 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn sequence_of_leaf(&self, leaf_hash: &Sha256) -> Result<Option<u64>, StoreError> {
-        Ok(self.get(Family::Lookups, &key::leaf_lookup(leaf_hash))?.and_then(|v| key::sequence_of(&v)))
+        Ok(self
+            .get(Family::Lookups, &key::leaf_lookup(leaf_hash))?
+            .and_then(|v| key::sequence_of(&v)))
     }
 
     /// The sequence of an attestation's digest.
@@ -224,7 +231,9 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn sequence_of_digest(&self, digest: &Sha256) -> Result<Option<u64>, StoreError> {
-        Ok(self.get(Family::Lookups, &key::digest_lookup(digest))?.and_then(|v| key::sequence_of(&v)))
+        Ok(self
+            .get(Family::Lookups, &key::digest_lookup(digest))?
+            .and_then(|v| key::sequence_of(&v)))
     }
 
     /// The stored tile of a level and index, at its present width; width 0 when there is none.

@@ -22,7 +22,9 @@ pub enum RecordError {
         detail: String,
     },
     /// Another version of the program wrote it.
-    #[error("expected version {RECORD_VERSION} of the stored {what}, found {found}; run the version of attestry-registry that wrote it")]
+    #[error(
+        "expected version {RECORD_VERSION} of the stored {what}, found {found}; run the version of attestry-registry that wrote it"
+    )]
     Version {
         /// Which record.
         what: &'static str,
@@ -115,8 +117,7 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 /// # Errors
 /// [`RecordError::Version`] for another version's, [`RecordError::Damaged`] otherwise.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, RecordError> {
-    let damaged =
-        |e: serde_cbor::Error| RecordError::Damaged { what, detail: e.to_string() };
+    let damaged = |e: serde_cbor::Error| RecordError::Damaged { what, detail: e.to_string() };
     let version: VersionOnly = serde_cbor::from_slice(bytes).map_err(damaged)?;
     if version.v != RECORD_VERSION {
         return Err(RecordError::Version { what, found: version.v });

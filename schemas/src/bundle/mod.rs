@@ -21,6 +21,8 @@ pub const MAX_BUNDLE_BYTES: usize = 24 << 20;
 pub const MAX_TLOG_ENTRIES: usize = 32;
 /// The most RFC 3161 timestamps a bundle may carry (sigstore-go reads as many).
 pub const MAX_TIMESTAMPS: usize = 32;
+/// The most bytes of a key hint; those in use are a hash in base64.
+pub const MAX_HINT_BYTES: usize = 512;
 
 /// Why a bundle was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +51,9 @@ pub enum BundleError {
     #[error("the bundle's envelope is refused")]
     Envelope(#[source] DsseError),
     /// The message digest does not fit.
-    #[error("expected messageDigest to be SHA2_256, SHA2_384 or SHA2_512 of its length, found {found:?}")]
+    #[error(
+        "expected messageDigest to be SHA2_256, SHA2_384 or SHA2_512 of its length, found {found:?}"
+    )]
     MessageDigest {
         /// The algorithm as it was given.
         found: String,
@@ -253,8 +257,7 @@ impl WireMessage {
     fn read(&self) -> Result<MessageSignature, BundleError> {
         let found = self.message_digest.algorithm.clone();
         let wrong = || BundleError::MessageDigest { found: found.chars().take(64).collect() };
-        let (_, name) =
-            DIGEST_NAMES.iter().find(|(wire, _)| *wire == found).ok_or_else(wrong)?;
+        let (_, name) = DIGEST_NAMES.iter().find(|(wire, _)| *wire == found).ok_or_else(wrong)?;
         let value = hex::encode(bytes(&self.message_digest.digest, "messageDigest.digest")?);
         Ok(MessageSignature {
             digest: Digest::new(*name, &value).map_err(|_| wrong())?,
@@ -267,10 +270,13 @@ impl WireMaterial {
     fn signer(&self, version: Version) -> Result<SignerMaterial, BundleError> {
         let rule = |rule| BundleError::Version { version: version.name(), rule };
         match (&self.public_key, &self.certificate, &self.chain) {
-            (Some(key), None, None) => Ok(SignerMaterial::PublicKey { hint: key.hint.clone() }),
-            (None, Some(certificate), None) => {
-                Ok(SignerMaterial::Certificate { der: bytes(&certificate.raw_bytes, "certificate")? })
+            (Some(key), None, None) => {
+                bounded("bytes in publicKey.hint", key.hint.len(), MAX_HINT_BYTES)?;
+                Ok(SignerMaterial::PublicKey { hint: key.hint.clone() })
             }
+            (None, Some(certificate), None) => Ok(SignerMaterial::Certificate {
+                der: bytes(&certificate.raw_bytes, "certificate")?,
+            }),
             (None, None, Some(_)) if version == Version::V0_3 => {
                 Err(rule("has certificate, not x509CertificateChain"))
             }
@@ -395,10 +401,8 @@ impl Bundle {
                 .iter()
                 .map(|t| json!({"signedTimestamp": base64::encode(t)}))
                 .collect();
-            material.insert(
-                "timestampVerificationData".to_owned(),
-                json!({"rfc3161Timestamps": list}),
-            );
+            material
+                .insert("timestampVerificationData".to_owned(), json!({"rfc3161Timestamps": list}));
         }
         let (name, content) = match &self.content {
             Content::Envelope(envelope) => ("dsseEnvelope", envelope.to_value()),

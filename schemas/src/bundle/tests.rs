@@ -34,8 +34,7 @@ fn refuses_each_malformed_bundle_by_name() {
         (|v| v["dsseEnvelope"]["signatures"] = json!([]), "exactly one signature"),
         (
             |v| {
-                v["messageSignature"] =
-                    json!({"messageDigest": {"algorithm": "SHA2_256", "digest": "AA=="}, "signature": "AA=="});
+                v["messageSignature"] = json!({"messageDigest": {"algorithm": "SHA2_256", "digest": "AA=="}, "signature": "AA=="});
             },
             "found 2",
         ),
@@ -78,7 +77,8 @@ fn refuses_each_malformed_bundle_by_name() {
 
 #[test]
 fn reads_the_bundles_of_real_tools() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples/provenance");
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples/provenance");
     if !folder.is_dir() {
         eprintln!("skipped: {} is not there", folder.display());
         return;

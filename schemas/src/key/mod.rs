@@ -127,7 +127,7 @@ impl FromStr for KeyType {
 #[derive(Clone)]
 enum Point {
     P256(Arc<ParsedPublicKey>),
-    Ed25519(VerifyingKey),
+    Ed25519(Arc<VerifyingKey>),
 }
 
 /// A public key that parsed and whose point is valid.
@@ -239,10 +239,11 @@ impl PublicKey {
         match &self.point {
             Point::P256(_) => self.verify_digest(&Sha256::of(message), signature),
             Point::Ed25519(key) => {
-                let bytes: [u8; 64] = signature.try_into().map_err(|_| SignatureError::Encoding {
-                    expected: "64 bytes of an Ed25519 signature",
-                    found_bytes: signature.len(),
-                })?;
+                let bytes: [u8; 64] =
+                    signature.try_into().map_err(|_| SignatureError::Encoding {
+                        expected: "64 bytes of an Ed25519 signature",
+                        found_bytes: signature.len(),
+                    })?;
                 key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&bytes))
                     .map_err(|_| SignatureError::Invalid)
             }
@@ -261,9 +262,11 @@ impl PublicKey {
                 found_bytes: signature.len(),
             });
         }
-        let digest =
-            aws_lc_rs::digest::Digest::import_less_safe(digest.as_bytes(), &aws_lc_rs::digest::SHA256)
-                .expect("a SHA-256 has the length of a SHA-256");
+        let digest = aws_lc_rs::digest::Digest::import_less_safe(
+            digest.as_bytes(),
+            &aws_lc_rs::digest::SHA256,
+        )
+        .expect("a SHA-256 has the length of a SHA-256");
         key.verify_digest_sig(&digest, signature).map_err(|_| SignatureError::Invalid)
     }
 }
@@ -289,7 +292,7 @@ fn ed25519_point(raw: &[u8]) -> Result<Point, KeyError> {
     let invalid = KeyError::Point { key_type: KeyType::Ed25519 };
     let bytes: &[u8; 32] = raw.try_into().map_err(|_| invalid.clone())?;
     match VerifyingKey::from_bytes(bytes) {
-        Ok(key) if !key.is_weak() => Ok(Point::Ed25519(key)),
+        Ok(key) if !key.is_weak() => Ok(Point::Ed25519(Arc::new(key))),
         _ => Err(invalid),
     }
 }
@@ -318,8 +321,7 @@ pub(crate) fn one_pem_block(text: &str) -> Result<pem::Pem, KeyError> {
         let detail = format!("{} bytes; at most {MAX_PEM_BYTES} are read", text.len());
         return Err(KeyError::Pem { detail });
     }
-    let mut blocks =
-        pem::parse_many(text).map_err(|e| KeyError::Pem { detail: e.to_string() })?;
+    let mut blocks = pem::parse_many(text).map_err(|e| KeyError::Pem { detail: e.to_string() })?;
     match (blocks.pop(), blocks.len()) {
         (Some(block), 0) => Ok(block),
         (_, more) => {

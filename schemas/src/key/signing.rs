@@ -6,8 +6,8 @@ use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use ed25519_dalek::Signer as _;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ed25519_dalek::pkcs8::spki::EncodePublicKey as _;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use zeroize::Zeroizing;
 
 use super::{KeyError, KeyType, PublicKey, SignatureError, one_pem_block};
@@ -34,9 +34,11 @@ impl SigningKey {
         if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_der(der) {
             return Self::of_ed25519(key);
         }
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der)
-            .map_err(|e| KeyError::Algorithm { found: format!("a PKCS#8 key of another kind ({e})") })?;
-        let malformed = |_| KeyError::Der { detail: "the public half cannot be derived".to_owned() };
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der).map_err(|e| {
+            KeyError::Algorithm { found: format!("a PKCS#8 key of another kind ({e})") }
+        })?;
+        let malformed =
+            |_| KeyError::Der { detail: "the public half cannot be derived".to_owned() };
         let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(malformed)?;
         let public = PublicKey::from_spki_der(spki.as_ref())?;
         let document = key.to_pkcs8v1().map_err(malformed)?;
@@ -131,10 +133,7 @@ impl SigningKey {
 }
 
 fn sign_p256(key: &EcdsaKeyPair, digest: &Digest) -> Vec<u8> {
-    key.sign_digest(digest)
-        .expect("signing fails only without entropy or memory")
-        .as_ref()
-        .to_vec()
+    key.sign_digest(digest).expect("signing fails only without entropy or memory").as_ref().to_vec()
 }
 
 impl fmt::Debug for SigningKey {

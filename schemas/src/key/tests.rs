@@ -106,7 +106,10 @@ fn an_encrypted_key_opens_with_its_password_alone() {
         let opened = encrypted::open(&text, Some(b"secret")).unwrap();
         assert_eq!(opened.public_key(), key.public_key());
         assert_eq!(encrypted::open(&text, None).err(), Some(KeyFileError::PasswordNeeded));
-        assert_eq!(encrypted::open(&text, Some(b"Secret")).err(), Some(KeyFileError::WrongPassword));
+        assert_eq!(
+            encrypted::open(&text, Some(b"Secret")).err(),
+            Some(KeyFileError::WrongPassword)
+        );
         let old = text.replace("SIGSTORE", "COSIGN");
         assert!(encrypted::open(&old, Some(b"secret")).is_ok());
     }
@@ -165,7 +168,13 @@ fn check_wycheproof(file: &str, der: &str) {
                 "invalid" => false,
                 other => panic!("{file} case {}: result {other} needs a decision", case["tcId"]),
             };
-            assert_eq!(outcome.is_ok(), expected, "{file} case {}: {}", case["tcId"], case["comment"]);
+            assert_eq!(
+                outcome.is_ok(),
+                expected,
+                "{file} case {}: {}",
+                case["tcId"],
+                case["comment"]
+            );
             run += 1;
         }
     }

@@ -27,7 +27,7 @@ use crate::merkle;
 mod entry;
 mod request;
 
-pub use entry::{Checkpoint, InclusionProof, InclusionPromise, KeyId, KindVersion, TlogEntry};
+pub use entry::{Checkpoint, InclusionPromise, InclusionProof, KeyId, KindVersion, TlogEntry};
 pub use request::{DsseRequest, HashedRekordRequest, RequestError, WriteRequest};
 
 /// `kind` of every entry that is written.
@@ -110,11 +110,7 @@ impl Entry {
     /// The entry of a message signature over an artifact with this digest.
     #[must_use]
     pub fn for_message(digest: Sha256, signature: &[u8], key: &PublicKey) -> Self {
-        Self {
-            digest,
-            signature: signature.to_vec(),
-            verifier: Verifier::PublicKey(key.clone()),
-        }
+        Self { digest, signature: signature.to_vec(), verifier: Verifier::PublicKey(key.clone()) }
     }
 
     /// The canonical body: the leaf's data.

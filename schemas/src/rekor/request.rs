@@ -21,9 +21,7 @@ pub enum RequestError {
     #[error("the request does not parse")]
     Json(#[source] JsonError),
     /// Neither of the two kinds.
-    #[error(
-        "expected exactly one of hashedRekordRequestV002 and dsseRequestV002, found {found}"
-    )]
+    #[error("expected exactly one of hashedRekordRequestV002 and dsseRequestV002, found {found}")]
     Kind {
         /// The members that were there.
         found: String,
@@ -41,7 +39,9 @@ pub enum RequestError {
     #[error("the verifier is refused")]
     Verifier(#[source] BodyError),
     /// The verifier is a certificate; this log takes managed keys.
-    #[error("expected a verifier with publicKey, found x509Certificate; this log records signatures of keys it is told to trust")]
+    #[error(
+        "expected a verifier with publicKey, found x509Certificate; this log records signatures of keys it is told to trust"
+    )]
     Certificate,
     /// The number of verifiers is not one.
     #[error("expected exactly one verifier, found {found}")]

@@ -1,12 +1,13 @@
 //! What a deployment asks of a bundle: does it prove this claim about this artifact?
 
+use super::subject::{Subject, message_subject, statement_subject};
 use super::{
     Check, Evidence, Identity, Passed, Refusal, SIGN_V1, Signer, Verified, certificate, ingest,
     key_names, log,
 };
-use crate::bundle::{Bundle, Content, MessageSignature, SignerMaterial};
+use crate::bundle::{Bundle, Content, SignerMaterial};
 use crate::digest::{Digest, Sha256};
-use crate::key::{PublicKey, SignatureError};
+use crate::key::PublicKey;
 use crate::predicate;
 use crate::rekor::Entry;
 use crate::statement::Statement;
@@ -19,16 +20,6 @@ pub enum Keys {
     Managed(Vec<PublicKey>),
     /// The identity of a Fulcio certificate.
     Identity(Identity),
-}
-
-/// The artifact.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// Its digest, computed by the caller.
-    pub digest: &'a Digest,
-    /// Its bytes, where the caller has them at hand: only an Ed25519 signature over the artifact
-    /// itself needs them.
-    pub bytes: Option<&'a [u8]>,
 }
 
 /// What the bundle must say about the artifact.
@@ -89,7 +80,7 @@ impl Verifier<'_> {
         };
         let kind = claimed_kind(claim, statement.as_ref())?;
         let about = match (&bundle.content, &statement) {
-            (Content::Message(message), _) => message_subject(message, subject.digest)?,
+            (Content::Message(message), _) => message_subject(message, subject)?,
             (Content::Envelope(_), Some(statement)) => {
                 statement_subject(statement, subject.digest)?
             }
@@ -126,11 +117,14 @@ impl Verifier<'_> {
         }
         let (key, entry) = match &bundle.content {
             Content::Envelope(envelope) => {
-                let (key, pae) = ingest::envelope_key(envelope, keys)?;
-                let digest = Sha256::of(&pae);
-                (key, Some(Entry::for_message(digest, &envelope.signature, key)))
+                let (key, digest) = ingest::envelope_key(envelope, keys)?;
+                (key, Entry::for_message(digest, &envelope.signature, key))
             }
-            Content::Message(message) => message_key(message, subject, keys)?,
+            Content::Message(message) => {
+                let digest = sha256_of(subject)?;
+                let key = ingest::key_of(&message.signature, &digest, subject.bytes, keys)?;
+                (key, Entry::for_message(digest, &message.signature, key))
+            }
         };
         let signer = Signer::Key(key.fingerprint());
         passed.push(Passed {
@@ -139,7 +133,7 @@ impl Verifier<'_> {
         });
         let logged = match self.root {
             None => Vec::new(),
-            Some(root) => logged(bundle, subject.digest, key, entry.as_ref(), root, passed)?,
+            Some(root) => logged(bundle, subject.digest, key, &entry, root, passed)?,
         };
         Ok((signer, logged))
     }
@@ -182,64 +176,12 @@ fn claimed_kind(claim: &Claim, statement: Option<&Statement>) -> Result<String, 
     if holds { Ok(found.to_owned()) } else { Err(Refusal::new(Check::Type, expected, found)) }
 }
 
-fn message_subject(message: &MessageSignature, artifact: &Digest) -> Result<String, Refusal> {
-    if message.digest == *artifact {
-        Ok(artifact.to_string())
-    } else {
-        Err(Refusal::new(
-            Check::Subject,
-            format!("the signed artifact {}", message.digest),
-            format!("an artifact with digest {artifact}"),
-        ))
-    }
-}
-
-fn statement_subject(statement: &Statement, artifact: &Digest) -> Result<String, Refusal> {
-    let named = |s: &crate::statement::ResourceDescriptor| s.name.clone().unwrap_or_default();
-    if let Some(subject) = statement.subject_with(artifact) {
-        let name = named(subject);
-        return Ok(format!("{name}{}{artifact}", if name.is_empty() { "" } else { " " }));
-    }
-    let of_kind = |d: &Digest| d.algorithm() == artifact.algorithm();
-    let listed: Vec<String> =
-        statement.subject_digests().filter(of_kind).take(3).map(|d| d.to_string()).collect();
-    let more = statement.subject.len().saturating_sub(listed.len());
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let listed = if listed.is_empty() {
-        format!("no subject with a {} digest", artifact.algorithm().name())
-    } else {
-        format!("one of the statement's subjects ({}{rest})", listed.join(", "))
-    };
-    Err(Refusal::new(Check::Subject, listed, format!("an artifact with digest {artifact}")))
-}
-
-/// Finds the key that made a message signature. The entry is absent for a digest that the log's
-/// entries cannot name.
-fn message_key<'k>(
-    message: &MessageSignature,
-    subject: Subject<'_>,
-    keys: &'k [PublicKey],
-) -> Result<(&'k PublicKey, Option<Entry>), Refusal> {
-    let digest = subject.digest.as_sha256().ok_or_else(|| {
+/// What a managed key's message signature is over.
+fn sha256_of(subject: Subject<'_>) -> Result<Sha256, Refusal> {
+    subject.digest.as_sha256().ok_or_else(|| {
         let found = format!("a {} digest", subject.digest.algorithm().name());
         Refusal::new(Check::Signature, "a signature over a sha256 digest", found)
-    })?;
-    let mut found = "no key that verifies it".to_owned();
-    for key in keys {
-        let outcome = match (key.verify_digest(&digest, &message.signature), subject.bytes) {
-            (Err(SignatureError::NeedsMessage), Some(bytes)) => {
-                key.verify(bytes, &message.signature)
-            }
-            (outcome, _) => outcome,
-        };
-        match outcome {
-            Ok(()) => {
-                return Ok((key, Some(Entry::for_message(digest, &message.signature, key))));
-            }
-            Err(error) => found = error.to_string(),
-        }
-    }
-    Err(Refusal::new(Check::Signature, key_names(keys), found))
+    })
 }
 
 /// Demands that every log entry of the bundle proves this signature, and that there is one.
@@ -247,28 +189,24 @@ fn logged(
     bundle: &Bundle,
     artifact: &Digest,
     key: &PublicKey,
-    entry: Option<&Entry>,
+    entry: &Entry,
     root: &TrustedRoot,
     passed: &mut Vec<Passed>,
 ) -> Result<Vec<log::Logged>, Refusal> {
     let (v2, v1): (Vec<_>, Vec<_>) =
         bundle.tlog_entries.iter().partition(|entry| log::is_rekor_v2(entry));
-    let none = || {
-        Refusal::new(
+    if v2.is_empty() && v1.is_empty() {
+        return Err(Refusal::new(
             Check::LogEntry,
             "a log entry in the bundle, because a trusted root was given",
             "none; push the bundle to the registry and use the one it answers",
-        )
-    };
-    if v2.is_empty() && v1.is_empty() {
-        return Err(none());
+        ));
     }
     if !v1.is_empty() {
         passed.push(certificate::verify_rekor_v1(bundle, artifact, key, root.text())?);
     }
     let mut proven = Vec::new();
     for tlog_entry in v2 {
-        let entry = entry.ok_or_else(none)?;
         let logged = log::log_entry(tlog_entry, entry, root)?.into_inner();
         passed.push(Passed {
             check: Check::LogEntry,

@@ -2,11 +2,12 @@
 //! them. Certificate paths, SCTs, signed entry timestamps and RFC 3161 are `sigstore-verify`'s;
 //! this module chooses the root and the policy, and turns the answer into ours.
 
+use sigstore_types::{ArtifactDigest, HashAlgorithm};
 use sigstore_verify::{VerificationPolicy, Verifier};
 
 use super::{Check, Passed, Refusal, Signer};
 use crate::bundle::Bundle;
-use crate::digest::{Digest, Sha256};
+use crate::digest::{Algorithm, Digest};
 use crate::key::PublicKey;
 use crate::problem::chain;
 
@@ -77,7 +78,7 @@ fn verify_with(
     }
     let verifier = Verifier::new(&root).map_err(|e| text(&e))?;
     let result = verifier
-        .verify(artifact_hash(artifact)?, &sigstore_bundle(bundle)?, &policy)
+        .verify(artifact_digest(artifact)?, &sigstore_bundle(bundle)?, &policy)
         .map_err(|e| text(&e))?;
     let time = result.verified_timestamps().iter().min().ok_or("no time is proven")?;
     if !result.certificate_verified() || !result.identity_policy_checked() {
@@ -100,23 +101,25 @@ pub(super) fn verify_rekor_v1(
         let root = sigstore_trust_root::TrustedRoot::from_json(root).map_err(|e| chain(&e))?;
         let der = sigstore_types::DerPublicKey::from_bytes(key.spki_der());
         let policy = sigstore_verify::PublicKeyVerificationPolicy::new(der);
-        Verifier::new(&root)
-            .and_then(|v| Ok((v, artifact_hash(artifact))))
-            .map_err(|e| chain(&e))
-            .and_then(|(v, hash)| {
-                v.verify(hash?, &sigstore_bundle(bundle)?, &policy).map_err(|e| chain(&e))
-            })
-            .map(|_| ())
+        let verifier = Verifier::new(&root).map_err(|e| chain(&e))?;
+        let (digest, bundle) = (artifact_digest(artifact)?, sigstore_bundle(bundle)?);
+        verifier.verify(digest, &bundle, &policy).map(|_| ()).map_err(|e| chain(&e))
     };
     inner().map_err(refuse)?;
     Ok(Passed { check: Check::LogEntry, detail: "recorded in a Rekor v1 log".to_owned() })
 }
 
-fn artifact_hash(artifact: &Digest) -> Result<sigstore_types::Sha256Hash, String> {
-    let Sha256(bytes) = artifact
-        .as_sha256()
-        .ok_or_else(|| format!("a sha256 digest is needed, not {}", artifact.algorithm().name()))?;
-    Ok(sigstore_types::Sha256Hash::new(bytes))
+/// What `sigstore-verify` compares with a statement's subjects: SHA-256 or SHA-512.
+fn artifact_digest(artifact: &Digest) -> Result<ArtifactDigest, String> {
+    let algorithm = match artifact.algorithm() {
+        Algorithm::Sha256 => HashAlgorithm::Sha2256,
+        Algorithm::Sha512 => HashAlgorithm::Sha2512,
+        Algorithm::Other(name) => {
+            return Err(format!("expected a sha256 or sha512 digest of the artifact, found {name}"));
+        }
+    };
+    let value = hex::decode(artifact.value()).map_err(|e| e.to_string())?;
+    ArtifactDigest::new(algorithm, value).map_err(|e| chain(&e))
 }
 
 fn sigstore_bundle(bundle: &Bundle) -> Result<sigstore_types::Bundle, String> {

@@ -2,8 +2,9 @@
 
 use super::{Check, Refusal, Verified, key_names};
 use crate::bundle::MessageSignature;
+use crate::digest::Sha256;
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
-use crate::key::PublicKey;
+use crate::key::{PublicKey, SignatureError};
 use crate::problem::chain;
 use crate::rekor::Entry;
 use crate::statement::Statement;
@@ -40,13 +41,9 @@ pub fn envelope(
     envelope: &Envelope,
     keys: &[PublicKey],
 ) -> Result<Verified<SignedStatement>, Refusal> {
-    let (key, pae) = envelope_key(envelope, keys)?;
+    let (key, digest) = envelope_key(envelope, keys)?;
     let statement = statement(envelope)?;
-    let entry = Entry {
-        digest: crate::digest::Sha256::of(&pae),
-        signature: envelope.signature.clone(),
-        verifier: crate::rekor::Verifier::PublicKey(key.clone()),
-    };
+    let entry = Entry::for_message(digest, &envelope.signature, key);
     Ok(Verified::new(SignedStatement {
         envelope: envelope.clone(),
         statement,
@@ -70,32 +67,40 @@ pub fn message(
             format!("one over {}", message.digest.algorithm().name()),
         )
     })?;
-    let mut found = "no key that verifies it".to_owned();
-    for key in keys {
-        match key.verify_digest(&digest, &message.signature) {
-            Ok(()) => {
-                return Ok(Verified::new(SignedMessage {
-                    message: message.clone(),
-                    key: key.clone(),
-                    entry: Entry::for_message(digest, &message.signature, key),
-                }));
-            }
-            Err(error) => found = error.to_string(),
-        }
-    }
-    Err(Refusal::new(Check::Signature, key_names(keys), found))
+    let key = key_of(&message.signature, &digest, None, keys)?;
+    Ok(Verified::new(SignedMessage {
+        message: message.clone(),
+        key: key.clone(),
+        entry: Entry::for_message(digest, &message.signature, key),
+    }))
 }
 
-/// Finds the key that made an envelope's signature; also returns the signed bytes.
+/// Finds the key that made an envelope's signature; also returns the digest of the signed bytes.
 pub(super) fn envelope_key<'k>(
     envelope: &Envelope,
     keys: &'k [PublicKey],
-) -> Result<(&'k PublicKey, Vec<u8>), Refusal> {
+) -> Result<(&'k PublicKey, Sha256), Refusal> {
     let pae = envelope.pae();
+    let digest = Sha256::of(&pae);
+    Ok((key_of(&envelope.signature, &digest, Some(&pae), keys)?, digest))
+}
+
+/// Finds the key that made a signature over the message with this digest. The message is hashed
+/// once for all P-256 keys; an Ed25519 key needs the message itself.
+pub(super) fn key_of<'k>(
+    signature: &[u8],
+    digest: &Sha256,
+    message: Option<&[u8]>,
+    keys: &'k [PublicKey],
+) -> Result<&'k PublicKey, Refusal> {
     let mut found = "no key that verifies it".to_owned();
     for key in keys {
-        match key.verify(&pae, &envelope.signature) {
-            Ok(()) => return Ok((key, pae)),
+        let outcome = match (key.verify_digest(digest, signature), message) {
+            (Err(SignatureError::NeedsMessage), Some(message)) => key.verify(message, signature),
+            (outcome, _) => outcome,
+        };
+        match outcome {
+            Ok(()) => return Ok(key),
             Err(error) => found = error.to_string(),
         }
     }

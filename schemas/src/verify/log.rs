@@ -42,7 +42,7 @@ pub fn log_entry(
         Refusal::new(
             Check::LogEntry,
             format!("an entry of a log in the trusted root ({})", known.join(", ")),
-            format!("log id {}", crate::base64::encode(&entry.log_id.key_id)),
+            format!("log id {:.100}", crate::base64::encode(&entry.log_id.key_id)),
         )
     })?;
     let body = expected.body();
@@ -50,7 +50,10 @@ pub fn log_entry(
         return Err(Refusal::new(
             Check::LogEntry,
             format!("an entry that records this signature (leaf {})", merkle::leaf_hash(&body)),
-            format!("one that records another (leaf {})", merkle::leaf_hash(&entry.canonicalized_body)),
+            format!(
+                "one that records another (leaf {})",
+                merkle::leaf_hash(&entry.canonicalized_body)
+            ),
         ));
     }
     let proof = entry.inclusion_proof.as_ref().ok_or_else(|| {
@@ -62,12 +65,18 @@ pub fn log_entry(
     {
         return Err(Refusal::new(
             Check::Inclusion,
-            format!("a proof for the checkpoint's tree of size {} with root {}", head.size, head.root),
-            format!("one for size {} with root {}", proof.tree_size, hex::encode(&proof.root_hash)),
+            format!(
+                "a proof for the checkpoint's tree of size {} with root {}",
+                head.size, head.root
+            ),
+            format!(
+                "one for size {} with root sha256:{:.100}",
+                proof.tree_size,
+                hex::encode(&proof.root_hash)
+            ),
         ));
     }
-    let hashes: Option<Vec<Sha256>> =
-        proof.hashes.iter().map(|h| Sha256::from_slice(h)).collect();
+    let hashes: Option<Vec<Sha256>> = proof.hashes.iter().map(|h| Sha256::from_slice(h)).collect();
     let hashes = hashes.ok_or_else(|| {
         Refusal::new(Check::Inclusion, "hashes of 32 bytes", "hashes of another length")
     })?;

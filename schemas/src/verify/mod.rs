@@ -20,11 +20,13 @@ mod bundle;
 mod certificate;
 mod ingest;
 mod log;
+mod subject;
 
-pub use bundle::{Claim, Keys, Subject, Verifier};
+pub use bundle::{Claim, Keys, Verifier};
 pub use certificate::Identity;
 pub use ingest::{SignedMessage, SignedStatement, envelope, message};
 pub use log::{Logged, checkpoint, log_entry};
+pub use subject::{Subject, subject_algorithm};
 
 /// The predicate type of cosign's statement that signs an artifact.
 pub const SIGN_V1: &str = "https://sigstore.dev/cosign/sign/v1";

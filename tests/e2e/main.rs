@@ -1,0 +1,16 @@
+//! End-to-end tests: the real programs over real sockets and folders.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test panics when it fails"
+)]
+
+mod backup;
+mod cosign;
+mod path;
+mod races;
+mod refusals;
+mod rekor;
+mod tidy;

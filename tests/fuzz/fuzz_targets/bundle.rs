@@ -1,0 +1,6 @@
+//! Fuzzes Sigstore bundles.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::bundle(input);
+});

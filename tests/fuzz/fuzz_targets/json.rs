@@ -1,0 +1,6 @@
+//! Fuzzes the strict JSON reader.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::json(input);
+});

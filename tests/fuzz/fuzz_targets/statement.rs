@@ -1,0 +1,6 @@
+//! Fuzzes in-toto statements.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::statement(input);
+});

@@ -1,0 +1,6 @@
+//! Fuzzes trusted roots.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::trusted_root(input);
+});
