@@ -10,6 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::MAX_BUNDLE_BYTES;
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::dsse::Envelope;
 use attestry_schemas::json;
 use serde_json::Value;
 
@@ -35,6 +37,32 @@ impl Document {
     pub(crate) fn malformed(&self, error: &dyn std::error::Error) -> Failure {
         Failure::undecided(format!("{}: {}", self.place, crate::output::chain(error)))
             .fix("make it anew, or take it again from whoever made it")
+    }
+
+    /// Demands that a bundle carries the signature of this document.
+    ///
+    /// # Errors
+    /// [`Failure::refused`] when it carries another.
+    pub(crate) fn same_signature(&self, bundle: &Bundle) -> Result<(), Failure> {
+        let value = self.value.clone();
+        let ours = if value.get("payload").is_some() {
+            Content::Envelope(Envelope::from_value(value).map_err(|e| self.malformed(&e))?)
+        } else {
+            Bundle::from_value(value).map_err(|e| self.malformed(&e))?.content
+        };
+        // The hint in an envelope is not signed and not kept.
+        let plain = |content: &Content| match content {
+            Content::Envelope(e) => Content::Envelope(Envelope { keyid: None, ..e.clone() }),
+            Content::Message(_) => content.clone(),
+        };
+        if plain(&ours) == plain(&bundle.content) {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "{}: expected the registry to answer with this signature, found another",
+            self.place
+        ))
+        .fix("do not rely on this registry before its operator has explained this"))
     }
 }
 

@@ -145,7 +145,7 @@ macro_rules! settings {
 settings! {
     /// Address to listen on [default: 127.0.0.1:8080]
     listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "ATTESTRY_REGISTRY_LISTEN";
-    /// Whether envelopes of other keys are accepted, too, and labelled as of an unknown signer [default: false]
+    /// Whether the Rekor path, whose requests carry their key, takes keys that are not trusted and labels them unknown [default: false]
     accept_unknown_signers: bool = false, "ATTESTRY_REGISTRY_ACCEPT_UNKNOWN_SIGNERS";
     /// Whether writing needs a token [default: true]
     require_token_for_writes: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_WRITES";

@@ -187,9 +187,8 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let (algorithm, value) = text
-            .split_once(':')
-            .ok_or_else(|| DigestError::Form { found: cut(text) })?;
+        let (algorithm, value) =
+            text.split_once(':').ok_or_else(|| DigestError::Form { found: cut(text) })?;
         Self::new(algorithm, value)
     }
 }

@@ -38,7 +38,7 @@ impl Setting {
     }
 
     fn load(&mut self, server: &Server) -> Load {
-        Load::start(server, &self.workload, &self.ledger, self.random.next())
+        Load::start(server, &self.workload, &self.ledger, self.random.draw())
     }
 
     /// Demands that a dead server left a sound folder, then that a new one has everything that the
@@ -153,8 +153,7 @@ fn the_ledger_sees_a_registry_that_forgot() {
     let client = forgetful.client();
     let ledger = &setting.ledger;
     let message = |check: &dyn Fn()| {
-        let check = std::panic::AssertUnwindSafe(check);
-        let panic = std::panic::catch_unwind(|| check()).unwrap_err();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).unwrap_err();
         panic.downcast_ref::<String>().unwrap().clone()
     };
     assert!(message(&|| ledger.demand_all_kept(&client)).contains("Acknowledged"));

@@ -11,7 +11,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, Val
 use jiff::Timestamp;
 
 /// The longest namespace, in bytes.
-const MAX_NAMESPACE_BYTES: usize = 255;
+const MAX_NAMESPACE_BYTES: usize = 200;
 
 /// Why an argument's text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -168,6 +168,7 @@ fn updated_line(document: &Document, item: &PostedItem) -> Result<Vec<u8>, Failu
     match &item.bundle {
         Some(bundle) => {
             let bundle = Bundle::from_value(bundle.clone()).map_err(|e| document.malformed(&e))?;
+            document.same_signature(&bundle)?;
             Ok(bundle.to_json())
         }
         None => Ok(document.value.to_string().into_bytes()),

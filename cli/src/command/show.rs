@@ -3,6 +3,7 @@
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::rekor::Entry;
 use attestry_schemas::statement::Statement;
 use serde_json::{Value, json};
 
@@ -35,6 +36,10 @@ pub(super) fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, Failur
         session.data(&answer.body);
         return Ok(Exit::Success);
     }
+    // A stock client that logs by digest alone leaves a leaf and nothing else.
+    if let Ok(entry) = Entry::parse(&answer.body) {
+        return leaf(&digest, &entry, session);
+    }
     let content = content(&answer)?;
     if session.json() {
         let answer = describe(&digest, &content)?;
@@ -42,6 +47,23 @@ pub(super) fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, Failur
     } else {
         tell(&digest, &content, session)?;
     }
+    Ok(Exit::Success)
+}
+
+/// Shows a leaf that was logged by digest alone.
+fn leaf(digest: &Sha256, entry: &Entry, session: &mut Session) -> Result<Exit, Failure> {
+    if session.json() {
+        session.answer(&json!({
+            "digest": digest,
+            "kind": "entry",
+            "logged_digest": entry.digest,
+        }))?;
+        return Ok(Exit::Success);
+    }
+    session.line(format!("digest     {digest}"));
+    session.line("kind       a log entry; its envelope, if it has one, was not pushed");
+    session.line(format!("logged     {}", entry.digest));
+    session.say("not verified here: attestry verify SUBJECT --key PUB --registry URL verifies");
     Ok(Exit::Success)
 }
 

@@ -1,6 +1,7 @@
 //! `attestry-registry serve`.
 
 use std::io::IsTerminal as _;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

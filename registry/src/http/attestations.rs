@@ -378,11 +378,14 @@ pub(super) async fn exact(
     let (kind, bytes) = state
         .read(move |reader, _| {
             let (sequence, record) = find(reader, &digest, &visibility)?;
-            let bytes = match record.kind {
-                Kind::Entry => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
-                Kind::Envelope | Kind::Message => reader.stored_bytes(&record)?,
+            // A leaf that was logged by digest alone is kept under its body's digest, also after
+            // its envelope came: one digest names the same bytes for ever.
+            let is_leaf = record.kind == Kind::Entry || record.digest != digest;
+            let bytes = match is_leaf {
+                true => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
+                false => reader.stored_bytes(&record)?,
             };
-            Ok((record.kind, bytes))
+            Ok((if is_leaf { Kind::Entry } else { record.kind }, bytes))
         })
         .await?;
     let media_type = match kind {

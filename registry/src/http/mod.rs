@@ -6,7 +6,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{App, HttpServer, web};
@@ -45,7 +44,6 @@ pub(crate) struct State {
     tokens: Tokens,
     trusted_root: String,
     signing_config: String,
-    stopping: AtomicBool,
 }
 
 impl State {
@@ -89,13 +87,11 @@ pub fn serve(running: &Running) -> io::Result<()> {
         tokens: running.tokens.clone(),
         trusted_root: running.trusted_root.clone(),
         signing_config: running.signing_config.clone(),
-        stopping: AtomicBool::new(false),
     });
     actix_web::rt::System::new().block_on(async move {
-        let shared = Arc::clone(&state);
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(web::Data::from(Arc::clone(&shared)))
+                .app_data(web::Data::from(Arc::clone(&state)))
                 .wrap(actix_web::middleware::from_fn(trace::request))
                 .configure(routes::configure)
                 .default_service(web::to(operations::not_found))
@@ -109,9 +105,7 @@ pub fn serve(running: &Running) -> io::Result<()> {
         for address in server.addrs() {
             tracing::info!(%address, "listening on http://{address}");
         }
-        let result = server.run().await;
-        state.stopping.store(true, Ordering::SeqCst);
-        result
+        server.run().await
     })
 }
 

@@ -144,11 +144,7 @@ fn text(route: &Route) -> Text {
             )
         },
         (_, "/healthz") => plain("The process runs", &[("200", TEXT, "ok")], &[]),
-        (_, "/readyz") => plain(
-            "The store answers and the log takes submissions",
-            &[("200", TEXT, "ready")],
-            &[503],
-        ),
+        (_, "/readyz") => plain("The store answers", &[("200", TEXT, "ready")], &[500]),
         (_, "/metrics") => plain("Prometheus metrics", &[("200", TEXT, "version 0.0.4")], &[]),
         _ => plain("This description", &[("200", JSON, "OpenAPI 3.1")], &[]),
     }
@@ -167,7 +163,10 @@ pub fn build() -> Value {
     }
     let types: Vec<String> = ProblemType::ALL.iter().map(|t| t.uri()).collect();
     let mut schemas = Map::new();
-    let mut generator = schemars::generate::SchemaSettings::openapi3().into_generator();
+    // OpenAPI 3.1 takes JSON Schema 2020-12 as it is, with definitions in a place of its own.
+    let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
     generator.subschema_for::<Problem>();
     generator.subschema_for::<attestations::SubmitAnswer>();
     generator.subschema_for::<attestations::ListAnswer>();

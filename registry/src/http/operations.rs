@@ -1,7 +1,6 @@
 //! What operators and orchestrators ask, and the answers for what is not there.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::problem::ProblemType;
@@ -15,12 +14,9 @@ pub(super) async fn healthy() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// The store answers and the log takes submissions.
+/// The store answers.
 pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    if state.stopping.load(Ordering::SeqCst) {
-        return Err(Refusal::new(ProblemType::Overloaded, "the server is stopping"));
-    }
     let size = state.read(|reader, _| reader.tree_size().map_err(Into::into)).await?;
     Ok(HttpResponse::Ok().content_type("text/plain").body(format!("ready, log size {size}\n")))
 }

@@ -94,6 +94,7 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
     if let WriteRequest::Dsse(dsse) = &request
         && let Ok(signed) = verify::envelope(&dsse.envelope, std::slice::from_ref(key))
     {
+        submit::check_predicate(&signed)?;
         let bytes = dsse.envelope.to_json();
         let submission = Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known);
         submit::prepare(state, &submission)?;

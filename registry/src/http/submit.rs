@@ -36,8 +36,10 @@ pub(super) fn namespace(text: Option<&str>) -> Result<String, Refusal> {
     if text.len() <= MAX_NAMESPACE_CHARS && text.split('/').all(segment) {
         return Ok(text.to_owned());
     }
-    let expected = "a path such as pay/api, of lower-case letters, digits, '-', '_' and '.'";
-    Err(super::query::wrong("namespace", expected, text))
+    let expected = format!(
+        "a path such as pay/api of at most {MAX_NAMESPACE_CHARS} lower-case letters, digits, '-', '_' and '.'"
+    );
+    Err(super::query::wrong("namespace", &expected, text))
 }
 
 /// Splits a body into items: one JSON document, or JSON lines. A document keeps its exact bytes.
@@ -167,7 +169,7 @@ fn unsigned(refusal: &verify::Refusal, hint: Option<&str>, state: &State) -> Ref
 }
 
 /// Refuses a predicate that breaks what its specification requires.
-fn check_predicate(signed: &Verified<SignedStatement>) -> Result<(), Refusal> {
+pub(super) fn check_predicate(signed: &Verified<SignedStatement>) -> Result<(), Refusal> {
     let statement = &signed.get().statement;
     let Err(findings) = predicate::check(&statement.predicate_type, &statement.predicate) else {
         return Ok(());

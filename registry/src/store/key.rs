@@ -69,7 +69,8 @@ impl Term {
     /// The part of a posting's key in front of the sequence.
     #[must_use]
     pub fn prefix(&self) -> Vec<u8> {
-        let mut key = vec![self.kind as u8];
+        let mut key = Vec::with_capacity(1 + text_bytes(&self.value) + SEQUENCE_BYTES);
+        key.push(self.kind as u8);
         push_text(&mut key, &self.value);
         key
     }
@@ -117,7 +118,8 @@ impl Edge {
     #[must_use]
     pub fn keys(&self, sequence: u64) -> [Vec<u8>; 2] {
         let key = |near: &str, direction: u8, far: &str| {
-            let mut key = Vec::new();
+            let bytes = text_bytes(near) + 2 + text_bytes(far) + SEQUENCE_BYTES;
+            let mut key = Vec::with_capacity(bytes);
             push_text(&mut key, near);
             key.extend_from_slice(&[direction, self.kind as u8]);
             push_text(&mut key, far);
@@ -126,6 +128,14 @@ impl Edge {
         };
         [key(&self.from, 0, &self.to), key(&self.to, 1, &self.from)]
     }
+}
+
+const SEQUENCE_BYTES: usize = size_of::<u64>();
+
+/// At least what [`push_text`] adds: keys are made by the dozen for every statement, so each is
+/// allocated once.
+fn text_bytes(text: &str) -> usize {
+    2 + text.len().min(MAX_VALUE_BYTES)
 }
 
 fn push_text(key: &mut Vec<u8>, text: &str) {

@@ -1,4 +1,5 @@
-//! Records at rest: deterministic CBOR (RFC 8949 §4.2) with a version in front.
+//! Records at rest: CBOR (RFC 8949) with a version in front. Members stand in the order of their
+//! declaration, so one record has one encoding; it is not the sorted order of §4.2.1.
 //!
 //! A record that another version of the program wrote is refused, never misread.
 

@@ -115,7 +115,9 @@ fn artifact_digest(artifact: &Digest) -> Result<ArtifactDigest, String> {
         Algorithm::Sha256 => HashAlgorithm::Sha2256,
         Algorithm::Sha512 => HashAlgorithm::Sha2512,
         Algorithm::Other(name) => {
-            return Err(format!("expected a sha256 or sha512 digest of the artifact, found {name}"));
+            return Err(format!(
+                "expected a sha256 or sha512 digest of the artifact, found {name}"
+            ));
         }
     };
     let value = hex::decode(artifact.value()).map_err(|e| e.to_string())?;

@@ -11,8 +11,8 @@ fn package(path: &str) -> PathBuf {
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder of seeds can be listed") {
+        let path = entry.expect("the folder of seeds can be listed").path();
         if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
     }
     files.sort();
