@@ -1,7 +1,6 @@
 //! `attestry-registry serve`.
 
 use std::io::IsTerminal as _;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
