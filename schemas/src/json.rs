@@ -8,7 +8,11 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
+use serde::{Deserializer, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
 /// The greatest nesting of arrays and objects that is read.
@@ -80,7 +84,7 @@ pub fn read<T: DeserializeOwned>(
 /// # Errors
 /// [`JsonError::Shape`] when the members do not fit `T`.
 pub fn from_value<T: DeserializeOwned>(value: Value, what: &'static str) -> Result<T, JsonError> {
-    serde_json::from_value(value).map_err(|e| JsonError::Shape { what, detail: detail(&e) })
+    T::deserialize(Named(value)).map_err(|e| JsonError::Shape { what, detail: detail(&e) })
 }
 
 fn detail(error: &serde_json::Error) -> String {
@@ -94,6 +98,97 @@ fn detail(error: &serde_json::Error) -> String {
 pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
     serde_json_canonicalizer::to_vec(value)
         .map_err(|e| JsonError::Malformed { detail: e.to_string() })
+}
+
+/// A value whose objects are read by the names of their members. Derived readers would also take
+/// an array for an object, its items for the members in the order of our declaration: a form that
+/// no specification has and no other program reads.
+struct Named(Value);
+
+impl<'de> Deserializer<'de> for Named {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Array(items) => {
+                let mut items = SeqDeserializer::new(items.into_iter().map(Named));
+                let read = visitor.visit_seq(&mut items)?;
+                items.end().map(|()| read)
+            }
+            Value::Object(members) => {
+                let members = members.into_iter().map(|(name, value)| (name, Named(value)));
+                let mut members = MapDeserializer::new(members);
+                let read = visitor.visit_map(&mut members)?;
+                members.end().map(|()| read)
+            }
+            other => other.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Object(_) => self.deserialize_any(visitor),
+            other => Err(Self::Error::custom(format_args!(
+                "expected an object, found {}",
+                type_name(&other)
+            ))),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, serde_json::Error> for Named {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// The name of a JSON value's type, for messages.
+#[must_use]
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// Builds a [`Value`] while watching keys, depth and number.
@@ -116,7 +211,7 @@ impl StrictValue<'_> {
 impl<'de> DeserializeSeed<'de> for StrictValue<'_> {
     type Value = Value;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
         let left = self.left.get().checked_sub(1);
         let too_many = || D::Error::custom(format_args!("more than {MAX_VALUES} values"));
         self.left.set(left.ok_or_else(too_many)?);
@@ -203,6 +298,38 @@ mod tests {
         for text in ["{} {}", "{\"a\":", "", "{'a':1}", "NaN", "[1,]", "\u{feff}{}"] {
             assert!(refusal(text).starts_with("malformed JSON"), "{text}");
         }
+    }
+
+    #[test]
+    fn an_array_is_never_read_as_an_object() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Inner {
+            a: u64,
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Outer {
+            one: Inner,
+            many: Vec<Inner>,
+            maybe: Option<Inner>,
+            pair: (u64, String),
+            any: Value,
+        }
+        let read = |text: &str| super::read::<Outer>(text.as_bytes(), 1 << 10, "x");
+        let good = r#"{"one":{"a":1},"many":[{"a":2}],"maybe":{"a":3},"pair":[4,"5"],"any":[[6]]}"#;
+        let outer = read(good).unwrap();
+        assert_eq!(outer.many, [Inner { a: 2 }]);
+        assert_eq!((outer.pair.1.as_str(), outer.any.to_string().as_str()), ("5", "[[6]]"));
+        for (object, array) in [
+            (r#"{"a":1}"#, "[1]"),
+            (r#"{"a":2}"#, "[2]"),
+            (r#"{"a":3}"#, "[3]"),
+            (good, r#"[{"a":1},[{"a":2}],{"a":3},[4,"5"],[[6]]]"#),
+        ] {
+            let refused = read(&good.replace(object, array)).unwrap_err().to_string();
+            assert!(refused.contains("expected an object, found an array"), "{refused}");
+        }
+        assert!(read(&good.replace(r#"{"a":3}"#, "null")).unwrap().maybe.is_none());
+        assert!(read(&good.replace(r#"[4,"5"]"#, r#"[4,"5",6]"#)).is_err());
     }
 
     #[test]

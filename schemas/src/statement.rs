@@ -223,18 +223,7 @@ impl Statement {
     }
 }
 
-/// The name of a JSON value's type, for messages.
-#[must_use]
-pub fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
+pub use crate::json::type_name as json_type;
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crypto_secretbox::{Key, Nonce, XSalsa20Poly1305};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeyError, SigningKey, encode_pem, one_pem_block};
+use super::{KeyError, SigningKey, encode_pem, one_pem_block, remedy};
 use crate::base64;
 use crate::json::{self, JsonError};
 
@@ -37,7 +37,7 @@ pub enum KeyFileError {
     #[error("the private key file is refused")]
     Key(#[source] KeyError),
     /// Not a private key file.
-    #[error("expected a PEM block {LABEL} or PRIVATE KEY, found {found}")]
+    #[error("expected a PEM block {LABEL} or PRIVATE KEY, found {found}{}", remedy(LABEL, found))]
     Label {
         /// The label that was there.
         found: String,
@@ -160,12 +160,13 @@ pub fn decrypt(text: &str, password: &[u8]) -> Result<SigningKey, KeyFileError> 
     let body: Body = json::read(block.contents(), super::MAX_PEM_BYTES, "the encrypted key")
         .map_err(KeyFileError::Body)?;
     let log2_n = cost(&body.kdf)?;
-    let nonce: [u8; 24] = match (body.cipher.name.as_str(), body.cipher.nonce.try_into()) {
+    let Cipher { name, nonce } = &body.cipher;
+    let nonce: [u8; 24] = match (name.as_str(), nonce.as_slice().try_into()) {
         ("nacl/secretbox", Ok(nonce)) => nonce,
-        (name, _) => {
+        _ => {
             return Err(KeyFileError::Parameter {
                 expected: "cipher nacl/secretbox with a nonce of 24 bytes",
-                found: name.chars().take(64).collect(),
+                found: format!("{name:.32} with a nonce of {} bytes", nonce.len()),
             });
         }
     };
@@ -206,3 +207,6 @@ fn secretbox(password: &[u8], salt: &[u8], log2_n: u8) -> XSalsa20Poly1305 {
     scrypt::scrypt(password, salt, &params, key.as_mut()).expect("32 bytes is a valid length");
     XSalsa20Poly1305::new(Key::from_slice(key.as_slice()))
 }
+
+#[cfg(test)]
+mod tests;

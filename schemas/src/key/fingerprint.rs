@@ -72,3 +72,53 @@ impl<'de> Deserialize<'de> for Fingerprint {
         String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::PublicKey;
+    use super::*;
+
+    #[test]
+    fn is_what_openssl_and_base64_say_without_the_padding() {
+        // openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64
+        for (pem, expected) in [
+            (
+                include_str!("../../vectors/keys/p256.pub"),
+                "SHA256:Z+oxtPAYceS/Nc8oWP9QloiT4VHjpvlboBF5BT5t+Ao",
+            ),
+            (
+                include_str!("../../vectors/keys/ed25519.pub"),
+                "SHA256:XHVY19WYExfiuF1XJHUljHTwkRtCyT2V9HpD3b9+/9o",
+            ),
+        ] {
+            let fingerprint = PublicKey::from_pem(pem).unwrap().fingerprint();
+            assert_eq!(fingerprint.to_string(), expected);
+            assert_eq!(expected.parse(), Ok(fingerprint));
+            let json = serde_json::to_string(&fingerprint).unwrap();
+            assert_eq!(json, format!("\"{expected}\""));
+            assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), fingerprint);
+        }
+    }
+
+    #[test]
+    fn has_one_spelling() {
+        let text = Fingerprint([0xff; 32]).to_string();
+        assert_eq!(text, format!("SHA256:{}8", "/".repeat(42)));
+        for other in [
+            text.replace("SHA256:", ""),
+            text.replace("SHA256:", "sha256:"),
+            text.replace("SHA256:", "SHA256: "),
+            format!("{text}="),
+            format!("{text}\n"),
+            format!(" {text}"),
+            text.replace('/', "_"),
+            text.replace('8', "9"), // bits after the last byte
+            text.replace('8', ""),
+            format!("{text}8"),
+            String::new(),
+        ] {
+            let refusal = other.parse::<Fingerprint>().expect_err(&other).to_string();
+            assert!(refusal.contains("SHA256:<43 characters of base64>"), "{refusal}");
+        }
+    }
+}

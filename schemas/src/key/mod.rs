@@ -20,7 +20,7 @@ pub mod encrypted;
 mod fingerprint;
 mod signing;
 
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use signing::SigningKey;
 
 const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -42,7 +42,7 @@ pub enum KeyError {
         detail: String,
     },
     /// A PEM block of another kind.
-    #[error("expected a PEM block {expected}, found {found}")]
+    #[error("expected a PEM block {expected}, found {found}{}", remedy(expected, found))]
     PemLabel {
         /// The label that is read here.
         expected: &'static str,
@@ -61,18 +61,33 @@ pub enum KeyError {
         /// The algorithm by name or object identifier.
         found: String,
     },
-    /// The point is not on the curve, of small order, or compressed.
+    /// The point is not on the curve, or of small order.
     #[error("the public key is not a valid uncompressed {key_type} point")]
     Point {
         /// The algorithm.
         key_type: KeyType,
     },
+    /// The point is in SEC 1's compressed form.
+    #[error(
+        "expected an uncompressed P-256 point, found a compressed one; \
+         `openssl ec -pubin -pubout -conv_form uncompressed` rewrites it"
+    )]
+    Compressed,
     /// The key parses but is not in its one canonical encoding.
     #[error("the public key is not in canonical DER")]
     NotCanonical,
     /// The private key does not belong to the public key beside it.
     #[error("the private key does not match the public key in the same file")]
     Mismatch,
+    /// PKCS#8 of the right algorithm around what is not a private key of it.
+    #[error(
+        "expected a {key_type} private key, found one that is malformed, out of range, or beside \
+         a public key that is not its own"
+    )]
+    Private {
+        /// The algorithm.
+        key_type: KeyType,
+    },
 }
 
 /// Why a signature was refused.
@@ -157,10 +172,7 @@ impl PublicKey {
         let parameters = spki.algorithm.parameters.as_ref();
         let point = match spki.algorithm.oid {
             ID_EC_PUBLIC_KEY => {
-                let curve = parameters.and_then(|p| p.decode_as::<ObjectIdentifier>().ok());
-                if curve != Some(SECP256R1) {
-                    return Err(KeyError::Algorithm { found: curve_name(curve) });
-                }
+                demand_p256(parameters.and_then(|p| p.decode_as().ok()))?;
                 p256_point(raw, der)?
             }
             // RFC 8410 §3: the parameters must be absent.
@@ -278,10 +290,12 @@ fn is_der_sequence(bytes: &[u8]) -> bool {
 }
 
 fn p256_point(raw: &[u8], der: &[u8]) -> Result<Point, KeyError> {
-    // SEC 1 §2.3.3: 0x04 marks the uncompressed form.
+    // SEC 1 §2.3.3: 0x04 marks the uncompressed form, 0x02 and 0x03 the compressed ones.
     let invalid = KeyError::Point { key_type: KeyType::P256 };
-    if raw.len() != 65 || raw.first() != Some(&4) {
-        return Err(invalid);
+    match (raw.first(), raw.len()) {
+        (Some(4), 65) => {}
+        (Some(2 | 3), 33) => return Err(KeyError::Compressed),
+        _ => return Err(invalid),
     }
     ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, der)
         .map(|key| Point::P256(Arc::new(key)))
@@ -291,9 +305,23 @@ fn p256_point(raw: &[u8], der: &[u8]) -> Result<Point, KeyError> {
 fn ed25519_point(raw: &[u8]) -> Result<Point, KeyError> {
     let invalid = KeyError::Point { key_type: KeyType::Ed25519 };
     let bytes: &[u8; 32] = raw.try_into().map_err(|_| invalid.clone())?;
-    match VerifyingKey::from_bytes(bytes) {
-        Ok(key) if !key.is_weak() => Ok(Point::Ed25519(Arc::new(key))),
-        _ => Err(invalid),
+    let key = VerifyingKey::from_bytes(bytes).map_err(|_| invalid.clone())?;
+    if key.is_weak() {
+        return Err(invalid);
+    }
+    // RFC 8032 §5.1.3 (1): y is below p. The library reads it modulo p, which would give one key
+    // two encodings and so two fingerprints.
+    if key.to_edwards().compress().as_bytes() != bytes {
+        return Err(KeyError::NotCanonical);
+    }
+    Ok(Point::Ed25519(Arc::new(key)))
+}
+
+/// Refuses every named curve but P-256, and parameters that name none (RFC 5480 §2.1.1).
+fn demand_p256(curve: Option<ObjectIdentifier>) -> Result<(), KeyError> {
+    match curve {
+        Some(SECP256R1) => Ok(()),
+        other => Err(KeyError::Algorithm { found: curve_name(other) }),
     }
 }
 
@@ -309,10 +337,28 @@ fn curve_name(curve: Option<ObjectIdentifier>) -> String {
 
 fn algorithm_name(oid: ObjectIdentifier) -> String {
     match oid.to_string().as_str() {
-        "1.2.840.113549.1.1.1" => "an RSA key".to_owned(),
+        "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => "an RSA key".to_owned(),
         "1.3.101.113" => "an Ed448 key".to_owned(),
         "1.3.101.110" => "an X25519 key".to_owned(),
         other => format!("algorithm {other}"),
+    }
+}
+
+/// What to do about a block that was not expected, as the end of the sentence that names it.
+fn remedy(expected: &str, found: &str) -> &'static str {
+    let wants_public = expected == "PUBLIC KEY";
+    match found {
+        "CERTIFICATE" if wants_public => {
+            "; `openssl x509 -noout -pubkey` writes a certificate's public key"
+        }
+        "PUBLIC KEY" => "; signing needs the private key",
+        _ if wants_public && found.ends_with("PRIVATE KEY") => {
+            "; give the public key, which belongs in a file of its own"
+        }
+        "RSA PRIVATE KEY" | "RSA PUBLIC KEY" => "; only P-256 and Ed25519 keys are used",
+        "EC PRIVATE KEY" => "; `openssl pkcs8 -topk8 -nocrypt` writes it as PKCS#8",
+        "ENCRYPTED PRIVATE KEY" => "; `openssl pkcs8` decrypts it to PKCS#8",
+        _ => "",
     }
 }
 
@@ -321,14 +367,18 @@ pub(crate) fn one_pem_block(text: &str) -> Result<pem::Pem, KeyError> {
         let detail = format!("{} bytes; at most {MAX_PEM_BYTES} are read", text.len());
         return Err(KeyError::Pem { detail });
     }
-    let mut blocks = pem::parse_many(text).map_err(|e| KeyError::Pem { detail: e.to_string() })?;
-    match (blocks.pop(), blocks.len()) {
-        (Some(block), 0) => Ok(block),
-        (_, more) => {
-            let found = if more == 0 { 0 } else { more + 1 };
-            Err(KeyError::Pem { detail: format!("{found} PEM blocks") })
-        }
+    // The parser stops without a word at a block that does not end, so the beginnings are counted.
+    let found = text.matches("-----BEGIN ").count();
+    if found != 1 {
+        return Err(KeyError::Pem { detail: format!("{found} PEM blocks") });
     }
+    let block = pem::parse(text).map_err(|e| KeyError::Pem { detail: e.to_string() })?;
+    // RFC 7468 §2 has no headers; RFC 1421's announce OpenSSL's old encryption.
+    if block.headers().iter().next().is_some() {
+        let detail = "it has headers; `openssl pkcs8 -topk8 -nocrypt` writes a key without them";
+        return Err(KeyError::Pem { detail: detail.to_owned() });
+    }
+    Ok(block)
 }
 
 pub(crate) fn encode_pem(label: &str, der: &[u8]) -> String {

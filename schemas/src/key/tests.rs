@@ -190,3 +190,212 @@ fn agrees_with_wycheproof_on_ed25519() {
 fn agrees_with_wycheproof_on_ecdsa_p256() {
     check_wycheproof("ecdsa_secp256r1_sha256_test.json", "publicKeyDer");
 }
+
+/// An RFC 5280 `SubjectPublicKeyInfo` of Ed25519 around these 32 bytes.
+fn ed25519_spki(point: [u8; 32]) -> Vec<u8> {
+    let mut der = SigningKey::from_ed25519_seed([1; 32]).public_key().spki_der().to_vec();
+    let at = der.len() - 32;
+    der[at..].copy_from_slice(&point);
+    der
+}
+
+#[test]
+fn an_ed25519_point_has_one_encoding() {
+    // 2^255 - 19 is ed ff .. ff 7f, so these are y = p + k: read modulo p they are the points of
+    // k, all on the curve, but RFC 8032 §5.1.3 does not encode them so.
+    for k in [0_u8, 1, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18] {
+        for sign in [0x7f, 0xff] {
+            let mut point = [0xff; 32];
+            (point[0], point[31]) = (0xed + k, sign);
+            let refusal = PublicKey::from_spki_der(&ed25519_spki(point)).expect_err("y >= p");
+            let small_order = KeyError::Point { key_type: KeyType::Ed25519 };
+            let expected = if k < 2 { small_order } else { KeyError::NotCanonical };
+            assert_eq!(refusal, expected, "k of {k}, last byte {sign:x}");
+        }
+    }
+}
+
+#[test]
+fn refuses_every_ed25519_point_of_small_order() {
+    // The canonical encodings of the eight points, x of either sign.
+    for text in [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    ] {
+        let point: [u8; 32] = hex::decode(text).unwrap().try_into().unwrap();
+        assert!(VerifyingKey::from_bytes(&point).unwrap().is_weak(), "{text}");
+        let weak = KeyError::Point { key_type: KeyType::Ed25519 };
+        assert_eq!(PublicKey::from_spki_der(&ed25519_spki(point)), Err(weak), "{text}");
+    }
+}
+
+#[test]
+fn names_what_a_public_key_is_when_it_is_not_used() {
+    let spki = |algorithm: &str, key: &str| {
+        let content = [hex::decode(algorithm).unwrap(), hex::decode(key).unwrap()].concat();
+        [&[0x30, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()
+    };
+    let ec = "06072a8648ce3d0201";
+    for (algorithm, key, expected) in [
+        ("300d06092a864886f70d0101010500", "03020030", "found an RSA key"),
+        (&format!("3010{ec}06052b81040023"), "03020004", "found a P-521 key"),
+        (&format!("3010{ec}06052b8104000a"), "03020004", "found a secp256k1 key"),
+        (&format!("3009{ec}"), "03020004", "found a key without a named curve"),
+        // RFC 5480 §2.1.1: specifiedCurve, an explicit SEQUENCE, is not allowed.
+        (&format!("300e{ec}3003020101"), "03020004", "found a key without a named curve"),
+        ("300506032b6571", "03020000", "found an Ed448 key"),
+        ("300506032b656e", "03020000", "found an X25519 key"),
+        ("300506032a0304", "03020000", "found algorithm 1.2.3.4"),
+    ] {
+        let refusal = PublicKey::from_spki_der(&spki(algorithm, key)).expect_err(expected);
+        let message = refusal.to_string();
+        assert_eq!(message, format!("expected a P-256 or Ed25519 key, {expected}"));
+    }
+}
+
+#[test]
+fn refuses_every_other_encoding_of_a_public_key() {
+    let p256 = include_str!("../../vectors/keys/p256.pub");
+    let p256 = PublicKey::from_pem(p256).unwrap().spki_der().to_vec();
+    let changed = |change: fn(&mut Vec<u8>)| {
+        let mut der = p256.clone();
+        change(&mut der);
+        PublicKey::from_spki_der(&der)
+    };
+    let point = KeyError::Point { key_type: KeyType::P256 };
+    // SEC 1 §2.3.3: 0x06 and 0x07 are the hybrid form of X9.62, which RFC 5480 §2.2 leaves out.
+    assert_eq!(changed(|der| der[26] = 6), Err(point.clone()));
+    assert_eq!(changed(|der| der[26] = 7), Err(point));
+    assert_eq!(changed(|der| der[25] = 1), Err(KeyError::NotCanonical), "one unused bit");
+    for (what, change) in [
+        ("a byte after it", (|der| der.push(0)) as fn(&mut Vec<u8>)),
+        ("a byte too few", |der| der.truncate(der.len() - 1)),
+        ("the long form of a short length", |der| drop(der.splice(1..2, [0x81, 0x59]))),
+        ("an indefinite length", |der| {
+            der[1] = 0x80;
+            der.extend([0, 0]);
+        }),
+    ] {
+        let refusal = changed(change).expect_err(what);
+        assert!(matches!(refusal, KeyError::Der { .. }), "{what}: {refusal}");
+    }
+    let compressed = "-----BEGIN PUBLIC KEY-----
+MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgADTDErKskL9HDnNWaXHG4XTuZkhiYG
+d83YHRYaiq7Rb/E=
+-----END PUBLIC KEY-----
+";
+    assert_eq!(PublicKey::from_pem(compressed), Err(KeyError::Compressed));
+    // RFC 8410 §3: the parameters must be absent.
+    let mut null = ed25519_spki([9; 32]);
+    null.splice(9..9, [5, 0]);
+    (null[1], null[3]) = (0x2c, 7);
+    assert_eq!(PublicKey::from_spki_der(&null), Err(KeyError::NotCanonical));
+    let large = PublicKey::from_spki_der(&[0x30; MAX_SPKI_BYTES + 1]).expect_err("large");
+    assert!(large.to_string().contains("at most 1024 are read"), "{large}");
+}
+
+#[test]
+fn names_the_remedy_for_other_public_key_files() {
+    for (label, remedy) in [
+        ("PRIVATE KEY", "give the public key"),
+        (encrypted::LABEL, "give the public key"),
+        ("CERTIFICATE", "openssl x509 -noout -pubkey"),
+        ("RSA PUBLIC KEY", "only P-256 and Ed25519"),
+    ] {
+        let refusal = PublicKey::from_pem(&encode_pem(label, b"x")).expect_err(label).to_string();
+        assert!(refusal.starts_with("expected a PEM block PUBLIC KEY, found"), "{refusal}");
+        assert!(refusal.contains(&format!("found {label}; ")), "{refusal}");
+        assert!(refusal.contains(remedy), "{refusal}");
+    }
+}
+
+#[test]
+fn reads_one_whole_pem_block_and_no_headers() {
+    let one = p256().public_key().to_pem();
+    let explained = format!("A key of nobody.\n{one}\nEnd.\n");
+    assert!(PublicKey::from_pem(&explained).is_ok(), "RFC 7468 §2 allows text around a block");
+    assert!(PublicKey::from_pem(&one.replace('\n', "\r\n")).is_ok());
+    let headers = one.replace("KEY-----\nM", "KEY-----\nProc-Type: 4,ENCRYPTED\n\nM");
+    let large = format!("{one}{}", " ".repeat(MAX_PEM_BYTES));
+    for (what, text, detail) in [
+        ("a second block that does not end", format!("{one}-----BEGIN X-----\nAA"), "2 PEM blocks"),
+        (
+            "a second block of another kind",
+            format!("{one}{}", encode_pem("X", b"x")),
+            "2 PEM blocks",
+        ),
+        ("no end", one.replace("END", "AND"), "malformedframing"),
+        ("another end", one.replace("END PUBLIC", "END PRIVATE"), "mismatching"),
+        ("headers", headers, "it has headers"),
+        ("a character outside base64", one.replace("KEY-----\nM", "KEY-----\n*"), "invalid data"),
+        ("too much text", large, "at most 65536 are read"),
+    ] {
+        let refusal = PublicKey::from_pem(&text).expect_err(what);
+        assert!(matches!(refusal, KeyError::Pem { .. }), "{what}: {refusal}");
+        assert!(refusal.to_string().contains(detail), "{what}: {refusal}");
+    }
+}
+
+#[test]
+fn refuses_the_raw_form_and_ber_of_a_signature_that_is_valid_in_der() {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    let key = p256();
+    let raw = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.to_pkcs8_der())
+        .unwrap()
+        .sign(&aws_lc_rs::rand::SystemRandom::new(), b"m")
+        .unwrap();
+    assert_eq!(raw.as_ref().len(), 64);
+    let der = key.sign(b"m");
+    let length = der[1];
+    for (what, signature) in [
+        ("IEEE P1363", raw.as_ref().to_vec()),
+        ("a byte after it", [der.as_slice(), &[0]].concat()),
+        ("a byte too few", der[..der.len() - 1].to_vec()),
+        ("a long length", [&[0x30, 0x81, length], &der[2..]].concat()),
+        ("an indefinite length", [&[0x30, 0x80], &der[2..], &[0, 0]].concat()),
+        ("nothing", Vec::new()),
+    ] {
+        let refusal = key.public_key().verify(b"m", &signature).expect_err(what);
+        assert!(matches!(refusal, SignatureError::Encoding { .. }), "{what}: {refusal}");
+        assert!(refusal.to_string().contains("an ECDSA signature in ASN.1 DER"), "{refusal}");
+    }
+    // One zero too many before r (X.690 §8.3.2), every length adjusted.
+    let padded = [&[0x30, length + 1, 2, der[3] + 1, 0], &der[4..]].concat();
+    assert_eq!(key.public_key().verify(b"m", &padded), Err(SignatureError::Invalid));
+    let short = keys()[1].public_key().verify(b"m", &[0; 63]).expect_err("63 bytes");
+    assert!(short.to_string().contains("64 bytes of an Ed25519 signature, found 63"), "{short}");
+}
+
+#[test]
+fn key_types_are_written_as_they_are_read() {
+    for (key_type, text, details) in [
+        (KeyType::P256, "p256", "PKIX_ECDSA_P256_SHA_256"),
+        (KeyType::Ed25519, "ed25519", "PKIX_ED25519"),
+    ] {
+        assert_eq!(key_type.to_string(), text);
+        assert_eq!(text.parse(), Ok(key_type));
+        assert!(text.to_uppercase().parse::<KeyType>().is_err());
+        let key = keys().into_iter().find(|key| key.key_type() == key_type).unwrap();
+        assert_eq!(key.public_key().key_details(), details);
+    }
+}
+
+#[test]
+fn refuses_an_ed25519_signature_whose_r_is_of_small_order() {
+    // R is the neutral element and S = H(R, A, M) times the secret scalar: RFC 8032 §5.1.7 holds,
+    // so only the strict check refuses it.
+    let signature = "0100000000000000000000000000000000000000000000000000000000000000\
+                     324a58ccc042d3ab39bbdc26597fb39827a159256aed3c62b396d4c6830c0808";
+    let signature: [u8; 64] = hex::decode(signature).unwrap().try_into().unwrap();
+    let public = SigningKey::from_ed25519_seed([1; 32]).public_key().clone();
+    let lenient = VerifyingKey::from_bytes(&public.ed25519_raw().unwrap()).unwrap();
+    let parsed = ed25519_dalek::Signature::from_bytes(&signature);
+    assert!(ed25519_dalek::Verifier::verify(&lenient, b"m", &parsed).is_ok());
+    assert_eq!(public.verify(b"m", &signature), Err(SignatureError::Invalid));
+}

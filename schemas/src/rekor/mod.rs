@@ -44,7 +44,7 @@ pub enum BodyError {
     #[error("the log entry's body does not parse")]
     Json(#[source] JsonError),
     /// A kind or version that this log does not write.
-    #[error("expected a {KIND} {VERSION} entry, found {found}")]
+    #[error("expected a {KIND} {VERSION} entry, found {found:?}")]
     Kind {
         /// Kind and version, or what stood in their place.
         found: String,
@@ -59,7 +59,7 @@ pub enum BodyError {
     #[error("the log entry's public key is refused")]
     Key(#[source] KeyError),
     /// `keyDetails` names another algorithm than the key has.
-    #[error("expected keyDetails {expected} for this key, found {found}")]
+    #[error("expected keyDetails {expected} for this key, found {found:?}")]
     KeyDetails {
         /// What the key calls for.
         expected: &'static str,

@@ -150,7 +150,10 @@ impl WriteRequest {
             }
         };
         let names: Vec<&str> = members.keys().map(String::as_str).collect();
-        let found = names.join(", ").chars().take(200).collect();
+        let found = match names.as_slice() {
+            [] => "neither".to_owned(),
+            names => names.join(", ").chars().take(200).collect(),
+        };
         let mut entries = members.into_iter();
         match (entries.next(), entries.next()) {
             (Some((name, body)), None) => match name.as_str() {
