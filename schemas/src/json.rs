@@ -2,8 +2,9 @@
 //!
 //! Two parsers that disagree about a repeated key let one document mean two things, so every
 //! object key must be unique, at every depth, after unescaping (RFC 8259 §4 leaves the choice to
-//! the reader; we refuse). Depth and size are bounded. This module is not a schema language:
-//! what the members mean is for the caller's types.
+//! the reader; we refuse). For the same reason an object is never read from an array. Depth, size
+//! and the number of values are bounded. This module is not a schema language: what the members
+//! mean is for the caller's types.
 
 use std::cell::Cell;
 use std::fmt;
