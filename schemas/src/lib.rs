@@ -20,6 +20,4 @@ pub mod signing_config;
 pub mod statement;
 pub mod tile;
 pub mod trusted_root;
-#[cfg(test)]
-mod vectors;
 pub mod verify;

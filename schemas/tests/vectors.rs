@@ -5,11 +5,11 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Bundle;
-use crate::dsse::Envelope;
-use crate::problem::chain;
-use crate::rekor::{Entry, WriteRequest, request_for};
-use crate::statement::Statement;
+use attestry_schemas::bundle::Bundle;
+use attestry_schemas::dsse::Envelope;
+use attestry_schemas::problem::chain;
+use attestry_schemas::rekor::{Entry, WriteRequest, request_for};
+use attestry_schemas::statement::Statement;
 
 /// Reads a text and writes what was read, or says why it is refused.
 type Read = fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>;
