@@ -206,7 +206,7 @@ fn verify_answer(verifier: &Verifier<'_>, n: usize, answer: &[u8]) -> Result<(),
     let bundle = value.pointer("/items/0/bundle").ok_or("no bundle in the answer")?;
     let bundle = Bundle::from_value(bundle.clone()).map_err(|e| chain(&e))?;
     let digest = Digest::from(fixtures::subject_digest(n as u64));
-    let subject = Subject { digest: &digest, bytes: None };
+    let subject = Subject::of_digest(&digest);
     let claim = Claim::Type(fixtures::PROVENANCE_TYPE.to_owned());
     let evidence = verifier.bundle(&bundle, subject, &claim).map_err(|e| chain(&e))?;
     match evidence.get().logged.len() {

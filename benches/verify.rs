@@ -31,7 +31,7 @@ fn bundles(criterion: &mut Criterion) {
     let digest = Digest::from(fixtures::subject_digest(LEAVES - 1));
     let verify = |bundle: &Bundle, root: Option<&TrustedRoot>| {
         let keys = Keys::Managed(vec![key.public_key().clone()]);
-        let subject = Subject { digest: &digest, bytes: None };
+        let subject = Subject::of_digest(&digest);
         Verifier { keys, root }.bundle(bundle, subject, &Claim::AnyType).unwrap()
     };
     criterion.bench_function("bundle/parse", |b| {

@@ -21,6 +21,9 @@ pub(crate) struct PostedItem {
     pub(crate) digest: Option<String>,
     /// Its place in the log.
     pub(crate) index: Option<u64>,
+    /// The namespace that it belongs to.
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
     /// The complete bundle, with the log's proof.
     pub(crate) bundle: Option<Value>,
     /// Why it was refused.
@@ -31,7 +34,14 @@ impl PostedItem {
     /// An attestation that was refused on its own.
     pub(crate) fn refused(problem: Problem) -> Self {
         let status = PostedStatus::Refused;
-        Self { status, digest: None, index: None, bundle: None, problem: Some(problem) }
+        Self {
+            status,
+            digest: None,
+            index: None,
+            namespace: None,
+            bundle: None,
+            problem: Some(problem),
+        }
     }
 }
 

@@ -149,6 +149,13 @@ pub(crate) struct Problem {
     pub(crate) detail: Option<String>,
 }
 
+impl Problem {
+    /// The last segment of the kind's URI, which names it.
+    pub(crate) fn type_name(&self) -> Option<&str> {
+        self.kind.as_deref().and_then(|uri| uri.rsplit('/').next())
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for text in [&self.title, &self.detail].into_iter().flatten() {

@@ -176,6 +176,12 @@ impl Session {
         self.talk(&format!("{label} {}", text.as_ref()));
     }
 
+    /// Names one of several errors on stderr, even when `--quiet`; a failure that counts them follows.
+    pub(crate) fn name_error(&mut self, text: impl AsRef<str>) {
+        let label = self.paint_stderr("error:", RED);
+        self.talk(&format!("{label} {}", printable(text.as_ref())));
+    }
+
     /// Tells the problem and its remedy on stderr and gives the exit status.
     pub(crate) fn fail(&mut self, failure: &Failure) -> Exit {
         let label = self.paint_stderr("error:", RED);

@@ -32,6 +32,7 @@ use attestry_schemas::digest::{Digest, Sha256};
 use crate::args::SubjectArg;
 use crate::output::{Failure, Remedy, Session, file_fix};
 use crate::progress::{Progress, Unit};
+use hash::Hashed;
 
 /// Why a subject has no digest.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,8 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// Its digest.
     pub(crate) digest: Digest,
+    /// Whether its bytes were seen to begin as what an envelope's signature covers.
+    pub(crate) begins_as_pae: bool,
 }
 
 impl Subject {
@@ -138,9 +141,10 @@ pub(crate) fn resolve(
     session: &mut Session,
     stop: &AtomicBool,
 ) -> Result<Subject, Failure> {
-    let sha256 = match argument {
+    let hashed = match argument {
         SubjectArg::Digest(digest) => {
-            return Ok(Subject { name: digest.to_string(), digest: digest.clone() });
+            let (name, digest) = (digest.to_string(), digest.clone());
+            return Ok(Subject { name, digest, begins_as_pae: false });
         }
         SubjectArg::Stdin => {
             let mut progress = Progress::start(session, "reading stdin", Unit::Bytes, None);
@@ -152,7 +156,7 @@ pub(crate) fn resolve(
         Some(path) => name_of(path),
         None => "stdin".to_owned(),
     };
-    Ok(Subject { name, digest: sha256.into() })
+    Ok(Subject { name, digest: hashed.sha256.into(), begins_as_pae: hashed.begins_as_pae })
 }
 
 /// The SHA-512 of a file that was resolved to `subject` before, for evidence that names it by no
@@ -183,7 +187,7 @@ pub(crate) fn sha512(
     Err(SubjectError::Changed { path: path.to_path_buf(), expected, found }.into())
 }
 
-fn of_path(path: &Path, session: &Session, stop: &AtomicBool) -> Result<Sha256, SubjectError> {
+fn of_path(path: &Path, session: &Session, stop: &AtomicBool) -> Result<Hashed, SubjectError> {
     let unreadable = |source| SubjectError::Unreadable { path: path.to_path_buf(), source };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     let label = format!("reading {}", path.display());
@@ -191,7 +195,8 @@ fn of_path(path: &Path, session: &Session, stop: &AtomicBool) -> Result<Sha256, 
         let tree = tree::Tree::walk(path)?;
         let total = Some(tree.file_bytes());
         let mut progress = Progress::start(session, label, Unit::Bytes, total);
-        return tree.digest(&mut progress, stop);
+        let sha256 = tree.digest(&mut progress, stop)?;
+        return Ok(Hashed { sha256, begins_as_pae: false });
     }
     // A pipe, such as a shell's <(command), has no length.
     let length = metadata.is_file().then_some(metadata.len());

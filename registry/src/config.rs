@@ -163,9 +163,9 @@ settings! {
     max_connections: usize = 1024, "ATTESTRY_REGISTRY_MAX_CONNECTIONS";
     /// Longest time for the head of a request to arrive, in milliseconds [default: 10000]
     header_timeout_ms: u64 = 10_000, "ATTESTRY_REGISTRY_HEADER_TIMEOUT_MS";
-    /// Longest time for a request to be answered, in milliseconds; not for content [default: 30000]
+    /// Longest time for the body of a request to arrive, in milliseconds; not for content [default: 30000]
     request_timeout_ms: u64 = 30_000, "ATTESTRY_REGISTRY_REQUEST_TIMEOUT_MS";
-    /// Longest time for content to arrive or leave, in milliseconds [default: 3600000]
+    /// Longest time for content to arrive, in milliseconds [default: 3600000]
     content_timeout_ms: u64 = 3_600_000, "ATTESTRY_REGISTRY_CONTENT_TIMEOUT_MS";
     /// Longest time that an idle connection is kept, in milliseconds [default: 75000]
     keep_alive_ms: u64 = 75_000, "ATTESTRY_REGISTRY_KEEP_ALIVE_MS";

@@ -50,6 +50,10 @@ pub enum DsseError {
     },
 }
 
+/// How every pre-authentication encoding begins. A key that signed an envelope has signed the bytes
+/// that begin so, so a file of such bytes is neither signed nor accepted as an artifact.
+pub const PAE_PREFIX: &[u8] = b"DSSEv1 ";
+
 /// A signed envelope. Parsed, not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {

@@ -4,6 +4,8 @@
 //! registry answered. It reads any root; of a root it reads the transparency logs itself, and hands
 //! the whole text to `sigstore-verify` for certificates and timestamps.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -58,6 +60,37 @@ pub struct TrustedLog {
     pub log_id: Vec<u8>,
     /// Its key.
     pub key: PublicKey,
+    /// When the key may sign, where the root bounds it.
+    pub valid_for: Validity,
+}
+
+/// A time from and until which a key may sign; both ends belong to it, and each may be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Validity {
+    /// Not before.
+    #[serde(default)]
+    pub start: Option<jiff::Timestamp>,
+    /// Not after.
+    #[serde(default)]
+    pub end: Option<jiff::Timestamp>,
+}
+
+impl Validity {
+    /// Whether a second lies in it. Cosignatures tell whole seconds, so the start's fraction is cut.
+    #[must_use]
+    pub fn holds(&self, time_s: i64) -> bool {
+        self.start.is_none_or(|start| start.as_second() <= time_s)
+            && self.end.is_none_or(|end| time_s <= end.as_second())
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = |end: Option<jiff::Timestamp>| {
+            end.map_or_else(|| "ever".to_owned(), |time| time.to_string())
+        };
+        write!(f, "from {} until {}", open(self.start), open(self.end))
+    }
 }
 
 impl TrustedLog {
@@ -103,6 +136,8 @@ struct WireKey {
     raw_bytes: Vec<u8>,
     #[serde(default)]
     key_details: String,
+    #[serde(default)]
+    valid_for: Validity,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +172,7 @@ impl TrustedRoot {
                 log_id: log.log_id.key_id,
                 key: PublicKey::from_spki_der(&log.public_key.raw_bytes)
                     .map_err(|e| TrustedRootError::LogKey(Some(e)))?,
+                valid_for: log.public_key.valid_for,
             });
         }
         Ok(Self { text: String::from_utf8_lossy(text).into_owned(), logs })

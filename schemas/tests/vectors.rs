@@ -1,6 +1,12 @@
 //! Runs `schemas/vectors`: a folder for each format, in it the texts that are accepted and those
 //! that are refused, each named by the rule it keeps or breaks. Beside a refused text stands the
 //! message it must get.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test panics when it fails"
+)]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

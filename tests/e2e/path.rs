@@ -131,6 +131,68 @@ fn offline(setting: Setting) {
 }
 
 #[test]
+fn what_verify_finds_missing_is_said_as_it_is() {
+    let setting = Setting::new("p256");
+    let Setting { dir, .. } = &setting;
+    let verify = ["verify", "app", "--key", "release.pub"];
+    setting.online(&verify).expect(1).says(&["nothing else about it", "it was changed"]);
+    setting.attest("provenance", "provenance.json", "b.json").expect(0);
+    setting.online(&["push", "b.json"]).expect(0);
+    let other = setting.online(&verify).expect(1);
+    other.says(&["a signature about sha256:", "only other evidence (provenance)"]);
+    // A key that is not trusted is told what to ask for.
+    let sign = ["sign", "app", "--key", "other.key"];
+    setting.online(&sign).expect(1).says(&["is not one of the 1", "trust add"]);
+    assert!(!dir.path("app.sigstore.json").exists(), "nothing was written");
+    let there = setting.online(&["push", "b.json", "--namespace", "pay/api"]).expect(0);
+    there.says(&["existing", "it stays in the namespace default"]);
+}
+
+#[test]
+fn evidence_that_names_the_artifact_by_sha512_alone_is_found() {
+    let setting = Setting::new("p256");
+    let Setting { dir, .. } = &setting;
+    let sha512 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, ARTIFACT);
+    let hex: String = sha512.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let subject = format!("sha512:{hex}");
+    let args = ["attest", &subject, "--type", "provenance", "--predicate", "provenance.json"];
+    let out = ["--key", "release.key", "--out", "b.json"];
+    setting.online(&[&args[..], &out].concat()).expect(0);
+    let verify = ["verify", "app", "--key", "release.pub", "--type", "provenance"];
+    setting.online(&verify).expect(0).says(&["sha512:", "✓ inclusion"]);
+    dir.tamper("app");
+    setting.online(&verify).expect(1).says(&["nothing else about it"]);
+}
+
+#[test]
+fn what_an_envelope_signs_is_never_the_artifact_of_a_signature() {
+    let setting = Setting::new("p256");
+    let Setting { dir, .. } = &setting;
+    setting.attest("provenance", "provenance.json", "b.json").expect(0);
+    let bundle: Value = serde_json::from_slice(&dir.read("b.json")).unwrap();
+    let envelope =
+        attestry_schemas::dsse::Envelope::parse(bundle["dsseEnvelope"].to_string().as_bytes());
+    let pae = envelope.as_ref().unwrap().pae();
+    dir.write("pae", &pae);
+    // The signature holds over exactly these bytes; only what they are forbids it.
+    let mut forged = bundle.clone();
+    let members = forged.as_object_mut().unwrap();
+    members.remove("dsseEnvelope");
+    let digest = attestry_schemas::base64::encode(Sha256::of(&pae).0);
+    let message = serde_json::json!({
+        "messageDigest": {"algorithm": "SHA2_256", "digest": digest},
+        "signature": bundle["dsseEnvelope"]["signatures"][0]["sig"],
+    });
+    members.insert("messageSignature".to_owned(), message);
+    dir.write("forged.json", forged.to_string());
+    let verify = ["verify", "pae", "--key", "release.pub", "--bundle", "forged.json"];
+    dir.run(&verify).expect(1).says(&["begins with \"DSSEv1 \""]);
+    dir.run(&["sign", "pae", "--key", "release.key"])
+        .expect(1)
+        .says(&["DSSEv1", "attestry attest"]);
+}
+
+#[test]
 fn a_changed_member_of_a_bundle_never_verifies() {
     let setting = Setting::new("p256");
     setting.attest("provenance", "provenance.json", "b.json").expect(0);

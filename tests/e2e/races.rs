@@ -96,7 +96,8 @@ fn a_graceful_stop_under_load_keeps_all_that_was_acknowledged() {
         let before = ledger.acknowledged();
         let load = Load::start(&server, &workload, &ledger, round);
         wait_for("acknowledgements", || (ledger.acknowledged() > before + 60).then_some(()));
-        server.terminate();
+        // A service manager's signal, and the one of a terminal.
+        server.end_by(if round == 2 { "INT" } else { "TERM" });
         load.stop();
         registry.demand_clean();
     }

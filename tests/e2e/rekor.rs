@@ -51,6 +51,38 @@ fn an_entry_by_digest_and_its_envelope_later_are_one_leaf() {
     registry.demand_clean();
 }
 
+#[test]
+fn a_leaf_belongs_to_the_namespace_of_what_first_filled_it() {
+    let key = p256_key();
+    let registry = Registry::init(&programs!(), &[key.public_key()]);
+    let server = registry.serve();
+    let client = server.client();
+    let sample = envelope_about(1, &key);
+    let entry = Entry::for_envelope(&Envelope::parse(&sample.bytes).unwrap(), key.public_key());
+    let request = request_for(&entry).to_string();
+    let _ = client.post("/api/v2/log/entries", request.as_bytes()).unwrap().expect(201);
+    let listed = |namespace: &str| {
+        let page =
+            client.get(&format!("/v1/attestations?namespace={namespace}")).expect(200).json();
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    // The genesis statement is in the default namespace, too.
+    assert_eq!(listed("default"), [1, 0]);
+    let answer = |namespace: &str, status| {
+        let path = format!("/v1/attestations?namespace={namespace}");
+        client.post(&path, &sample.bytes).unwrap().expect(status).json()["items"][0].clone()
+    };
+    let filled = answer("pay/api", 201);
+    assert_eq!((&filled["namespace"], &filled["index"]), (&json!("pay/api"), &json!(1)));
+    assert_eq!((listed("default"), listed("pay/api")), (vec![0], vec![1]));
+    let again = answer("elsewhere", 200);
+    assert_eq!((&again["status"], &again["namespace"]), (&json!("existing"), &json!("pay/api")));
+    assert_eq!(listed("elsewhere"), [0; 0]);
+    server.terminate();
+    registry.demand_clean();
+}
+
 /// Reads all entries of the log, as a monitor does.
 fn entries(client: &Client, size: u64) -> Vec<Vec<u8>> {
     let mut entries = Vec::new();

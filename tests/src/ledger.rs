@@ -158,7 +158,7 @@ impl Ledger {
         let digest = Digest::from(*subject);
         let is_statement = matches!(bundle.content, attestry_schemas::bundle::Content::Envelope(_));
         let claim = if is_statement { Claim::AnyType } else { Claim::Signature };
-        let about = Subject { digest: &digest, bytes: None };
+        let about = Subject::of_digest(&digest);
         let verified = verifier.bundle(&bundle, about, &claim);
         let evidence = verified.unwrap_or_else(|e| panic!("{e}: {bundle:?}")).into_inner();
         let [logged] = evidence.logged.as_slice() else { panic!("{:?}", evidence.logged) };

@@ -302,8 +302,16 @@ impl Server {
     ///
     /// # Panics
     /// When it does not end with success.
-    pub fn terminate(mut self) {
-        self.ask_to_end();
+    pub fn terminate(self) {
+        self.end_by("TERM");
+    }
+
+    /// As [`Server::terminate`], by this signal.
+    ///
+    /// # Panics
+    /// When it does not end with success.
+    pub fn end_by(mut self, signal: &str) {
+        self.send(signal);
         let status = self.until_ended();
         self.finish_log();
         assert!(status.success(), "{status}:\n{}", self.log());
@@ -314,8 +322,13 @@ impl Server {
     /// # Panics
     /// When there is no such process.
     pub fn ask_to_end(&self) {
+        self.send("TERM");
+    }
+
+    fn send(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let signal = format!("-{signal}");
+        assert!(Command::new("kill").args([&signal, &id]).status().unwrap().success());
     }
 
     /// Waits until the process has ended.

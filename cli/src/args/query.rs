@@ -48,7 +48,7 @@ pub(crate) struct SearchArgs {
     /// Only attestations logged at or after this time: 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
-    /// Only attestations logged before this time
+    /// Only attestations logged at or before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<Since>,
     /// At most this many

@@ -6,7 +6,7 @@ use std::path::Path;
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::dsse::{self, Envelope};
 use attestry_schemas::json;
-use attestry_schemas::predicate;
+use attestry_schemas::predicate::{self, Finding, Severity};
 use attestry_schemas::statement::{MAX_STATEMENT_BYTES, ResourceDescriptor, Statement};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use super::publish::{self, Product};
 use super::sign::open_key_and_read;
 use crate::args::{AttestArgs, Destination};
 use crate::bundle_file;
-use crate::output::{Exit, Failure, Session, chain};
+use crate::output::{Exit, Failure, Session, chain, printable};
 
 /// Runs `attestry attest`.
 pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Failure> {
@@ -80,11 +80,15 @@ fn read_predicate(path: &Path, session: &mut Session) -> Result<Value, Failure> 
 fn check(predicate_type: &str, value: &Value, session: &mut Session) -> Result<(), Failure> {
     let findings = predicate::lint(predicate_type, value);
     let mut errors = 0;
-    for finding in findings {
-        if finding.severity == predicate::Severity::Error {
-            errors += 1;
+    for Finding { severity, field, message, clause } in findings {
+        let text = printable(&format!("{field}: {message} ({clause})"));
+        match severity {
+            Severity::Error => {
+                errors += 1;
+                session.name_error(text);
+            }
+            Severity::Warning => session.warn(text),
         }
-        session.warn(finding.to_string());
     }
     if errors == 0 {
         return Ok(());

@@ -15,9 +15,12 @@ use crate::args::{
 use crate::bundle_file;
 use crate::client::{Client, ClientError, query_value};
 use crate::config::Settings;
-use crate::output::{Exit, Failure, Session};
+use crate::output::{Exit, Failure, Session, printable};
 use crate::subject::Subject;
 use crate::trust;
+
+/// Where a registry puts what comes without a namespace.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// A registry to write to.
 pub(super) struct Publication {
@@ -131,6 +134,17 @@ impl Publication {
         Ok(posted.items)
     }
 
+    /// Says that an attestation stays in the namespace that it was recorded in before.
+    pub(super) fn note_namespace(&self, item: &PostedItem, session: &mut Session) {
+        let asked = self.namespace.as_ref().map_or(DEFAULT_NAMESPACE, Namespace::as_str);
+        if let Some(found) = item.namespace.as_deref().filter(|found| *found != asked) {
+            let found = printable(found);
+            session.warn(format!(
+                "it stays in the namespace {found}, where it was recorded before, and is not in {asked}"
+            ));
+        }
+    }
+
     /// Logs a bundle and gives the complete one, verified.
     fn log(
         &self,
@@ -144,9 +158,16 @@ impl Publication {
         let url = self.client.url();
         if item.status == PostedStatus::Refused {
             let problem = item.problem.unwrap_or_default();
-            return Err(Failure::refused(format!("{url} refused the attestation{problem}"))
-                .fix("correct what it names; nothing was logged or written"));
+            let fix = match problem.type_name() {
+                Some("untrusted-signer" | "forbidden") => {
+                    "nothing was logged or written; ask the registry's operator to trust the key, with attestry-registry trust add"
+                }
+                _ => "nothing was logged or written; correct what it names and run this again",
+            };
+            let told = format!("{url} refused the attestation{problem}");
+            return Err(Failure::refused(told).fix(fix));
         }
+        self.note_namespace(&item, session);
         let malformed = |detail: String| {
             Failure::undecided(format!("the answer of {url} is malformed: {detail}"))
                 .fix("check that the URL is that of an Attestry registry")
@@ -182,7 +203,7 @@ impl Publication {
             Content::Envelope(_) => Claim::AnyType,
         };
         for subject in &product.subjects {
-            let about = verify::Subject { digest: &subject.digest, bytes: None };
+            let about = verify::Subject::of_digest(&subject.digest);
             verifier.bundle(bundle, about, &claim).map_err(|refusal| {
                 Failure::refused(format!("the answer of {url} does not verify: {refusal}"))
                     .fix("check that the trusted root is that of this registry")

@@ -28,6 +28,8 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
 }
 
@@ -148,10 +150,11 @@ impl Push<'_> {
     ) -> Result<(), Failure> {
         self.progress.advance(1);
         self.summary.count(item.status);
-        let PostedItem { status, digest, index, problem, .. } = item;
+        self.publication.note_namespace(&item, session);
+        let PostedItem { status, digest, index, namespace, problem, .. } = item;
         if session.json() {
             let place = document.place.clone();
-            return session.answer(&Line { place, status, digest, index, problem });
+            return session.answer(&Line { place, status, digest, index, namespace, problem });
         }
         let colour = if status == PostedStatus::Refused { RED } else { GREEN };
         let word = session.paint(&format!("{:<8}", status.as_str()), colour);

@@ -104,8 +104,8 @@ fn tell(item: &FoundItem, session: &mut Session) {
     let signer = item.signer.as_deref().unwrap_or("-");
     session.line(printable(&format!("  signed by {signer}{known}")));
     for subject in &item.subjects {
-        let name = subject.name.as_deref().unwrap_or("");
-        session.line(printable(&format!("  about {name} {}", digests(&subject.digest))));
+        let name = subject.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+        session.line(printable(&format!("  about {name}{}", digests(&subject.digest))));
     }
 }
 

@@ -43,10 +43,24 @@ pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failur
     let Some(subject) = subjects.first() else {
         return Err(Failure::undecided("expected a subject, found none"));
     };
+    refuse_signed_form(subject)?;
     let content = sign(subject, &key)?;
     let bundle = Bundle::of_key(key.public_key(), content);
     let product = Product { bundle, key: key.public_key().clone(), subjects, out };
     publish::deliver(product, publication.as_ref(), session)
+}
+
+/// Refuses a file of the very bytes that an envelope's signature covers: the signature of that file
+/// would be the signature of the envelope.
+fn refuse_signed_form(subject: &Subject) -> Result<(), Failure> {
+    if subject.begins_as_pae {
+        return Err(Failure::refused(format!(
+            "expected an artifact, found {} to begin with \"DSSEv1 \", as what an envelope signs does",
+            subject.name
+        ))
+        .fix("to sign a statement, use attestry attest; to ship such a file, sign an archive of it"));
+    }
+    Ok(())
 }
 
 fn sign(subject: &Subject, key: &SigningKey) -> Result<Content, Failure> {

@@ -22,8 +22,8 @@ use crate::keyfile::KeyText;
 use crate::output::{Exit, Failure, Session};
 use crate::subject::{self, Subject};
 use crate::trust;
-use evidence::Evidence;
-use report::{Line, Outcome, Report};
+use evidence::{Evidence, Found};
+use report::{Failed, Line, Outcome, Report};
 
 /// The longest artifact that is read into memory, which only a signature that pure Ed25519 made
 /// over the artifact itself calls for.
@@ -44,11 +44,15 @@ pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Fail
         (Some(client), None) => Some(trust::find(None, &settings, client, session)?),
         (None, None) => None,
     };
-    let bytes = message_bytes(&args.subject, &found, &keys)?;
+    let bytes = message_bytes(&args.subject, &found.evidence, &keys)?;
     let about = About {
         sha256: &subject.digest,
-        sha512: sha512(&args.subject, &subject, &found, session)?,
+        sha512: match &found.sha512 {
+            Some(sha512) => Some(sha512.clone()),
+            None => sha512(&args.subject, &subject, &found.evidence, session)?,
+        },
         bytes: bytes.as_deref(),
+        begins_as_pae: subject.begins_as_pae,
     };
     let verifier = Verifier { keys, root: root.as_ref() };
     let outcomes = demands
@@ -140,6 +144,8 @@ struct About<'a> {
     sha512: Option<Digest>,
     /// Its bytes, where a signature calls for them.
     bytes: Option<&'a [u8]>,
+    /// Whether they begin as what an envelope's signature covers.
+    begins_as_pae: bool,
 }
 
 impl<'a> About<'a> {
@@ -149,7 +155,7 @@ impl<'a> About<'a> {
             Some(sha512) if by_sha512(bundle, self.sha256) => sha512,
             _ => self.sha256,
         };
-        verify::Subject { digest, bytes: self.bytes }
+        verify::Subject { digest, bytes: self.bytes, begins_as_pae: self.begins_as_pae }
     }
 }
 
@@ -176,11 +182,11 @@ fn judge(
     demand: &Demand,
     verifier: &Verifier<'_>,
     about: &About<'_>,
-    found: &[Evidence],
+    found: &Found,
     client: Option<&Client>,
 ) -> Outcome {
     let mut refusals: Vec<(&Evidence, Refusal)> = Vec::new();
-    for evidence in found {
+    for evidence in &found.evidence {
         match verifier.bundle(&evidence.bundle, about.of(&evidence.bundle), &demand.claim) {
             Ok(proven) => {
                 let proven = proven.into_inner();
@@ -203,24 +209,42 @@ fn judge(
             demand: demand.name.clone(),
             evidence: Some(evidence.place.clone()),
             lines: refusal.passed.iter().cloned().map(Line::passed).collect(),
-            refusal: Some((refusal.check.name(), refusal.expected, refusal.found)),
+            refusal: Some(Failed::of(refusal)),
         },
-        None => {
-            let place =
-                client.map_or_else(|| "the files that were read".to_owned(), |client| client.url());
-            Outcome {
-                demand: demand.name.clone(),
-                evidence: None,
-                lines: Vec::new(),
-                refusal: Some((
-                    "evidence",
-                    format!("{} about {} in {place}", describe(demand), about.sha256),
-                    "none".to_owned(),
-                )),
-            }
-        }
+        None => Outcome {
+            demand: demand.name.clone(),
+            evidence: None,
+            lines: Vec::new(),
+            refusal: Some(nothing(demand, about, found, client)),
+        },
     }
 }
+
+/// That nothing at hand could prove a demand.
+fn nothing(demand: &Demand, about: &About<'_>, found: &Found, client: Option<&Client>) -> Failed {
+    let place = client.map_or_else(|| "the files that were read".to_owned(), Client::url);
+    let expected = format!("{} about {} in {place}", describe(demand), about.sha256);
+    let (found, fix) = match (client, found.listed.as_slice()) {
+        (None, _) => {
+            let fix = "name the bundle with --bundle, or the registry with --registry";
+            ("none".to_owned(), fix)
+        }
+        (Some(_), []) => {
+            let fix = "do not use it before you know why: it was changed, never signed, or is recorded elsewhere";
+            ("none, and nothing else about it".to_owned(), fix)
+        }
+        (Some(_), others) => {
+            let shown: Vec<&str> = others.iter().take(MAX_NAMED).map(String::as_str).collect();
+            let more = if others.len() > shown.len() { ", …" } else { "" };
+            let fix = "have whoever makes that evidence push it, or name its bundle with --bundle";
+            (format!("only other evidence ({}{more})", shown.join(", ")), fix)
+        }
+    };
+    Failed { check: "evidence", expected, found, fix }
+}
+
+/// The most types that a message names.
+const MAX_NAMED: usize = 8;
 
 fn describe(demand: &Demand) -> String {
     match &demand.claim {

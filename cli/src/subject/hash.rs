@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::dsse::PAE_PREFIX;
 use sha2::Digest as _;
 
 use super::SubjectError;
@@ -18,6 +19,15 @@ const BLOCKS: usize = 3;
 /// Below this length a second thread costs more than it gains.
 const THREAD_BYTES: u64 = 4 * 1024 * 1024;
 
+/// What was seen of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hashed {
+    /// The digest of all its bytes.
+    pub(super) sha256: Sha256,
+    /// Whether they begin with [`PAE_PREFIX`].
+    pub(super) begins_as_pae: bool,
+}
+
 /// Hashes everything that `reader` gives. `length` is how much that should be, where it is known.
 ///
 /// # Errors
@@ -28,12 +38,15 @@ pub(super) fn stream(
     length: Option<u64>,
     progress: &mut Progress,
     stop: &AtomicBool,
-) -> Result<Sha256, SubjectError> {
+) -> Result<Hashed, SubjectError> {
     let mut hasher = sha2::Sha256::new();
+    let mut begins_as_pae = None;
     let mut take = |block: &[u8]| {
         if stop.load(Ordering::Relaxed) {
             return Err(SubjectError::Stopped { path: path.to_path_buf() });
         }
+        // A block is only shorter than the prefix where the stream is.
+        begins_as_pae.get_or_insert(block.starts_with(PAE_PREFIX));
         hasher.update(block);
         progress.advance(block.len() as u64);
         Ok(())
@@ -42,7 +55,7 @@ pub(super) fn stream(
     if length.is_some_and(|length| length < THREAD_BYTES) {
         // One byte more than expected shows the end without growing the block.
         let length = length.and_then(|n| usize::try_from(n).ok()).unwrap_or(BLOCK_BYTES);
-        let mut block = vec![0; (length + 1).min(BLOCK_BYTES)];
+        let mut block = vec![0; (length + 1).clamp(PAE_PREFIX.len(), BLOCK_BYTES)];
         loop {
             let filled = fill(&mut reader, &mut block).map_err(unreadable)?;
             take(block.get(..filled).unwrap_or_default())?;
@@ -50,7 +63,8 @@ pub(super) fn stream(
                 break;
             }
         }
-        return Ok(Sha256(hasher.finalize().into()));
+        let sha256 = Sha256(hasher.finalize().into());
+        return Ok(Hashed { sha256, begins_as_pae: begins_as_pae.unwrap_or(false) });
     }
     std::thread::scope(|scope| {
         let (full_sender, full) = sync_channel::<std::io::Result<Block>>(BLOCKS);
@@ -67,7 +81,8 @@ pub(super) fn stream(
         }
         Ok(())
     })?;
-    Ok(Sha256(hasher.finalize().into()))
+    let sha256 = Sha256(hasher.finalize().into());
+    Ok(Hashed { sha256, begins_as_pae: begins_as_pae.unwrap_or(false) })
 }
 
 /// Hashes everything that `reader` gives with SHA-256 and with SHA-512, in one pass.
@@ -150,7 +165,7 @@ mod tests {
         }
     }
 
-    fn digest(bytes: &[u8], length: Option<u64>, step: usize) -> Result<Sha256, SubjectError> {
+    fn hashed(bytes: &[u8], length: Option<u64>, step: usize) -> Result<Hashed, SubjectError> {
         let mut progress = Progress::hidden(Unit::Bytes);
         let reader = Slow { bytes, step };
         stream(reader, Path::new("x"), length, &mut progress, &AtomicBool::new(false))
@@ -161,8 +176,24 @@ mod tests {
         for size in [0, 1, 63, BLOCK_BYTES - 1, BLOCK_BYTES, 5 * BLOCK_BYTES + 7] {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
             for length in [None, Some(0), Some(size as u64), Some(1 << 40)] {
-                let found = digest(&bytes, length, 100_000).unwrap();
-                assert_eq!(found, Sha256::of(&bytes), "{size} {length:?}");
+                let found = hashed(&bytes, length, 100_000).unwrap();
+                let expected = Hashed { sha256: Sha256::of(&bytes), begins_as_pae: false };
+                assert_eq!(found, expected, "{size} {length:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn sees_how_a_stream_begins_however_it_comes() {
+        for (bytes, expected) in [
+            (&b"DSSEv1 28 application"[..], true),
+            (b"DSSEv1 ", true),
+            (b"DSSEv1", false),
+            (b" DSSEv1 ", false),
+        ] {
+            for length in [None, Some(0), Some(bytes.len() as u64)] {
+                let found = hashed(bytes, length, 1).unwrap();
+                assert_eq!(found.begins_as_pae, expected, "{bytes:?} {length:?}");
             }
         }
     }

@@ -102,7 +102,7 @@ impl Tree {
                 Kind::File { bytes, executable } => {
                     let path = self.root.join(relative);
                     let file = File::open(&path).map_err(|e| unreadable(&path, e))?;
-                    let digest = hash::stream(file, &path, Some(*bytes), progress, stop)?;
+                    let digest = hash::stream(file, &path, Some(*bytes), progress, stop)?.sha256;
                     (if *executable { "exec" } else { "file" }, digest.hex())
                 }
                 Kind::Link { target } => ("link", target.hex()),

@@ -21,8 +21,8 @@ use crate::server::Running;
 /// `attestry-registry serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A flag overrides its environment variable, which overrides the settings' file. SIGTERM stops the \
-server once it has answered what it took, SIGINT at once; neither loses what was acknowledged. \
+A flag overrides its environment variable, which overrides the settings' file. SIGTERM \
+and SIGINT stop the server once it has answered what it took. \
 Settings and trusted keys are read at the start.
 
 Example:

@@ -10,7 +10,6 @@ use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, Verifier};
 
 use super::{FaultKind, FsckError, Progress, Report};
-use crate::init::DEFAULT_NAMESPACE;
 use crate::log::Submission;
 use crate::store::engine::Family;
 use crate::store::record::{Kind, Record};
@@ -157,7 +156,7 @@ fn expected_keys(
         return Ok(expected);
     }
     // A leaf that was first logged by digest alone keeps the keys of that time when the envelope
-    // joins it: clients have them. Such a leaf is known by the lookup of its body's digest.
+    // joins it, all but its namespace: clients have them. Such a leaf is known by the lookup of its body's digest.
     let body_lookup = key::digest_lookup(&Sha256::of(&submission.body));
     let lookup = reader.snapshot().get(Family::Lookups, &body_lookup);
     if lookup.map_err(StoreError::Engine)?.as_deref() == Some(&key::sequence(index))
@@ -165,7 +164,7 @@ fn expected_keys(
         && let Verifier::PublicKey(key) = &entry.verifier
     {
         let known = submission.payload.signer_known;
-        let first = Submission::of_entry(&entry, key, DEFAULT_NAMESPACE, known);
+        let first = Submission::of_entry(&entry, key, &submission.payload.namespace, known);
         add_keys(&mut expected, index, &first);
     }
     Ok(expected)

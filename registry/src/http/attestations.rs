@@ -50,6 +50,10 @@ pub(super) struct ItemAnswer {
     /// Its index in the log, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
+    /// The namespace that it belongs to: the first one that it was recorded in, which a later
+    /// request for another does not change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
     /// The complete Sigstore bundle, with inclusion proof and checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<Value>,
@@ -175,6 +179,7 @@ fn accepted(state: &State, receipt: Receipt, item: submit::Item) -> ItemAnswer {
         status,
         digest: Some(receipt.digest.to_string()),
         index: Some(index),
+        namespace: Some(receipt.namespace),
         bundle: Some(bundle.to_value()),
         problem: None,
     }
@@ -186,6 +191,7 @@ fn refused(state: &State, refusal: &Refusal) -> ItemAnswer {
         status: Outcome::Refused,
         digest: None,
         index: None,
+        namespace: None,
         bundle: None,
         problem: Some(refusal.problem().clone()),
     }

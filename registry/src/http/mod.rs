@@ -6,8 +6,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use actix_web::rt::signal::unix::{self, SignalKind};
 use actix_web::{App, HttpServer, web};
 use attestry_schemas::key::{Fingerprint, PublicKey};
 
@@ -89,6 +91,7 @@ pub fn serve(running: &Running) -> io::Result<()> {
         signing_config: running.signing_config.clone(),
     });
     actix_web::rt::System::new().block_on(async move {
+        let stop = stop_signal()?;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&state)))
@@ -100,6 +103,7 @@ pub fn serve(running: &Running) -> io::Result<()> {
         .max_connections(config.max_connections)
         .client_request_timeout(Duration::from_millis(config.header_timeout_ms))
         .keep_alive(Duration::from_millis(config.keep_alive_ms))
+        .shutdown_signal(stop)
         .shutdown_timeout(config.shutdown_timeout_ms.div_ceil(1000))
         .bind(config.listen)?;
         for address in server.addrs() {
@@ -107,6 +111,17 @@ pub fn serve(running: &Running) -> io::Result<()> {
         }
         server.run().await
     })
+}
+
+/// Waits for SIGTERM or SIGINT: each asks for the same, a stop that answers what was taken.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = unix::signal(SignalKind::terminate())?;
+    let mut interrupt = unix::signal(SignalKind::interrupt())?;
+    Ok(std::future::poll_fn(move |context| {
+        // Both are asked, so that each wakes this task.
+        let told = [terminate.poll_recv(context), interrupt.poll_recv(context)];
+        if told.iter().any(Poll::is_ready) { Poll::Ready(()) } else { Poll::Pending }
+    }))
 }
 
 #[cfg(test)]

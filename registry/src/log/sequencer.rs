@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::fault::{self, FaultPoint};
 use crate::metrics::Metrics;
 use crate::store::engine::{Batch, EngineError, Family};
+use crate::store::key::{Term, TermKind};
 use crate::store::record::{self, Kind, Record, StoredCheckpoint};
 use crate::store::{Reader, Store, StoreError, is_inline, key};
 
@@ -94,6 +95,8 @@ pub struct Receipt {
     pub created: bool,
     /// The digest under which it is kept.
     pub digest: Sha256,
+    /// The namespace that it belongs to: the first one that it was recorded in.
+    pub namespace: String,
     /// The leaf's body.
     pub body: Vec<u8>,
     /// Its place, with the proof.
@@ -255,8 +258,9 @@ struct Forming {
     edge: RightEdge,
     full: FullTiles,
     writes: Batch,
-    /// New leaves of this batch, by leaf hash, and whether they carry content.
-    added: HashMap<Sha256, (u64, Kind)>,
+    /// New leaves of this batch, by leaf hash: the index, whether they carry content, and the
+    /// namespace.
+    added: HashMap<Sha256, (u64, Kind, String)>,
     placed: Vec<Placed>,
 }
 
@@ -376,29 +380,37 @@ impl Sequencer {
         signed_at_ms: i64,
     ) -> Result<(), BatchError> {
         let known = match forming.added.get(&submission.leaf_hash) {
-            Some((index, kind)) => Some((*index, *kind, None)),
-            None => stored.map(|(index, record)| (index, record.kind, Some(record))),
+            Some((index, kind, namespace)) => Some((*index, *kind, namespace.clone(), None)),
+            None => stored.map(|(index, record)| {
+                (index, record.kind, record.namespace.clone(), Some(record))
+            }),
         };
-        let Some((index, kind, stored)) = known else {
+        let payload = &submission.payload;
+        let added = |index| (index, payload.kind, payload.namespace.clone());
+        let Some((index, kind, namespace, stored)) = known else {
             let index = forming.edge.size();
             forming.edge.append(submission.leaf_hash, &mut forming.full)?;
             let record = new_record(submission, batch_size, signed_at_ms);
             write_leaf(&mut forming.writes, index, submission);
             write_payload(&mut forming.writes, index, submission, &record);
-            forming.added.insert(submission.leaf_hash, (index, submission.payload.kind));
+            forming.added.insert(submission.leaf_hash, added(index));
             forming.placed.push(Placed::New(index));
             return Ok(());
         };
         // A stock client logs by digest alone. When the envelope itself comes later, it joins
         // the leaf that is there; a leaf never changes and never comes twice.
-        let completes = kind == Kind::Entry && submission.payload.kind != Kind::Entry;
+        let completes = kind == Kind::Entry && payload.kind != Kind::Entry;
         if completes {
             let (size, at) = stored
                 .as_ref()
                 .map_or((batch_size, signed_at_ms), |r| (r.batch_size, r.logged_at_ms));
             let record = new_record(submission, size, at);
+            if namespace != payload.namespace {
+                let posting = Term::new(TermKind::Namespace, namespace).posting(index);
+                forming.writes.remove(Family::Postings, posting);
+            }
             write_payload(&mut forming.writes, index, submission, &record);
-            forming.added.insert(submission.leaf_hash, (index, submission.payload.kind));
+            forming.added.insert(submission.leaf_hash, added(index));
         }
         forming.placed.push(Placed::Existing { index, stored: completes });
         Ok(())
@@ -445,36 +457,44 @@ impl Sequencer {
                 Placed::Existing { index, stored } => (*index, *stored),
             };
             let new = head.filter(|head| index < head.size && index >= head.size - added);
-            let (digest, proven) = match new {
+            let (kept, proven) = match new {
                 Some(head) => {
                     let hashes = merkle::inclusion_proof(index, head.size, |n| node.read(n))
                         .map_err(tree)?;
-                    let digest = match created {
-                        true => waiting.submission.payload.digest,
-                        false => self.digest_of(&reader, index)?,
+                    let payload = &waiting.submission.payload;
+                    let kept = match created {
+                        true => (payload.digest, payload.namespace.clone()),
+                        false => self.kept(&reader, index)?,
                     };
-                    (digest, Proven { index, hashes, ..head.clone() })
+                    (kept, Proven { index, hashes, ..head.clone() })
                 }
                 None => self.existing(&reader, index)?,
             };
+            let (digest, namespace) = kept;
             let body = waiting.submission.body.clone();
-            receipts.push(Receipt { created, digest, body, proven });
+            receipts.push(Receipt { created, digest, namespace, body, proven });
         }
         Ok(receipts)
     }
 
-    fn digest_of(&self, reader: &Reader<'_>, index: u64) -> Result<Sha256, BatchError> {
+    /// The digest and the namespace under which a leaf is kept.
+    fn kept(&self, reader: &Reader<'_>, index: u64) -> Result<(Sha256, String), BatchError> {
         let missing = || StoreError::Missing { what: format!("record {index}") };
-        Ok(reader.record(index)?.ok_or_else(missing)?.digest)
+        let record = reader.record(index)?.ok_or_else(missing)?;
+        Ok((record.digest, record.namespace))
     }
 
     /// An entry's first proof, with the checkpoint of the batch that held it.
-    fn existing(&self, reader: &Reader<'_>, index: u64) -> Result<(Sha256, Proven), BatchError> {
+    fn existing(
+        &self,
+        reader: &Reader<'_>,
+        index: u64,
+    ) -> Result<((Sha256, String), Proven), BatchError> {
         let missing = || StoreError::Missing { what: format!("record {index}") };
         let record = reader.record(index)?.ok_or_else(missing)?;
         let proven =
             reader.proven(index, record.batch_size).map_err(|e| BatchError::Tree(chain(&e)))?;
-        Ok((record.digest, proven))
+        Ok(((record.digest, record.namespace), proven))
     }
 }
 

@@ -128,19 +128,25 @@ pub struct Engine {
 /// Writes that happen together or not at all.
 #[derive(Default)]
 pub struct Batch {
-    puts: Vec<(Family, Vec<u8>, Vec<u8>)>,
+    /// In the order in which they take effect; a key without a value is removed.
+    writes: Vec<(Family, Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Batch {
     /// Adds one write.
     pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.puts.push((family, key.into(), value.into()));
+        self.writes.push((family, key.into(), Some(value.into())));
+    }
+
+    /// Adds the removal of a key, also of one that this batch wrote before.
+    pub fn remove(&mut self, family: Family, key: impl Into<Vec<u8>>) {
+        self.writes.push((family, key.into(), None));
     }
 
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.puts.is_empty()
+        self.writes.is_empty()
     }
 }
 
@@ -184,8 +190,11 @@ impl Engine {
     /// [`EngineError::Io`] when the disk is full or fails.
     pub fn commit(&self, batch: Batch) -> Result<(), EngineError> {
         let mut writes = WriteBatch::default();
-        for (family, key, value) in batch.puts {
-            writes.put_cf(self.family(family), key, value);
+        for (family, key, value) in batch.writes {
+            match value {
+                Some(value) => writes.put_cf(self.family(family), key, value),
+                None => writes.delete_cf(self.family(family), key),
+            }
         }
         let mut options = WriteOptions::default();
         options.set_sync(self.sync);

@@ -1,5 +1,6 @@
-//! Records at rest: CBOR (RFC 8949) with a version in front. Members stand in the order of their
-//! declaration, so one record has one encoding; it is not the sorted order of §4.2.1.
+//! Records at rest: deterministic CBOR (RFC 8949 §4.2.1) beside a version. Members are written in
+//! the order of their declaration, so every type here declares them in that section's order: the
+//! shorter name first, then by bytes.
 //!
 //! A record that another version of the program wrote is refused, never misread.
 
@@ -63,24 +64,24 @@ pub struct Record {
     pub kind: Kind,
     /// The digest of the stored bytes; for [`Kind::Entry`] of the leaf's body.
     pub digest: Sha256,
-    /// The leaf's hash.
-    pub leaf_hash: Sha256,
-    /// When the log first held it.
-    pub logged_at_ms: i64,
-    /// The size of the tree of the batch that held it, whose checkpoint is kept.
-    pub batch_size: u64,
-    /// The namespace it belongs to.
-    pub namespace: String,
     /// The key that signed it.
     pub signer: Fingerprint,
-    /// Whether the signer was one that the registry is told to trust.
-    pub signer_known: bool,
-    /// The predicate type, for envelopes.
-    pub predicate_type: Option<String>,
     /// What it is about; at most [`MAX_RECORDED_SUBJECTS`] are kept for listings, all are indexed.
     pub subjects: Vec<RecordedSubject>,
+    /// The leaf's hash.
+    pub leaf_hash: Sha256,
+    /// The namespace it belongs to.
+    pub namespace: String,
+    /// The size of the tree of the batch that held it, whose checkpoint is kept.
+    pub batch_size: u64,
+    /// When the log first held it.
+    pub logged_at_ms: i64,
+    /// Whether the signer was one that the registry is told to trust.
+    pub signer_known: bool,
     /// How many subjects there are in all.
     pub subject_count: u64,
+    /// The predicate type, for envelopes.
+    pub predicate_type: Option<String>,
 }
 
 /// The most subjects a record keeps for listings.
@@ -97,8 +98,8 @@ pub struct StoredCheckpoint {
 
 #[derive(Serialize, Deserialize)]
 struct Versioned<T> {
-    v: u32,
     r: T,
+    v: u32,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +110,7 @@ struct VersionOnly {
 /// Writes a record.
 #[must_use]
 pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    serde_cbor::to_vec(&Versioned { v: RECORD_VERSION, r: record })
+    serde_cbor::to_vec(&Versioned { r: record, v: RECORD_VERSION })
         .expect("records hold only strings, integers, lists and maps with text keys")
 }
 
@@ -141,8 +142,34 @@ mod tests {
     }
 
     #[test]
+    fn members_stand_in_the_one_order() {
+        let digest = Digest::from(Sha256([1; 32]));
+        let record = Record {
+            kind: Kind::Envelope,
+            digest: Sha256([2; 32]),
+            signer: Fingerprint::of_spki(b"a key"),
+            subjects: vec![RecordedSubject { name: Some("app".to_owned()), digests: vec![digest] }],
+            leaf_hash: Sha256([4; 32]),
+            namespace: "default".to_owned(),
+            batch_size: 300,
+            logged_at_ms: 5,
+            signer_known: true,
+            subject_count: 1,
+            predicate_type: None,
+        };
+        // Its maps are sorted as RFC 8949 §4.2.1 has them, and its integers are as short as can be.
+        let sorted = |bytes: &[u8]| {
+            let value: serde_cbor::Value = serde_cbor::from_slice(bytes).unwrap();
+            serde_cbor::to_vec(&value).unwrap()
+        };
+        for bytes in [encode(&record), encode(&checkpoint())] {
+            assert_eq!(bytes, sorted(&bytes));
+        }
+    }
+
+    #[test]
     fn refuses_another_version_and_damaged_bytes() {
-        let other = serde_cbor::to_vec(&Versioned { v: 2, r: checkpoint() }).unwrap();
+        let other = serde_cbor::to_vec(&Versioned { r: checkpoint(), v: 2 }).unwrap();
         let read = decode::<StoredCheckpoint>(&other, "checkpoint");
         assert!(matches!(read, Err(RecordError::Version { found: 2, .. })));
         let mut bytes = encode(&checkpoint());

@@ -101,6 +101,12 @@ pub(super) fn key_of<'k>(
         };
         match outcome {
             Ok(()) => return Ok(key),
+            Err(SignatureError::Invalid) if keys.len() == 1 => {
+                found = "one that does not verify with this key over these bytes".to_owned();
+            }
+            Err(SignatureError::Invalid) => {
+                found = "one that does not verify with any of them over these bytes".to_owned();
+            }
             Err(error) => found = error.to_string(),
         }
     }

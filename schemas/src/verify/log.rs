@@ -109,7 +109,8 @@ pub fn log_entry(
     }))
 }
 
-/// Verifies that a checkpoint is signed by `log`.
+/// Verifies that a checkpoint is signed by `log`, at a time at which its key may sign as far as the
+/// log's own cosignature tells one.
 ///
 /// # Errors
 /// [`Refusal`] of [`Check::Checkpoint`].
@@ -122,5 +123,15 @@ pub fn checkpoint(text: &str, log: &TrustedLog) -> Result<Verified<OpenedCheckpo
         )
     };
     let key = log.note_key().map_err(|e| refuse(chain(&e)))?;
-    SignedCheckpoint::open(text, &key).map(Verified::new).map_err(|e| refuse(chain(&e)))
+    let opened = SignedCheckpoint::open(text, &key).map_err(|e| refuse(chain(&e)))?;
+    match opened.cosigned_at_s {
+        Some(time_s) if !i64::try_from(time_s).is_ok_and(|time_s| log.valid_for.holds(time_s)) => {
+            Err(Refusal::new(
+                Check::Checkpoint,
+                format!("a checkpoint of {}, whose key is valid {}", log.origin, log.valid_for),
+                format!("one that says it was signed at Unix second {time_s}"),
+            ))
+        }
+        _ => Ok(Verified::new(opened)),
+    }
 }

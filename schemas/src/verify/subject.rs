@@ -3,6 +3,7 @@
 use super::{Check, Refusal};
 use crate::bundle::{Bundle, Content, MessageSignature};
 use crate::digest::{Algorithm, Digest, Sha256};
+use crate::dsse;
 use crate::statement::{ResourceDescriptor, Statement};
 
 /// The artifact.
@@ -13,6 +14,17 @@ pub struct Subject<'a> {
     /// Its bytes, where the caller has them at hand: only an Ed25519 signature over the artifact
     /// itself needs them. They must have that digest.
     pub bytes: Option<&'a [u8]>,
+    /// Whether its bytes begin with [`dsse::PAE_PREFIX`], as far as the caller has seen them. What a
+    /// key signed for an envelope would pass for a signature of such an artifact, so none counts.
+    pub begins_as_pae: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// An artifact of which nothing but the digest is known.
+    #[must_use]
+    pub fn of_digest(digest: &'a Digest) -> Self {
+        Self { digest, bytes: None, begins_as_pae: false }
+    }
 }
 
 /// The algorithm of the digest by which `bundle` may name the artifact with this SHA-256: SHA-512
@@ -46,6 +58,11 @@ pub(super) fn message_subject(
     };
     if message.digest != *artifact.digest {
         return refuse(format!("an artifact with digest {}", artifact.digest));
+    }
+    if artifact.begins_as_pae || artifact.bytes.is_some_and(|b| b.starts_with(dsse::PAE_PREFIX)) {
+        let expected = "an artifact that a signature of an envelope cannot be mistaken for one of";
+        let found = "one that begins with \"DSSEv1 \", as what an envelope signs does";
+        return Err(Refusal::new(Check::Subject, expected, found));
     }
     // A signature over other bytes would say nothing about the artifact with that digest.
     match artifact.bytes.map(|bytes| Digest::from(Sha256::of(bytes))) {

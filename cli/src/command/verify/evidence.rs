@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::{Bundle, Content, MAX_BUNDLE_BYTES, SignerMaterial, Version};
+use attestry_schemas::digest::Digest;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::predicate;
 use attestry_schemas::verify::{Claim, Keys, SIGN_V1};
@@ -14,7 +15,7 @@ use crate::bundle_file::{Document, Documents, beside};
 use crate::client::Client;
 use crate::command::search::Query;
 use crate::output::{Failure, Session, chain};
-use crate::subject::Subject;
+use crate::subject::{self, Subject};
 
 /// The most attestations of a subject that are looked through in a registry.
 const MAX_LISTED: u32 = 1_000;
@@ -29,6 +30,17 @@ pub(super) struct Evidence {
     pub(super) bundle: Bundle,
 }
 
+/// What was found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What could prove a demand.
+    pub(super) evidence: Vec<Evidence>,
+    /// The names of the types, each once, that a registry lists about the subject.
+    pub(super) listed: Vec<String>,
+    /// The subject's SHA-512, where it was asked for.
+    pub(super) sha512: Option<Digest>,
+}
+
 /// Finds the evidence that `args` call for.
 ///
 /// # Errors
@@ -40,21 +52,55 @@ pub(super) fn find(
     keys: &Keys,
     client: Option<&Client>,
     session: &mut Session,
-) -> Result<Vec<Evidence>, Failure> {
-    let mut found = Vec::new();
+) -> Result<Found, Failure> {
+    let mut found = Found::default();
     for path in &args.bundles {
-        read(path, session, &mut found)?;
+        read(path, session, &mut found.evidence)?;
     }
     if let Some(client) = client {
-        fetch(client, subject, demands, keys, session, &mut found)?;
+        ask(client, args, subject, demands, keys, session, &mut found)?;
     } else if args.bundles.is_empty() {
         for path in beside_subject(args) {
             if path.exists() {
-                read(&path, session, &mut found)?;
+                read(&path, session, &mut found.evidence)?;
             }
         }
     }
     Ok(found)
+}
+
+/// Asks a registry by the subject's SHA-256 and, where that gives too little, by its SHA-512: some
+/// statements, npm's provenance among them, name their subject by nothing else.
+fn ask(
+    client: &Client,
+    args: &VerifyArgs,
+    subject: &Subject,
+    demands: &[Demand],
+    keys: &Keys,
+    session: &mut Session,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let mut listed = list(client, &subject.digest, session)?;
+    let proves = |demand: &Demand| listed.iter().any(|item| could_prove(item, &demand.claim));
+    if !demands.iter().all(proves) {
+        found.sha512 = subject::sha512(&args.subject, subject, session)?;
+        if let Some(sha512) = &found.sha512 {
+            listed.extend(list(client, sha512, session)?);
+        }
+    }
+    fetch(client, &listed, demands, keys, &mut found.evidence)?;
+    found.listed = listed.iter().map(kind).collect();
+    found.listed.sort();
+    found.listed.dedup();
+    Ok(())
+}
+
+/// What an attestation that a registry lists is, in the user's terms.
+fn kind(item: &FoundItem) -> String {
+    match item.predicate_type.as_deref() {
+        None | Some(SIGN_V1) => "signature".to_owned(),
+        Some(uri) => predicate::from_uri(uri).map_or(uri, |known| known.short).to_owned(),
+    }
 }
 
 fn read(path: &Path, session: &mut Session, found: &mut Vec<Evidence>) -> Result<(), Failure> {
@@ -94,18 +140,14 @@ fn beside_subject(args: &VerifyArgs) -> Vec<PathBuf> {
     paths
 }
 
-/// Lists what the registry has about the subject, and fetches what could prove a demand: what the
-/// list says only saves work, and is not believed.
-fn fetch(
+/// Lists what the registry has about a digest.
+fn list(
     client: &Client,
-    subject: &Subject,
-    demands: &[Demand],
-    keys: &Keys,
+    digest: &Digest,
     session: &mut Session,
-    found: &mut Vec<Evidence>,
-) -> Result<(), Failure> {
+) -> Result<Vec<FoundItem>, Failure> {
     let mut listed: Vec<FoundItem> = Vec::new();
-    let query = Query::default().with("subject", Some(&subject.digest));
+    let query = Query::default().with("subject", Some(digest));
     let more = query.each(client, MAX_LISTED, |item| {
         listed.push(item);
         Ok(())
@@ -113,17 +155,29 @@ fn fetch(
     if more {
         session.warn(format!("only the first {MAX_LISTED} attestations of the subject are read"));
     }
+    Ok(listed)
+}
+
+/// Fetches what could prove a demand: what the list says only saves work, and is not believed.
+fn fetch(
+    client: &Client,
+    listed: &[FoundItem],
+    demands: &[Demand],
+    keys: &Keys,
+    found: &mut Vec<Evidence>,
+) -> Result<(), Failure> {
     let ours: Vec<String> = match keys {
         Keys::Managed(keys) => keys.iter().map(|key| key.fingerprint().to_string()).collect(),
         Keys::Identity(identity) => vec![identity.subject.clone()],
     };
     let of_us = |item: &FoundItem| item.signer.as_ref().is_some_and(|s| ours.contains(s));
     // Newest first, those of the demanded signers before the others.
+    let mut listed: Vec<&FoundItem> = listed.iter().collect();
     listed.sort_by_key(|item| (!of_us(item), std::cmp::Reverse(item.index)));
     let mut wanted: Vec<&FoundItem> = Vec::new();
     for demand in demands {
         let fits = listed.iter().filter(|item| could_prove(item, &demand.claim)).take(MAX_FETCHED);
-        for item in fits {
+        for item in fits.copied() {
             if !wanted.iter().any(|known| known.digest == item.digest) {
                 wanted.push(item);
             }

@@ -1,6 +1,6 @@
 //! What verification tells: one line for each check.
 
-use attestry_schemas::verify::{Check, Passed};
+use attestry_schemas::verify::{Check, Passed, Refusal};
 use serde::Serialize;
 
 use crate::output::{Exit, Failure, GREEN, RED, Session, YELLOW, printable};
@@ -47,8 +47,29 @@ pub(super) struct Outcome {
     pub(super) evidence: Option<String>,
     /// The checks that were made and held, and those that were skipped.
     pub(super) lines: Vec<Line>,
-    /// The check that failed, what it expected and what it found.
-    pub(super) refusal: Option<(&'static str, String, String)>,
+    /// The check that failed.
+    pub(super) refusal: Option<Failed>,
+}
+
+/// A check that did not hold.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// Its name.
+    pub(super) check: &'static str,
+    /// What would have held.
+    pub(super) expected: String,
+    /// What was there.
+    pub(super) found: String,
+    /// What to do about it.
+    pub(super) fix: &'static str,
+}
+
+impl Failed {
+    /// What verification refused.
+    pub(super) fn of(refusal: Refusal) -> Self {
+        let Refusal { check, expected, found, .. } = refusal;
+        Self { check: check.name(), expected, found, fix: fix(check) }
+    }
 }
 
 /// What came of them all.
@@ -105,11 +126,11 @@ impl Report<'_> {
                 session.say(format!("verified {}", self.subject.label()));
                 Ok(Exit::Success)
             }
-            Some((check, expected, found)) => {
+            Some(Failed { check, expected, found, fix }) => {
                 let name = &self.subject.name;
                 let problem =
                     format!("{name} does not verify: {check}: expected {expected}, found {found}");
-                Err(Failure::refused(problem).fix(fix(check)))
+                Err(Failure::refused(problem).fix(fix))
             }
         }
     }
@@ -121,7 +142,7 @@ impl Report<'_> {
             for Line { check, status, detail } in lines {
                 print_line(*status, check, detail, session);
             }
-            if let Some((check, expected, found)) = refusal {
+            if let Some(Failed { check, expected, found, .. }) = refusal {
                 let detail = format!("expected {expected}, found {found}");
                 print_line(Status::Failed, check, &detail, session);
             }
@@ -145,7 +166,7 @@ impl Report<'_> {
                     found,
                 });
             }
-            if let Some((check, expected, found)) = refusal {
+            if let Some(Failed { check, expected, found, .. }) = refusal {
                 let (status, detail) = (Status::Failed, None);
                 let (expected, found) = (Some(expected.as_str()), Some(found.as_str()));
                 checks.push(AnswerCheck {
@@ -159,7 +180,7 @@ impl Report<'_> {
                 });
             }
         }
-        let Subject { name, digest } = self.subject;
+        let Subject { name, digest, .. } = self.subject;
         Answer {
             verified: self.outcomes.iter().all(|outcome| outcome.refusal.is_none()),
             subject: AnswerSubject { name, digest: digest.to_string() },
@@ -179,18 +200,15 @@ fn print_line(status: Status, check: &str, detail: &str, session: &mut Session) 
 }
 
 /// What to do about a check that failed.
-fn fix(check: &str) -> &'static str {
+fn fix(check: Check) -> &'static str {
     match check {
-        "subject" => "do not use it: it is not the artifact that was signed; fetch it again",
-        "signature" => "check that --key is the public key of whoever should have signed",
-        "certificate" => "check --identity and --issuer, and that the bundle proves its time",
-        "type" => "ask for an attestation of that type, or name the bundle that holds it",
-        "evidence" => {
-            "name the bundle with --bundle or the registry with --registry; an artifact that was changed has no evidence"
-        }
-        "log-entry" | "inclusion" | "checkpoint" => {
+        Check::Subject => "do not use it: it is not the artifact that was signed; fetch it again",
+        Check::Signature => "check that --key is the public key of whoever should have signed",
+        Check::Certificate => "check --identity and --issuer, and that the bundle proves its time",
+        Check::Statement => "attestry lint says what is wrong with the bundle",
+        Check::Type => "ask for an attestation of that type, or name the bundle that holds it",
+        Check::LogEntry | Check::Inclusion | Check::Checkpoint => {
             "take the bundle from the registry again, and its trusted root from its operator"
         }
-        _ => "attestry lint says what is wrong with the bundle",
     }
 }

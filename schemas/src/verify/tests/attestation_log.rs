@@ -14,6 +14,20 @@ fn refuses_each_attack_on_the_log_entry() {
             "none",
         ),
         (
+            "a checkpoint is signed while its key may sign",
+            |t| t.bound_log_key(TIME_S as i64 + 1, None),
+            Check::Checkpoint,
+            "whose key is valid from 2026-",
+            "signed at Unix second 1795480867",
+        ),
+        (
+            "a checkpoint is signed while its key still may sign",
+            |t| t.bound_log_key(0, Some(TIME_S as i64 - 1)),
+            Check::Checkpoint,
+            "whose key is valid from 1970-01-01T00:00:00Z until 2026-",
+            "signed at Unix second 1795480867",
+        ),
+        (
             "an entry records this very signature",
             |t| *t.entry() = t.log.entry(0),
             Check::LogEntry,

@@ -180,7 +180,7 @@ impl Trial {
 
     fn verify(&self) -> Result<Evidence, Refusal> {
         let verifier = Verifier { keys: self.keys.clone(), root: self.root.as_ref() };
-        let subject = Subject { digest: &self.digest, bytes: self.bytes.as_deref() };
+        let subject = Subject { bytes: self.bytes.as_deref(), ..Subject::of_digest(&self.digest) };
         verifier.bundle(&self.bundle, subject, &self.claim).map(Verified::into_inner)
     }
 
@@ -216,6 +216,19 @@ impl Trial {
         let envelope = Envelope::sign(PAYLOAD_TYPE, payload, &signer);
         let claim = self.claim.clone();
         *self = Self { claim, ..Self::of(Content::Envelope(envelope), signer, Claim::AnyType) };
+    }
+
+    /// Bounds when the log's key may sign, in Unix seconds.
+    fn bound_log_key(&mut self, start_s: i64, end_s: Option<i64>) {
+        let time = |s| jiff::Timestamp::from_second(s).unwrap().to_string();
+        let mut root: serde_json::Value =
+            serde_json::from_str(self.root.as_ref().unwrap().text()).unwrap();
+        let valid_for = &mut root["tlogs"][0]["publicKey"]["validFor"];
+        *valid_for = serde_json::json!({"start": time(start_s)});
+        if let Some(end_s) = end_s {
+            valid_for["end"] = time(end_s).into();
+        }
+        self.root = Some(TrustedRoot::parse(root.to_string().as_bytes()).unwrap());
     }
 
     /// Puts another checkpoint in place, signed by the log, with size and root beside it.
@@ -292,6 +305,13 @@ fn without_a_root_nothing_is_said_about_the_log() {
         let of_log = |c| matches!(c, Check::LogEntry | Check::Inclusion | Check::Checkpoint);
         assert!(!evidence.passed.iter().any(|passed| of_log(passed.check)));
     }
+}
+
+#[test]
+fn a_log_key_that_is_valid_for_just_that_second_will_do() {
+    let mut trial = Trial::attestation();
+    trial.bound_log_key(TIME_S as i64, Some(TIME_S as i64));
+    trial.verify().unwrap();
 }
 
 #[test]

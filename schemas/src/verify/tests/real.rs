@@ -93,7 +93,7 @@ impl ByIdentity {
     fn verify(&self) -> Result<Evidence, Refusal> {
         let keys = Keys::Identity(self.identity.clone());
         let verifier = Verifier { keys, root: self.root.as_ref() };
-        let subject = Subject { digest: &self.digest, bytes: None };
+        let subject = Subject::of_digest(&self.digest);
         verifier.bundle(&self.bundle, subject, &self.claim).map(Verified::into_inner)
     }
 }
@@ -310,7 +310,7 @@ fn a_managed_key_in_a_rekor_v1_log_verifies_with_the_public_root() {
     let root = TrustedRoot::parse(text.as_bytes()).unwrap();
     let verify = |bundle: &Bundle, digest: &Digest| {
         let keys = Keys::Managed(vec![PublicKey::from_pem(NPM_KEY).unwrap()]);
-        let subject = Subject { digest, bytes: None };
+        let subject = Subject::of_digest(digest);
         Verifier { keys, root: Some(&root) }.bundle(bundle, subject, &Claim::AnyType)
     };
     let artifact: Digest = GUNDAM_VISOR.parse().unwrap();

@@ -37,6 +37,21 @@ fn refuses_each_attack_on_a_signature_over_the_digest() {
             "bytes with digest sha256:",
         ),
         (
+            "what an envelope's signature covers is no artifact",
+            |t| {
+                // The signature holds: it is over exactly these bytes.
+                let mut attestation = Trial::attestation();
+                let pae = attestation.envelope().pae();
+                t.message().signature = attestation.envelope().signature.clone();
+                t.message().digest = digest(&pae);
+                t.digest = digest(&pae);
+                t.bytes = Some(pae);
+            },
+            Check::Subject,
+            "a signature of an envelope cannot be mistaken for",
+            "begins with \"DSSEv1 \"",
+        ),
+        (
             "a managed key signs SHA-256 digests",
             |t| {
                 let sha512 = Digest::new("sha512", &"0".repeat(128)).unwrap();
