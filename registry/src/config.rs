@@ -149,8 +149,10 @@ settings! {
     accept_unknown_signers: bool = false, "ATTESTRY_REGISTRY_ACCEPT_UNKNOWN_SIGNERS";
     /// Whether writing needs a token [default: true]
     require_token_for_writes: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_WRITES";
-    /// Largest body of a request for attestations, in bytes [default: 8 MiB]
-    max_body_bytes: usize = 8 << 20, "ATTESTRY_REGISTRY_MAX_BODY_BYTES";
+    /// Largest body of a request for attestations, in bytes [default: 24 MiB]
+    max_body_bytes: usize = 24 << 20, "ATTESTRY_REGISTRY_MAX_BODY_BYTES";
+    /// Largest body on the Rekor path, which needs no token, in bytes [default: 1 MiB]
+    max_rekor_body_bytes: usize = 1 << 20, "ATTESTRY_REGISTRY_MAX_REKOR_BODY_BYTES";
     /// Most envelopes or bundles in one request [default: 1000]
     max_items_per_request: usize = 1000, "ATTESTRY_REGISTRY_MAX_ITEMS_PER_REQUEST";
     /// Largest content, in bytes [default: 16 GiB]

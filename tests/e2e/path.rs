@@ -149,6 +149,43 @@ fn what_verify_finds_missing_is_said_as_it_is() {
 }
 
 #[test]
+fn an_artifact_is_found_by_what_is_in_it() {
+    let setting = Setting::new("p256");
+    let Setting { dir, server, .. } = &setting;
+    let digest = "ab".repeat(32);
+    let bom = serde_json::json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "components": [{
+            "type": "library", "name": "serde", "version": "1.0.228",
+            "purl": "pkg:cargo/serde@1.0.228?checksum=x",
+            "hashes": [{"alg": "SHA-256", "content": digest}],
+        }],
+    });
+    dir.write("bom.json", bom.to_string());
+    setting.attest("cyclonedx", "bom.json", "b.json").expect(0);
+    setting.online(&["push", "b.json"]).expect(0);
+    let found = |component: &str| {
+        let path = format!("/v1/attestations?component={component}");
+        server.client().get(&path).expect(200).json()["items"].as_array().unwrap().len()
+    };
+    for component in [
+        "pkg:cargo/serde",
+        "pkg:cargo/serde@1.0.228",
+        "pkg:cargo/serde@1.0.228%3Fchecksum=x",
+        &format!("sha256:{digest}"),
+    ] {
+        assert_eq!(found(component), 1, "{component}");
+    }
+    assert_eq!(found("pkg:cargo/serde@1.0.22"), 0);
+    let _ = server.client().get("/v1/attestations?component=serde").expect(400);
+    let Setting { server, registry, .. } = setting;
+    server.terminate();
+    registry.demand_clean();
+}
+
+#[test]
 fn evidence_that_names_the_artifact_by_sha512_alone_is_found() {
     let setting = Setting::new("p256");
     let Setting { dir, .. } = &setting;

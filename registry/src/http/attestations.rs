@@ -204,6 +204,7 @@ struct ListQuery {
     #[serde(rename = "type")]
     type_: Option<String>,
     signer: Option<String>,
+    component: Option<String>,
     namespace: Option<String>,
     since: Option<String>,
     until: Option<String>,
@@ -292,6 +293,14 @@ fn search(asked: &ListQuery, visibility: Visibility) -> Result<Query, Refusal> {
             .parse()
             .map_err(|_| query::wrong("signer", "a fingerprint such as SHA256:…", text))?;
         terms.push(Term::new(TermKind::Signer, signer.to_string()));
+    }
+    if let Some(text) = &asked.component {
+        let is_purl = text.starts_with("pkg:") && text.len() <= predicate::MAX_FACT_BYTES;
+        if !is_purl && text.parse::<Digest>().is_err() {
+            let expected = "a package URL such as pkg:cargo/serde or a component's digest";
+            return Err(query::wrong("component", expected, text));
+        }
+        terms.push(Term::new(TermKind::Component, text.as_str()));
     }
     if let Some(text) = &asked.namespace {
         terms.push(Term::new(TermKind::Namespace, submit::namespace(Some(text))?));

@@ -56,6 +56,11 @@ fn text(route: &Route) -> Text {
                 ("subject", "string", "a subject's digest"),
                 ("type", "string", "a predicate type: a short name or a URI"),
                 ("signer", "string", "a key's fingerprint"),
+                (
+                    "component",
+                    "string",
+                    "a package URL, with or without version, or a digest, of a part of the subject",
+                ),
                 ("namespace", "string", "exactly this namespace"),
                 ("since", "string", "logged at or after this time, RFC 3339"),
                 ("until", "string", "logged at or before this time, RFC 3339"),

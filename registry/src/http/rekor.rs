@@ -70,7 +70,7 @@ pub(super) async fn submit(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    let limit = state.config.max_body_bytes;
+    let limit = state.config.max_body_bytes.min(state.config.max_rekor_body_bytes);
     let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
     let submission = state.blocking(move |state| verified(&text, state)).await?;
     let receipt = submit::receipt(&state, submission).await?;

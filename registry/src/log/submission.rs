@@ -240,8 +240,14 @@ fn index(statement: &Statement, signer: &Fingerprint, namespace: &str) -> (Vec<T
         add(TermKind::Material, &digest.to_string());
         ties.push((EdgeKind::BuiltFrom, digest.to_string()));
     }
+    for digest in &facts.component_digests {
+        add(TermKind::Component, &digest.to_string());
+    }
     for purl in &facts.purls {
-        add(TermKind::Component, purl);
+        // As it is written, without qualifiers, and without version: each finds it.
+        for name in predicate::purl_names(purl) {
+            add(TermKind::Component, name);
+        }
         ties.push((EdgeKind::Contains, purl.clone()));
     }
     for (kind, value) in

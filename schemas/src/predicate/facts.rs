@@ -19,6 +19,8 @@ pub const MAX_SOURCES: usize = 256;
 pub const MAX_MATERIALS: usize = 4_096;
 /// The most component package URLs that are taken from one predicate.
 pub const MAX_PURLS: usize = 16_384;
+/// The most digests of components that are taken from one predicate.
+pub const MAX_COMPONENT_DIGESTS: usize = 16_384;
 /// The most related digests that are taken from one predicate.
 pub const MAX_RELATED: usize = 1_024;
 /// The longest text that is taken, in bytes.
@@ -39,8 +41,11 @@ pub struct Facts {
     pub verdict: Option<String>,
     /// The environment of one of our own predicates, or of a decision.
     pub environment: Option<String>,
-    /// The package URLs of a bill of materials' components, sorted, each once.
+    /// The package URLs of a bill of materials' components, and of what went into a build, sorted,
+    /// each once.
     pub purls: Vec<String>,
+    /// The digests of a bill of materials' components, sorted, each once.
+    pub component_digests: Vec<Digest>,
     /// Other digests that the predicate names, with their role, in order of appearance.
     pub related: Vec<Related>,
     /// Whether a bound was met, so that the lists are incomplete.
@@ -182,8 +187,12 @@ impl Facts {
     }
 
     fn materials(&mut self, descriptors: &[Value]) {
+        let mut purls = BTreeSet::new();
         for descriptor in descriptors {
             self.source(descriptor);
+            if let Some(uri) = descriptor.get("uri").and_then(Value::as_str) {
+                self.purl(&mut purls, uri);
+            }
             let name = self
                 .member_text(Some(descriptor), "uri")
                 .or_else(|| self.member_text(Some(descriptor), "name"));
@@ -191,6 +200,7 @@ impl Facts {
                 self.material(name, digests);
             }
         }
+        self.purls = purls.into_iter().collect();
     }
 
     fn material(&mut self, name: Option<String>, digests: &Value) {
@@ -250,19 +260,26 @@ impl Facts {
         if let Some(main) = main.and_then(Value::as_object) {
             waiting.extend(items_of(main, "components"));
         }
-        let mut purls = BTreeSet::new();
+        let (mut purls, mut digests) = (BTreeSet::new(), BTreeSet::new());
         while let Some(component) = waiting.pop().and_then(Value::as_object) {
             if let Some(purl) = text_of(component, "purl") {
                 self.purl(&mut purls, purl);
             }
+            for hash in items_of(component, "hashes") {
+                self.component_digest(&mut digests, hash.get("alg"), hash.get("content"));
+            }
             waiting.extend(items_of(component, "components"));
         }
         self.purls = purls.into_iter().collect();
+        self.component_digests = digests.into_iter().collect();
     }
 
     fn spdx(&mut self, map: &Map<String, Value>) {
-        let mut purls = BTreeSet::new();
+        let (mut purls, mut digests) = (BTreeSet::new(), BTreeSet::new());
         for package in items_of(map, "packages").iter().filter_map(Value::as_object) {
+            for sum in items_of(package, "checksums") {
+                self.component_digest(&mut digests, sum.get("algorithm"), sum.get("checksumValue"));
+            }
             for reference in items_of(package, "externalRefs").iter().filter_map(Value::as_object) {
                 if text_of(reference, "referenceType") == Some("purl")
                     && let Some(purl) = text_of(reference, "referenceLocator")
@@ -275,6 +292,9 @@ impl Facts {
             if let Some(purl) = text_of(element, "software_packageUrl") {
                 self.purl(&mut purls, purl);
             }
+            for hash in items_of(element, "verifiedUsing") {
+                self.component_digest(&mut digests, hash.get("algorithm"), hash.get("hashValue"));
+            }
             for id in items_of(element, "externalIdentifier").iter().filter_map(Value::as_object) {
                 if text_of(id, "externalIdentifierType") == Some("packageUrl")
                     && let Some(purl) = text_of(id, "identifier")
@@ -284,6 +304,34 @@ impl Facts {
             }
         }
         self.purls = purls.into_iter().collect();
+        self.component_digests = digests.into_iter().collect();
+    }
+
+    /// Bills of materials name algorithms each in their own way: `SHA-256`, `SHA256`, `sha256`.
+    fn component_digest(
+        &mut self,
+        digests: &mut BTreeSet<Digest>,
+        algorithm: Option<&Value>,
+        value: Option<&Value>,
+    ) {
+        let (Some(algorithm), Some(value)) =
+            (algorithm.and_then(Value::as_str), value.and_then(Value::as_str))
+        else {
+            return;
+        };
+        let algorithm = match algorithm.to_ascii_lowercase().replace('-', "").as_str() {
+            "sha256" => "sha256",
+            "sha384" => "sha384",
+            "sha512" => "sha512",
+            "sha1" => "sha1",
+            _ => return,
+        };
+        let Ok(digest) = Digest::new(algorithm, &value.to_ascii_lowercase()) else { return };
+        if digests.len() >= MAX_COMPONENT_DIGESTS && !digests.contains(&digest) {
+            self.truncated = true;
+            return;
+        }
+        digests.insert(digest);
     }
 
     fn purl(&mut self, purls: &mut BTreeSet<String>, purl: &str) {

@@ -40,6 +40,7 @@ pub use facts::{
     Role, Source, facts,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
+pub use purl::purl_names;
 pub use time::{TimeError, UtcTime};
 pub use types::{PREDICATE_TYPES, PredicateType, from_short, from_uri, matches};
 

@@ -32,9 +32,38 @@ pub(super) fn parse(text: &str) -> Option<Purl<'_>> {
     (kind_fits && !name.is_empty()).then_some(Purl { kind, version, qualified })
 }
 
+/// The names by which a package URL is found: as it is written, without qualifiers and subpath, and
+/// without version; each once. Only the first when it is no package URL.
+pub fn purl_names(text: &str) -> impl Iterator<Item = &str> {
+    let parsed = parse(text);
+    let plain = text.split(['?', '#']).next().filter(|_| parsed.is_some());
+    let version = parsed.and_then(|purl| purl.version);
+    let bare = plain
+        .zip(version)
+        .and_then(|(plain, version)| plain.strip_suffix(version)?.strip_suffix('@'));
+    let plain = plain.filter(|plain| *plain != text);
+    [Some(text), plain, bare].into_iter().flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_is_found_by_each_of_its_names() {
+        let check = |text: &str, expected: &[&str]| {
+            assert_eq!(purl_names(text).collect::<Vec<_>>(), expected);
+        };
+        check("pkg:cargo/serde", &["pkg:cargo/serde"]);
+        check("pkg:cargo/serde@1.0.0", &["pkg:cargo/serde@1.0.0", "pkg:cargo/serde"]);
+        check("pkg:npm/@a/b@1", &["pkg:npm/@a/b@1", "pkg:npm/@a/b"]);
+        check(
+            "pkg:deb/debian/x@1-2?arch=amd64",
+            &["pkg:deb/debian/x@1-2?arch=amd64", "pkg:deb/debian/x@1-2", "pkg:deb/debian/x"],
+        );
+        check("pkg:golang/a/b#c", &["pkg:golang/a/b#c", "pkg:golang/a/b"]);
+        check("pkg:npm/@a/", &["pkg:npm/@a/"]);
+    }
 
     #[test]
     fn takes_package_urls_apart() {

@@ -292,3 +292,46 @@ fn what_does_not_fit_gives_no_facts_and_no_panic() {
     }
     assert_eq!(facts("https://example.com/x", &json!({ "components": [] })), Facts::default());
 }
+
+#[test]
+fn components_are_known_by_package_url_and_digest() {
+    let bom = json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "components": [{
+            "purl": "pkg:cargo/a@1",
+            "hashes": [
+                { "alg": "SHA-256", "content": SHA256.to_uppercase() },
+                { "alg": "MD5", "content": "00" },
+                { "alg": "SHA-256", "content": "zz" },
+            ],
+            "components": [{ "purl": "pkg:cargo/b@2" }],
+        }],
+    });
+    let found = facts("https://cyclonedx.org/bom", &bom);
+    assert_eq!(found.purls, ["pkg:cargo/a@1", "pkg:cargo/b@2"]);
+    let digests: Vec<_> = found.component_digests.iter().map(ToString::to_string).collect();
+    assert_eq!(digests, [format!("sha256:{SHA256}")]);
+    let spdx = json!({ "packages": [{
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": SHA256 }],
+    }] });
+    let found = facts("https://spdx.dev/Document", &spdx);
+    assert_eq!(found.component_digests.len(), 1);
+    let graph = json!({ "@graph": [{
+        "software_packageUrl": "pkg:maven/a/b@1",
+        "verifiedUsing": [{ "algorithm": "sha256", "hashValue": SHA256 }],
+    }] });
+    let found = facts("https://spdx.dev/Document", &graph);
+    assert_eq!((found.purls.len(), found.component_digests.len()), (1, 1));
+}
+
+#[test]
+fn what_went_into_a_build_is_found_as_a_component_too() {
+    let found = provenance(json!([
+        { "uri": "pkg:cargo/serde@1.0.0", "digest": { "sha256": SHA256 } },
+        { "uri": "pkg:npm/left-pad@1.3.0" },
+        { "uri": "https://example.com/x" },
+    ]));
+    assert_eq!(found.purls, ["pkg:cargo/serde@1.0.0", "pkg:npm/left-pad@1.3.0"]);
+    assert_eq!(found.materials.len(), 1);
+}
