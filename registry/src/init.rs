@@ -92,6 +92,9 @@ pub enum InitError {
         /// One name in it.
         found: String,
     },
+    /// An earlier run was cut short.
+    #[error("an earlier run was cut short")]
+    Unfinished(#[source] DataError),
     /// The URL is refused.
     #[error("the URL is refused")]
     Url(#[source] ConfigError),
@@ -214,6 +217,9 @@ fn refuse_what_is_there(path: &Path) -> Result<(), InitError> {
         entries => entries.map_err(failed)?,
     };
     let Some(entry) = entries.next() else { return Ok(()) };
+    if path.join(data::INIT_MARKER).exists() {
+        return Err(InitError::Unfinished(DataError::Incomplete { path: path.to_owned() }));
+    }
     let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
     Err(InitError::NotEmpty { path: path.to_owned(), found })
 }

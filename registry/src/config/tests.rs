@@ -39,7 +39,7 @@ fn without_a_file_the_defaults_are_in_force() {
     let config = Config::load(dir.path(), None, Settings::default()).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert!(config.require_token_for_writes && !config.accept_unknown_signers);
-    assert_eq!(config.max_body_bytes, 8 << 20);
+    assert_eq!(config.max_body_bytes, 24 << 20);
     assert_eq!(config.max_items_per_request, 1000);
     assert!(config.trusted_keys.is_empty());
 }

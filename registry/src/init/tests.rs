@@ -113,4 +113,6 @@ fn what_a_crash_in_init_leaves_is_refused() {
     std::fs::write(registry.path().join(data::INIT_MARKER), "").unwrap();
     let refused = DataFolder::open(registry.path()).unwrap_err();
     assert!(matches!(refused, DataError::Incomplete { .. }), "{refused}");
+    let refused = init(options(registry.path())).unwrap_err();
+    assert!(matches!(refused, InitError::Unfinished(_)), "{refused}");
 }

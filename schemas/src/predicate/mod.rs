@@ -36,8 +36,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use facts::{
-    Facts, MAX_FACT_BYTES, MAX_MATERIALS, MAX_PURLS, MAX_RELATED, MAX_SOURCES, Material, Related,
-    Role, Source, facts,
+    Facts, MAX_COMPONENT_DIGESTS, MAX_FACT_BYTES, MAX_MATERIALS, MAX_PURLS, MAX_RELATED,
+    MAX_SOURCES, Material, Related, Role, Source, facts,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use purl::purl_names;

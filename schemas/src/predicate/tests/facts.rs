@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    Facts, MAX_FACT_BYTES, MAX_MATERIALS, MAX_PURLS, MAX_RELATED, MAX_SOURCES, Role, Source, facts,
+    Facts, MAX_COMPONENT_DIGESTS, MAX_FACT_BYTES, MAX_MATERIALS, MAX_PURLS, MAX_RELATED,
+    MAX_SOURCES, Role, Source, facts,
 };
 
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
@@ -257,6 +258,12 @@ fn bounds_are_kept_and_never_silently() {
     let components = many(MAX_PURLS, &|i| json!({ "purl": format!("pkg:npm/p@{i}") }));
     let found = facts("https://cyclonedx.org/bom", &json!({ "components": components }));
     check(found.clone(), found.purls.len(), MAX_PURLS, "purls");
+    let components = many(
+        MAX_COMPONENT_DIGESTS,
+        &|i| json!({ "hashes": [{ "alg": "SHA-256", "content": format!("{i:064x}") }] }),
+    );
+    let found = facts("https://cyclonedx.org/bom", &json!({ "components": components }));
+    check(found.clone(), found.component_digests.len(), MAX_COMPONENT_DIGESTS, "digests");
     let inputs = many(MAX_RELATED, &|_| json!({ "digest": { "sha256": SHA256 } }));
     let vsa = "https://slsa.dev/verification_summary/v1";
     let found = facts(vsa, &json!({ "inputAttestations": inputs }));
