@@ -28,11 +28,11 @@ const MAX_DETAIL_CHARS: usize = 300;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text is longer than the caller allows.
-    #[error("the JSON text is {found_bytes} bytes; at most {limit_bytes} are read")]
+    #[error("expected at most {limit_bytes} bytes of JSON, found more")]
     TooLarge {
         /// The bound that was met, in bytes.
         limit_bytes: usize,
-        /// The length of the text, in bytes.
+        /// The length of the text, in bytes, as far as it was read.
         found_bytes: usize,
     },
     /// The text is not JSON, repeats a key, or nests too deep.

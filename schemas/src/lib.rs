@@ -6,6 +6,7 @@
 pub mod base64;
 pub mod bundle;
 pub mod checkpoint;
+pub mod classic_link;
 pub mod cosignature;
 pub mod digest;
 pub mod dsse;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::json::{self as strict, JsonError};
-use crate::trusted_root::{TrustedRootError, origin_of};
+use crate::trusted_root::{TrustedRootError, move_urls, origin_of};
 
 /// The media type that is written and read.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
@@ -99,6 +99,23 @@ impl SigningConfig {
         Self::parse(format!("{value:#}\n").as_bytes())
     }
 
+    /// The configuration of the same registry under another URL with the same host name; services of
+    /// other hosts stay.
+    ///
+    /// # Errors
+    /// [`SigningConfigError::Url`] when the URL has no host name.
+    pub fn at(&self, url: &str) -> Result<Self, SigningConfigError> {
+        let origin = origin_of(url).map_err(SigningConfigError::Url)?;
+        let mut value: Value =
+            strict::parse(self.text.as_bytes(), MAX_BYTES).map_err(SigningConfigError::Json)?;
+        let services = value.get_mut("rekorTlogUrls").and_then(Value::as_array_mut);
+        let urls = services.into_iter().flatten().filter_map(|service| service.get_mut("url"));
+        if !move_urls(urls, &origin, url) {
+            return Ok(self.clone());
+        }
+        Self::parse(format!("{value:#}\n").as_bytes())
+    }
+
     /// The configuration as it was read or built.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -123,6 +140,17 @@ mod tests {
         let read = sigstore_trust_root::SigningConfig::from_json(ours.text()).unwrap();
         assert_eq!(read.rekor_url(None).unwrap().url, "http://127.0.0.1:8080");
         assert_eq!(ours.logs()[0].major_api_version, 2);
+    }
+
+    #[test]
+    fn a_registry_that_moves_to_another_port_is_found_there() {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let ours = SigningConfig::of_registry("http://127.0.0.1:8080", at).unwrap();
+        let moved = ours.at("https://127.0.0.1:8443").unwrap();
+        let rebuilt = SigningConfig::of_registry("https://127.0.0.1:8443", at).unwrap();
+        assert_eq!(moved, rebuilt);
+        assert_eq!(ours.at("http://127.0.0.1:8080").unwrap(), ours);
+        assert_eq!(ours.at("http://127.0.0.2:8080").unwrap(), ours, "another log's");
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub enum StatementError {
         /// The JSON type that was found.
         found: &'static str,
     },
+    /// A statement that is too long would not be read again.
+    #[error("expected a statement of at most {MAX_STATEMENT_BYTES} bytes, found {found}")]
+    TooLong {
+        /// How many it would have.
+        found: usize,
+    },
 }
 
 /// The version of a statement.
@@ -114,7 +120,7 @@ pub struct Statement {
     pub predicate: Value,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
     #[serde(rename = "_type")]
@@ -124,6 +130,55 @@ struct Wire {
     predicate_type: String,
     #[serde(default)]
     predicate: Option<Value>,
+}
+
+/// A statement as it is written: its members in the order of their names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    #[serde(rename = "_type")]
+    type_: &'a str,
+    predicate: &'a Value,
+    predicate_type: &'a str,
+    subject: Value,
+}
+
+/// The compact JSON of one predicate, an object. For predicates so large that a tree of values
+/// would be many times their text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PredicateJson(Vec<u8>);
+
+impl PredicateJson {
+    /// Writes a predicate.
+    ///
+    /// # Errors
+    /// [`StatementError::Predicate`] when it is not an object, [`StatementError::Json`] when it has
+    /// no form in JSON, such as a map whose keys are no texts.
+    pub fn of<P: Serialize + ?Sized>(predicate: &P) -> Result<Self, StatementError> {
+        let text = serde_json::to_vec(predicate).map_err(|error| {
+            StatementError::Json(JsonError::Shape {
+                what: "the predicate",
+                detail: error.to_string(),
+            })
+        })?;
+        // What was written is one whole value, so its first byte says which type it is of.
+        match text.first() {
+            Some(b'{') => Ok(Self(text)),
+            _ => Err(StatementError::Predicate { found: "another value" }),
+        }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for PredicateJson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PredicateJson({} bytes)", self.0.len())
+    }
 }
 
 impl Statement {
@@ -201,14 +256,42 @@ impl Statement {
             Version::V1 => TYPE_V1,
             Version::V0_1 => TYPE_V0_1,
         };
-        serde_json::json!({
-            "_type": type_,
-            "subject": self.subject,
-            "predicateType": self.predicate_type,
-            "predicate": self.predicate,
-        })
-        .to_string()
-        .into_bytes()
+        let subject = serde_json::to_value(&self.subject).expect("descriptors are JSON");
+        let (predicate, predicate_type) = (&self.predicate, self.predicate_type.as_str());
+        serde_json::to_vec(&Written { type_, predicate, predicate_type, subject })
+            .expect("JSON values and texts are JSON")
+    }
+
+    /// The JSON of a v1 statement around a predicate that is JSON already, the same bytes that
+    /// [`Statement::to_json`] would give for it. The predicate is not copied.
+    ///
+    /// It is spliced in as it is. That is sound because it is exactly one JSON object
+    /// ([`PredicateJson`]): an object stands for itself wherever the grammar has a value (RFC 8259,
+    /// section 4), and cannot end the object around it.
+    ///
+    /// # Errors
+    /// As [`Statement::new`], and [`StatementError::TooLong`].
+    pub fn json_around(
+        subject: Vec<ResourceDescriptor>,
+        predicate_type: &str,
+        predicate: PredicateJson,
+    ) -> Result<Vec<u8>, StatementError> {
+        let before = format!("{{\"_type\":\"{TYPE_V1}\",\"predicate\":");
+        let none = Value::Object(serde_json::Map::new());
+        let frame = Self::new(subject, predicate_type, none)?.to_json();
+        let after = frame
+            .strip_prefix(before.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"{}"))
+            .expect("statements are written with these members first");
+        let PredicateJson(mut json) = predicate;
+        let found = before.len() + json.len() + after.len();
+        if found > MAX_STATEMENT_BYTES {
+            return Err(StatementError::TooLong { found });
+        }
+        json.reserve_exact(before.len() + after.len());
+        json.splice(..0, before.bytes());
+        json.extend_from_slice(after);
+        Ok(json)
     }
 
     /// The subject that has exactly this digest, if any.
@@ -231,6 +314,9 @@ mod tests {
 
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+    const DIGEST_OF_A: &str =
+        "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+
     fn statement(change: impl Fn(&mut Value)) -> Result<Statement, StatementError> {
         let mut value = serde_json::json!({
             "_type": TYPE_V1,
@@ -248,6 +334,65 @@ mod tests {
             let read = statement(|v| v["_type"] = type_.into()).unwrap();
             assert_eq!(Statement::parse(&read.to_json()).unwrap(), read);
         }
+    }
+
+    #[test]
+    fn writes_the_members_in_the_order_of_their_names() {
+        let read = statement(|_| ()).unwrap();
+        let expected = format!(
+            "{{\"_type\":\"{TYPE_V1}\",\"predicate\":{{\"x\":1}},\
+             \"predicateType\":\"https://slsa.dev/provenance/v1\",\
+             \"subject\":[{{\"digest\":{{\"sha256\":\"{DIGEST}\"}},\"name\":\"a\"}}]}}"
+        );
+        assert_eq!(String::from_utf8(read.to_json()).unwrap(), expected);
+    }
+
+    #[test]
+    fn writes_the_same_around_a_predicate_that_is_text_already() {
+        let subject = || vec![ResourceDescriptor::named("a\"}", DIGEST_OF_A.parse().unwrap())];
+        let around = |uri: &str, predicate: &Value| {
+            Statement::json_around(subject(), uri, PredicateJson::of(predicate)?)
+        };
+        for predicate in [
+            serde_json::json!({}),
+            serde_json::json!({ "predicate": {}, "_type": "}\\\"", "n": [1.5, null, { "ü": [] }] }),
+        ] {
+            let uri = "https://example.org/p/v1";
+            let json = around(uri, &predicate).unwrap();
+            let statement = Statement::new(subject(), uri, predicate).unwrap();
+            assert_eq!(json, statement.to_json());
+            assert_eq!(Statement::parse(&json).unwrap(), statement);
+        }
+        let object = serde_json::json!({});
+        assert!(matches!(around("x", &object), Err(StatementError::PredicateType { .. })));
+        let none = Statement::json_around(Vec::new(), "a:b", PredicateJson::of(&object).unwrap());
+        assert_eq!(none, Err(StatementError::SubjectCount { found: 0 }));
+        for other in [serde_json::json!([{}]), serde_json::json!("{"), Value::Null] {
+            assert!(matches!(around("a:b", &other), Err(StatementError::Predicate { .. })));
+        }
+        let keys = std::collections::BTreeMap::from([(vec![1], 1)]);
+        assert!(matches!(PredicateJson::of(&keys), Err(StatementError::Json(_))));
+    }
+
+    #[test]
+    fn writes_no_statement_that_would_not_be_read() {
+        let frame = Statement::json_around(
+            vec![ResourceDescriptor::named("a", DIGEST_OF_A.parse().unwrap())],
+            "a:b",
+            PredicateJson::of(&serde_json::json!({ "x": "" })).unwrap(),
+        );
+        let room = MAX_STATEMENT_BYTES - frame.unwrap().len();
+        let around = |length: usize| {
+            let predicate = serde_json::json!({ "x": "x".repeat(length) });
+            Statement::json_around(
+                vec![ResourceDescriptor::named("a", DIGEST_OF_A.parse().unwrap())],
+                "a:b",
+                PredicateJson::of(&predicate).unwrap(),
+            )
+        };
+        assert!(Statement::parse(&around(room).unwrap()).is_ok());
+        let found = MAX_STATEMENT_BYTES + 1;
+        assert_eq!(around(room + 1), Err(StatementError::TooLong { found }));
     }
 
     #[test]

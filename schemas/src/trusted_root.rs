@@ -7,7 +7,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base64;
 use crate::json::{self as strict, JsonError};
@@ -110,6 +110,7 @@ impl TrustedLog {
 pub struct TrustedRoot {
     text: String,
     logs: Vec<TrustedLog>,
+    has_certificate_authorities: bool,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +119,8 @@ struct Wire {
     media_type: String,
     #[serde(default)]
     tlogs: Vec<WireLog>,
+    #[serde(default)]
+    certificate_authorities: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -175,7 +178,9 @@ impl TrustedRoot {
                 valid_for: log.public_key.valid_for,
             });
         }
-        Ok(Self { text: String::from_utf8_lossy(text).into_owned(), logs })
+        let text = String::from_utf8_lossy(text).into_owned();
+        let has_certificate_authorities = !wire.certificate_authorities.is_empty();
+        Ok(Self { text, logs, has_certificate_authorities })
     }
 
     /// The root of a registry: its own log and nothing else.
@@ -210,10 +215,32 @@ impl TrustedRoot {
         Self::parse(format!("{value:#}\n").as_bytes())
     }
 
+    /// The root of the same registry under another URL with the same host name; all else stays.
+    ///
+    /// # Errors
+    /// [`TrustedRootError::Url`] when the URL has no host name.
+    pub fn at(&self, url: &str) -> Result<Self, TrustedRootError> {
+        let origin = origin_of(url)?;
+        let mut value: Value =
+            strict::parse(self.text.as_bytes(), MAX_BYTES).map_err(TrustedRootError::Json)?;
+        let logs = value.get_mut("tlogs").and_then(Value::as_array_mut);
+        let urls = logs.into_iter().flatten().filter_map(|log| log.get_mut("baseUrl"));
+        if !move_urls(urls, &origin, url) {
+            return Ok(self.clone());
+        }
+        Self::parse(format!("{value:#}\n").as_bytes())
+    }
+
     /// The root as it was read or built.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether certificates can be checked against it.
+    #[must_use]
+    pub fn has_certificate_authorities(&self) -> bool {
+        self.has_certificate_authorities
     }
 
     /// The logs with Ed25519 keys.
@@ -227,6 +254,25 @@ impl TrustedRoot {
     pub fn log(&self, log_id: &[u8]) -> Option<&TrustedLog> {
         self.logs.iter().find(|log| log.log_id == log_id)
     }
+}
+
+/// Replaces the URLs of one origin by another of it. Returns whether any was another.
+pub(crate) fn move_urls<'v>(
+    urls: impl Iterator<Item = &'v mut Value>,
+    origin: &str,
+    to: &str,
+) -> bool {
+    let mut moved = false;
+    for url in urls {
+        let is_ours = |text: &str| {
+            text.trim_end_matches('/') != to && origin_of(text).is_ok_and(|found| found == origin)
+        };
+        if url.as_str().is_some_and(is_ours) {
+            *url = Value::from(to);
+            moved = true;
+        }
+    }
+    moved
 }
 
 /// The origin of a log: the host name of its public URL, without port and path.
@@ -280,14 +326,25 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_that_moves_to_another_port_keeps_its_log() {
+        let moved = root().at("https://127.0.0.1:8443").unwrap();
+        assert!(moved.text().contains("\"https://127.0.0.1:8443\""), "{}", moved.text());
+        assert!(!moved.text().contains("8080"), "{}", moved.text());
+        assert_eq!(moved.logs(), root().logs());
+        assert_eq!(root().at("http://127.0.0.1:8080").unwrap(), root());
+    }
+
+    #[test]
     fn sigstore_reads_our_root_and_we_read_sigstores() {
         sigstore_trust_root::TrustedRoot::from_json(root().text()).unwrap();
         for text in [
             sigstore_trust_root::SIGSTORE_PRODUCTION_TRUSTED_ROOT,
             sigstore_trust_root::SIGSTORE_GITHUB_TRUSTED_ROOT,
         ] {
-            TrustedRoot::parse(text.as_bytes()).unwrap();
+            let sigstores = TrustedRoot::parse(text.as_bytes()).unwrap();
+            assert!(sigstores.has_certificate_authorities());
         }
+        assert!(!root().has_certificate_authorities());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::Bundle;
+use attestry_schemas::classic_link::ClassicLink;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, WriteRequest, request_for};
@@ -25,6 +26,7 @@ const FOLDERS: &[(&str, Read)] = &[
     ("dsse", |text| Ok(Envelope::parse(text)?.to_json())),
     ("statement", |text| Ok(Statement::parse(text)?.to_json())),
     ("bundle", |text| Ok(Bundle::parse(text)?.to_json())),
+    ("classic-link", |text| Ok(ClassicLink::parse(text)?.to_json())),
     ("rekor-body", |text| {
         let written = Entry::parse(text)?.body();
         assert_eq!(written, text, "a body has one spelling");
@@ -86,6 +88,11 @@ fn reads_the_vectors_of_statements() {
 #[test]
 fn reads_the_vectors_of_bundles() {
     check("bundle");
+}
+
+#[test]
+fn reads_the_vectors_of_classic_links() {
+    check("classic-link");
 }
 
 #[test]

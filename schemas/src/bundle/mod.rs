@@ -154,6 +154,17 @@ pub enum Content {
     Message(MessageSignature),
 }
 
+impl Content {
+    /// The same content under another signature.
+    #[must_use]
+    pub fn with_signature(self, signature: Vec<u8>) -> Self {
+        match self {
+            Self::Envelope(envelope) => Self::Envelope(Envelope { signature, ..envelope }),
+            Self::Message(message) => Self::Message(MessageSignature { signature, ..message }),
+        }
+    }
+}
+
 /// A bundle. Parsed, not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {

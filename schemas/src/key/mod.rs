@@ -16,6 +16,7 @@ use spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned};
 
 use crate::digest::Sha256;
 
+mod ecdsa;
 pub mod encrypted;
 mod fingerprint;
 mod signing;
@@ -36,7 +37,7 @@ pub const MAX_PEM_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not one PEM block.
-    #[error("expected one PEM block, found text that does not parse: {detail}")]
+    #[error("expected one PEM block (-----BEGIN …), found {detail}")]
     Pem {
         /// What the parser met.
         detail: String,
@@ -107,6 +108,23 @@ pub enum SignatureError {
     /// Pure Ed25519 covers the whole message.
     #[error("an Ed25519 signature covers the whole message and cannot be checked by digest alone")]
     NeedsMessage,
+}
+
+impl SignatureError {
+    /// What was found in the place of a good signature, as the end of a sentence that has said what
+    /// was expected.
+    #[must_use]
+    pub fn found(&self) -> String {
+        match self {
+            Self::Invalid => "one that does not verify with this key over these bytes".to_owned(),
+            Self::Encoding { expected, found_bytes } => {
+                format!("{found_bytes} bytes in the place of {expected}")
+            }
+            Self::NeedsMessage => "one of Ed25519, which covers the whole message and cannot be \
+                checked by digest alone"
+                .to_owned(),
+        }
+    }
 }
 
 /// The two kinds of key.
@@ -243,6 +261,15 @@ impl PublicKey {
         }
     }
 
+    /// The 65 bytes of a P-256 key's point, uncompressed (SEC 1 §2.3.3).
+    #[must_use]
+    pub fn p256_raw(&self) -> Option<[u8; 65]> {
+        match &self.point {
+            Point::P256(_) => self.spki.last_chunk().copied(),
+            Point::Ed25519(_) => None,
+        }
+    }
+
     /// Verifies a signature over a message.
     ///
     /// # Errors
@@ -259,6 +286,16 @@ impl PublicKey {
                 key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(&bytes))
                     .map_err(|_| SignatureError::Invalid)
             }
+        }
+    }
+
+    /// The other signature over the same message that anyone can make of one: an ECDSA signature
+    /// (r, s) is as good as (r, n − s). Ed25519, verified strictly, has none.
+    #[must_use]
+    pub fn other_form(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        match self.point {
+            Point::P256(_) => ecdsa::other_form(signature),
+            Point::Ed25519(_) => None,
         }
     }
 
@@ -370,15 +407,26 @@ pub(crate) fn one_pem_block(text: &str) -> Result<pem::Pem, KeyError> {
     // The parser stops without a word at a block that does not end, so the beginnings are counted.
     let found = text.matches("-----BEGIN ").count();
     if found != 1 {
-        return Err(KeyError::Pem { detail: format!("{found} PEM blocks") });
+        let detail = if found == 0 { "none".to_owned() } else { format!("{found}") };
+        return Err(KeyError::Pem { detail });
     }
-    let block = pem::parse(text).map_err(|e| KeyError::Pem { detail: e.to_string() })?;
+    let block = pem::parse(text).map_err(|e| KeyError::Pem { detail: pem_fault(&e).to_owned() })?;
     // RFC 7468 §2 has no headers; RFC 1421's announce OpenSSL's old encryption.
     if block.headers().iter().next().is_some() {
-        let detail = "it has headers; `openssl pkcs8 -topk8 -nocrypt` writes a key without them";
+        let detail = "one with headers; `openssl pkcs8 -topk8 -nocrypt` writes a key without them";
         return Err(KeyError::Pem { detail: detail.to_owned() });
     }
     Ok(block)
+}
+
+/// What is wrong with a PEM block, in words: those of the parser are names of its own.
+fn pem_fault(error: &pem::PemError) -> &'static str {
+    match error {
+        pem::PemError::MismatchedTags(..) => "one whose end names another kind than its beginning",
+        pem::PemError::InvalidData(_) => "one whose body is not base64",
+        pem::PemError::InvalidHeader(_) => "one with a header that is malformed",
+        _ => "one that is cut off, or whose first or last line is malformed",
+    }
 }
 
 pub(crate) fn encode_pem(label: &str, der: &[u8]) -> String {

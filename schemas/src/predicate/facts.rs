@@ -4,10 +4,13 @@
 //! values that fit no type of ours: what does not fit is left out. Lists are bounded; when a
 //! bound was met, [`Facts::truncated`] says so.
 
+mod bill_of_materials;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::EVIDENCE_EXTENSION;
 use super::rules::{items_of, text_of};
 use super::types::from_uri;
 use super::vsa::GATE_EXTENSION;
@@ -123,8 +126,15 @@ pub fn facts(predicate_type: &str, predicate: &Value) -> Facts {
             }
         }
         "reference" => facts.related_list(Role::Evidence, Some(predicate), "references"),
-        "cyclonedx" => facts.cyclonedx(map),
-        "spdx" => facts.spdx(map),
+        "cyclonedx" => {
+            facts.cyclonedx(map);
+            facts.marked_report(map);
+        }
+        "spdx" => {
+            facts.spdx(map);
+            facts.marked_report(map);
+        }
+        "openvex" => facts.marked_report(map),
         "roster" | "policy" => facts.related(Role::Document, Some(predicate)),
         "approval" | "waiver" | "break-glass" => facts.environment = facts.text(map, "environment"),
         "deployment" => {
@@ -135,9 +145,13 @@ pub fn facts(predicate_type: &str, predicate: &Value) -> Facts {
         "readiness" => {
             facts.environment = facts.text(map, "environment");
             facts.related_digests(Role::Configuration, map.get("configuration"));
+            facts.related(Role::Evidence, map.get("report"));
         }
+        "secret-scan" | "static-analysis" => facts.related(Role::Evidence, map.get("report")),
         _ => {}
     }
+    let extension = map.get(EVIDENCE_EXTENSION).and_then(|extension| extension.get("report"));
+    facts.related(Role::Evidence, extension);
     facts
 }
 
@@ -196,7 +210,7 @@ impl Facts {
             let name = self
                 .member_text(Some(descriptor), "uri")
                 .or_else(|| self.member_text(Some(descriptor), "name"));
-            if let Some(digests) = descriptor.get("digest") {
+            if let Some(digests) = descriptor.get("digest").filter(|_| !is_modified(descriptor)) {
                 self.material(name, digests);
             }
         }
@@ -215,7 +229,8 @@ impl Facts {
         self.materials.push(Material { name, digests });
     }
 
-    /// A descriptor names a source when its URI is `git+…` or a digest is a git commit.
+    /// A descriptor names a source when its URI is `git+…` or a digest is a git commit. A package at
+    /// a commit is a dependency, not where the build's own source came from.
     fn source(&mut self, descriptor: &Value) {
         let Some(uri) = descriptor.get("uri").and_then(Value::as_str) else { return };
         let digest = |name: &str| descriptor.get("digest")?.get(name)?.as_str();
@@ -223,13 +238,14 @@ impl Facts {
         // SLSA v0.2 builders write the commit of a git URI under sha1.
         let commit = digest("gitCommit").or_else(|| digest("sha1").filter(|_| is_git));
         let commit = commit.filter(|commit| is_commit(commit));
-        if !is_git && commit.is_none() {
+        if !is_git && (commit.is_none() || uri.starts_with("pkg:")) {
             return;
         }
         if let Some((repository, reference)) = split_repository(uri) {
             let pinned = reference.filter(|reference| is_commit(reference));
             let reference = reference.filter(|_| pinned.is_none());
-            self.add_source(repository, reference, commit.or(pinned));
+            let commit = commit.or(pinned).filter(|_| !is_modified(descriptor));
+            self.add_source(repository, reference, commit);
         }
     }
 
@@ -252,86 +268,6 @@ impl Facts {
             return;
         }
         self.sources.push(source);
-    }
-
-    fn cyclonedx(&mut self, map: &Map<String, Value>) {
-        let main = map.get("metadata").and_then(|metadata| metadata.get("component"));
-        let mut waiting: Vec<&Value> = items_of(map, "components").iter().collect();
-        if let Some(main) = main.and_then(Value::as_object) {
-            waiting.extend(items_of(main, "components"));
-        }
-        let (mut purls, mut digests) = (BTreeSet::new(), BTreeSet::new());
-        while let Some(component) = waiting.pop().and_then(Value::as_object) {
-            if let Some(purl) = text_of(component, "purl") {
-                self.purl(&mut purls, purl);
-            }
-            for hash in items_of(component, "hashes") {
-                self.component_digest(&mut digests, hash.get("alg"), hash.get("content"));
-            }
-            waiting.extend(items_of(component, "components"));
-        }
-        self.purls = purls.into_iter().collect();
-        self.component_digests = digests.into_iter().collect();
-    }
-
-    fn spdx(&mut self, map: &Map<String, Value>) {
-        let (mut purls, mut digests) = (BTreeSet::new(), BTreeSet::new());
-        for package in items_of(map, "packages").iter().filter_map(Value::as_object) {
-            for sum in items_of(package, "checksums") {
-                self.component_digest(&mut digests, sum.get("algorithm"), sum.get("checksumValue"));
-            }
-            for reference in items_of(package, "externalRefs").iter().filter_map(Value::as_object) {
-                if text_of(reference, "referenceType") == Some("purl")
-                    && let Some(purl) = text_of(reference, "referenceLocator")
-                {
-                    self.purl(&mut purls, purl);
-                }
-            }
-        }
-        for element in items_of(map, "@graph").iter().filter_map(Value::as_object) {
-            if let Some(purl) = text_of(element, "software_packageUrl") {
-                self.purl(&mut purls, purl);
-            }
-            for hash in items_of(element, "verifiedUsing") {
-                self.component_digest(&mut digests, hash.get("algorithm"), hash.get("hashValue"));
-            }
-            for id in items_of(element, "externalIdentifier").iter().filter_map(Value::as_object) {
-                if text_of(id, "externalIdentifierType") == Some("packageUrl")
-                    && let Some(purl) = text_of(id, "identifier")
-                {
-                    self.purl(&mut purls, purl);
-                }
-            }
-        }
-        self.purls = purls.into_iter().collect();
-        self.component_digests = digests.into_iter().collect();
-    }
-
-    /// Bills of materials name algorithms each in their own way: `SHA-256`, `SHA256`, `sha256`.
-    fn component_digest(
-        &mut self,
-        digests: &mut BTreeSet<Digest>,
-        algorithm: Option<&Value>,
-        value: Option<&Value>,
-    ) {
-        let (Some(algorithm), Some(value)) =
-            (algorithm.and_then(Value::as_str), value.and_then(Value::as_str))
-        else {
-            return;
-        };
-        let algorithm = match algorithm.to_ascii_lowercase().replace('-', "").as_str() {
-            "sha256" => "sha256",
-            "sha384" => "sha384",
-            "sha512" => "sha512",
-            "sha1" => "sha1",
-            _ => return,
-        };
-        let Ok(digest) = Digest::new(algorithm, &value.to_ascii_lowercase()) else { return };
-        if digests.len() >= MAX_COMPONENT_DIGESTS && !digests.contains(&digest) {
-            self.truncated = true;
-            return;
-        }
-        digests.insert(digest);
     }
 
     fn purl(&mut self, purls: &mut BTreeSet<String>, purl: &str) {
@@ -358,12 +294,16 @@ impl Facts {
 
     fn related_digests(&mut self, role: Role, digests: Option<&Value>) {
         for digest in digests.map(|digests| self.digests(digests)).unwrap_or_default() {
-            if self.related.len() >= MAX_RELATED {
-                self.truncated = true;
-                return;
-            }
-            self.related.push(Related { role, digest });
+            self.relate(Related { role, digest });
         }
+    }
+
+    fn relate(&mut self, related: Related) {
+        if self.related.len() >= MAX_RELATED {
+            self.truncated = true;
+            return;
+        }
+        self.related.push(related);
     }
 
     /// The well-formed digests of a DigestSet; "consumers MUST ignore unrecognized" others.
@@ -399,6 +339,13 @@ impl Facts {
         }
         Some(text.to_owned())
     }
+}
+
+/// Whether a source says that its tree differed from the commit it names (`attestry run` writes that):
+/// what was built from it was not built from the commit.
+fn is_modified(descriptor: &Value) -> bool {
+    let dirty = descriptor.get("annotations").and_then(|annotations| annotations.get("dirty"));
+    dirty.is_some_and(|dirty| *dirty == Value::Bool(true))
 }
 
 fn is_commit(text: &str) -> bool {

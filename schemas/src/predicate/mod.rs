@@ -40,12 +40,22 @@ pub use facts::{
     MAX_SOURCES, Material, Related, Role, Source, facts,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
-pub use purl::purl_names;
+pub use purl::{canonical_purl, purl_names};
 pub use time::{TimeError, UtcTime};
 pub use types::{PREDICATE_TYPES, PredicateType, from_short, from_uri, matches};
 
 use crate::json::{self, JsonError};
 use types::Specifications;
+
+/// The member in which a predicate of a type that is not ours names the report that it was made of:
+/// `{"report": ResourceDescriptor}`, with name, digest and media type. "Consumers MUST ignore
+/// unrecognized fields" (in-toto Statement v1, parsing rules), so it disturbs nobody. Our own
+/// predicates have a field `report` for it.
+pub const EVIDENCE_EXTENSION: &str = "https://attestry.dev/evidence/v1";
+
+/// The mark by which a document that may have no other members names the report that it was made of:
+/// the name of a property in CycloneDX, and before the digest in a text of SPDX and OpenVEX.
+pub const EVIDENCE_MARK: &str = "attestry:evidence:report";
 
 /// A predicate with a type of its own in this crate.
 pub trait Predicate: Serialize + DeserializeOwned {

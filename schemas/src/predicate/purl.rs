@@ -32,17 +32,137 @@ pub(super) fn parse(text: &str) -> Option<Purl<'_>> {
     (kind_fits && !name.is_empty()).then_some(Purl { kind, version, qualified })
 }
 
-/// The names by which a package URL is found: as it is written, without qualifiers and subpath, and
-/// without version; each once. Only the first when it is no package URL.
-pub fn purl_names(text: &str) -> impl Iterator<Item = &str> {
-    let parsed = parse(text);
-    let plain = text.split(['?', '#']).next().filter(|_| parsed.is_some());
-    let version = parsed.and_then(|purl| purl.version);
-    let bare = plain
-        .zip(version)
-        .and_then(|(plain, version)| plain.strip_suffix(version)?.strip_suffix('@'));
-    let plain = plain.filter(|plain| *plain != text);
-    [Some(text), plain, bare].into_iter().flatten()
+/// Types whose names have no capitals, as purl-spec's `PURL-TYPES` says of each, or as their
+/// registries treat them.
+const CASELESS: &[&str] = &[
+    "alpm",
+    "apk",
+    "bitbucket",
+    "bitnami",
+    "composer",
+    "deb",
+    "github",
+    "golang",
+    "hex",
+    "npm",
+    "oci",
+    "pub",
+    "pypi",
+];
+
+/// The one spelling of a package URL, under which it is indexed and asked for (purl-spec, "How to
+/// build a purl string"): each part percent-encoded where it must be and nowhere else, the type in small
+/// letters, names as their type spells them, qualifiers in order. What is no package URL comes back as
+/// it is.
+pub fn canonical_purl(text: &str) -> String {
+    let Some(purl) = parse(text) else { return text.to_owned() };
+    let rest = text.strip_prefix("pkg:").unwrap_or(text).trim_start_matches('/');
+    let (rest, subpath) = rest.split_once('#').unwrap_or((rest, ""));
+    let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    let names = match purl.version {
+        Some(version) => path.strip_suffix(version).unwrap_or(path),
+        None => path,
+    };
+    let kind = purl.kind.to_ascii_lowercase();
+    let mut canonical = format!("pkg:{kind}");
+    for part in names.trim_end_matches('@').split('/').filter(|part| !part.is_empty()) {
+        canonical.push('/');
+        canonical.push_str(&encoded(&name_of_type(&kind, decoded(part))));
+    }
+    if let Some(version) = purl.version {
+        canonical.push('@');
+        canonical.push_str(&encoded(&decoded(version)));
+    }
+    let mut pairs: Vec<String> = qualifiers
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| format!("{}={}", key.to_ascii_lowercase(), encoded(&decoded(value))))
+        .collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    if !pairs.is_empty() {
+        canonical.push('?');
+        canonical.push_str(&pairs.join("&"));
+    }
+    let steps = subpath.split('/').filter(|step| !matches!(*step, "" | "." | ".."));
+    let steps: Vec<String> = steps.map(|step| encoded(&decoded(step))).collect();
+    if !steps.is_empty() {
+        canonical.push('#');
+        canonical.push_str(&steps.join("/"));
+    }
+    canonical
+}
+
+/// A name as its type spells it. In a name of PyPI, runs of dashes, underscores and dots are one dash
+/// (PEP 503), because tools write either.
+fn name_of_type(kind: &str, mut name: Vec<u8>) -> Vec<u8> {
+    if CASELESS.contains(&kind) {
+        name.make_ascii_lowercase();
+    }
+    if kind == "pypi" {
+        let joins = |byte: u8| matches!(byte, b'-' | b'_' | b'.');
+        name.dedup_by(|next, before| joins(*next) && joins(*before));
+        for byte in &mut name {
+            if joins(*byte) {
+                *byte = b'-';
+            }
+        }
+    }
+    name
+}
+
+/// The bytes that a percent-encoded text stands for; a percent sign that encodes nothing is itself.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.first_chunk::<2>().filter(|_| *first == b'%');
+        let mut byte = [0];
+        if let Some(code) = code
+            && hex::decode_to_slice(code, &mut byte).is_ok()
+        {
+            bytes.extend(byte);
+            rest = tail.get(code.len()..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    bytes
+}
+
+/// Percent-encodes what purl-spec says: all but letters, digits and `.-_~:`.
+fn encoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b".-_~:".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode_upper([*byte]));
+        }
+    }
+    text
+}
+
+/// The names by which a package URL is found, each in its [canonical](canonical_purl) spelling: in
+/// full, without qualifiers and subpath, and without version; each once. Only the text itself when it
+/// is no package URL.
+pub fn purl_names(text: &str) -> Vec<String> {
+    let full = canonical_purl(text);
+    let mut names = vec![full.clone()];
+    if let Some(purl) = parse(&full) {
+        let plain = full.split(['?', '#']).next().unwrap_or(&full);
+        let bare = purl
+            .version
+            .and_then(|version| plain.strip_suffix(version)?.strip_suffix('@'))
+            .unwrap_or(plain);
+        names.extend([plain.to_owned(), bare.to_owned()]);
+        names.dedup();
+    }
+    names
 }
 
 #[cfg(test)]
@@ -52,17 +172,53 @@ mod tests {
     #[test]
     fn a_package_is_found_by_each_of_its_names() {
         let check = |text: &str, expected: &[&str]| {
-            assert_eq!(purl_names(text).collect::<Vec<_>>(), expected);
+            assert_eq!(purl_names(text), expected);
         };
         check("pkg:cargo/serde", &["pkg:cargo/serde"]);
         check("pkg:cargo/serde@1.0.0", &["pkg:cargo/serde@1.0.0", "pkg:cargo/serde"]);
-        check("pkg:npm/@a/b@1", &["pkg:npm/@a/b@1", "pkg:npm/@a/b"]);
+        check("pkg:npm/@a/b@1", &["pkg:npm/%40a/b@1", "pkg:npm/%40a/b"]);
         check(
             "pkg:deb/debian/x@1-2?arch=amd64",
             &["pkg:deb/debian/x@1-2?arch=amd64", "pkg:deb/debian/x@1-2", "pkg:deb/debian/x"],
         );
         check("pkg:golang/a/b#c", &["pkg:golang/a/b#c", "pkg:golang/a/b"]);
         check("pkg:npm/@a/", &["pkg:npm/@a/"]);
+        check("", &[""]);
+    }
+
+    #[test]
+    fn one_package_has_one_spelling() {
+        let check = |spellings: &[&str], expected: &str| {
+            for text in spellings.iter().chain([&expected]) {
+                assert_eq!(canonical_purl(text), expected, "{text}");
+            }
+        };
+        check(
+            &["pkg:npm/@scope/x@2.0.0", "pkg:npm/%40Scope/x@2.0.0", "pkg://NPM/@scope//x@2.0.0"],
+            "pkg:npm/%40scope/x@2.0.0",
+        );
+        check(&["pkg:npm/@scope/x", "pkg:npm/%40scope/x@"], "pkg:npm/%40scope/x");
+        check(
+            &["pkg:pypi/Flask_Login@0.6", "pkg:PyPI/flask.login@0.6", "pkg:pypi/flask-_Login@0.6"],
+            "pkg:pypi/flask-login@0.6",
+        );
+        check(&["pkg:cargo/a_b@1.0.0+x"], "pkg:cargo/a_b@1.0.0%2Bx");
+        check(&["pkg:maven/Org.X/Y@1"], "pkg:maven/Org.X/Y@1");
+        check(
+            &[
+                "pkg:rpm/a/b@1?Epoch=1&arch=x86&empty=#/./c//d/",
+                "pkg:rpm/a/b@1?arch=x86&epoch=1#c/d",
+            ],
+            "pkg:rpm/a/b@1?arch=x86&epoch=1#c/d",
+        );
+        check(
+            &["pkg:oci/i@sha256%3aff?repository_url=ghcr.io/o/i"],
+            "pkg:oci/i@sha256:ff?repository_url=ghcr.io%2Fo%2Fi",
+        );
+        check(&["pkg:generic/100%@1"], "pkg:generic/100%25@1");
+        // What is no package URL is left alone.
+        check(&[], "sha256:AB");
+        check(&[], "pkg:npm/@scope");
     }
 
     #[test]

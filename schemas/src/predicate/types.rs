@@ -250,6 +250,12 @@ pub static PREDICATE_TYPES: &[PredicateType] = &[
         &attestry::environment::SECRET_SCAN,
     ),
     ours(
+        "static-analysis",
+        "https://attestry.dev/static-analysis/v1",
+        "the result of a static analysis, by rule and level",
+        &attestry::analysis::STATIC_ANALYSIS,
+    ),
+    ours(
         "revocation",
         "https://attestry.dev/revocation/v1",
         "a signer that must not be trusted from a moment on",

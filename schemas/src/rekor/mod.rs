@@ -145,6 +145,13 @@ impl Entry {
         merkle::leaf_hash(&self.body())
     }
 
+    /// The entry of the same signature in its other form; see [`PublicKey::other_form`].
+    #[must_use]
+    pub fn other_form(&self) -> Option<Self> {
+        let Verifier::PublicKey(key) = &self.verifier else { return None };
+        Some(Self { signature: key.other_form(&self.signature)?, ..self.clone() })
+    }
+
     /// Reads a body, demanding the canonical spelling.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ pub enum Keys {
     Managed(Vec<PublicKey>),
     /// The identity of a Fulcio certificate.
     Identity(Identity),
+    /// Whoever a Fulcio certificate names. That proves who signed, and not that they may: the caller
+    /// has to judge, or to tell, whose signature it is.
+    AnyIdentity,
 }
 
 /// What the bundle must say about the artifact.
@@ -88,7 +91,10 @@ impl Verifier<'_> {
         };
         let (signer, logged) = match &self.keys {
             Keys::Managed(keys) => self.managed(bundle, subject, keys, passed)?,
-            Keys::Identity(identity) => (self.identity(bundle, subject, identity, passed)?, vec![]),
+            Keys::Identity(identity) => {
+                (self.identity(bundle, subject, Some(identity), passed)?, vec![])
+            }
+            Keys::AnyIdentity => (self.identity(bundle, subject, None, passed)?, vec![]),
         };
         passed.insert(1.min(passed.len()), Passed { check: Check::Type, detail: kind });
         passed.insert(2.min(passed.len()), Passed { check: Check::Subject, detail: about });
@@ -142,13 +148,13 @@ impl Verifier<'_> {
         &self,
         bundle: &Bundle,
         subject: Subject<'_>,
-        identity: &Identity,
+        identity: Option<&Identity>,
         passed: &mut Vec<Passed>,
     ) -> Result<Signer, Refusal> {
         if matches!(bundle.signer, SignerMaterial::PublicKey { .. }) {
             return Err(Refusal::new(
                 Check::Certificate,
-                format!("a certificate of {} from {}", identity.subject, identity.issuer),
+                certificate::describe(identity),
                 "a signature of a managed key; verify it with --key",
             ));
         }

@@ -26,11 +26,20 @@ pub struct Identity {
     pub issuer: String,
 }
 
-/// Verifies a bundle with a certificate against `root`, or against the embedded roots.
+/// Names the certificate that is demanded.
+pub(super) fn describe(identity: Option<&Identity>) -> String {
+    match identity {
+        Some(Identity { subject, issuer }) => format!("a certificate of {subject} from {issuer}"),
+        None => "a certificate of a trusted authority".to_owned(),
+    }
+}
+
+/// Verifies a bundle with a certificate against `root`, or against the embedded roots. Without an
+/// identity, the certificate may be anyone's.
 pub(super) fn verify(
     bundle: &Bundle,
     artifact: &Digest,
-    identity: &Identity,
+    identity: Option<&Identity>,
     root: Option<&str>,
 ) -> Result<(Signer, Passed), Refusal> {
     let roots: Vec<(&str, &str)> = match root {
@@ -40,32 +49,37 @@ pub(super) fn verify(
     let mut faults = Vec::new();
     for (name, text) in roots {
         match verify_with(bundle, artifact, identity, text) {
-            Ok(detail) => {
-                let signer = Signer::Identity {
-                    subject: identity.subject.clone(),
-                    issuer: identity.issuer.clone(),
-                };
-                return Ok((signer, Passed { check: Check::Certificate, detail }));
+            Ok((found, time)) => {
+                let Identity { subject, issuer } = found;
+                let detail = format!("{subject} from {issuer}, signed by {time}");
+                let passed = Passed { check: Check::Certificate, detail };
+                return Ok((Signer::Identity { subject, issuer }, passed));
             }
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
     }
     Err(Refusal::new(
         Check::Certificate,
-        format!("a certificate of {} from {}, at a proven time", identity.subject, identity.issuer),
+        format!("{}, at a proven time", describe(identity)),
         faults.join("; "),
     ))
 }
 
+/// Whose certificate it is, and when it was in use.
 fn verify_with(
     bundle: &Bundle,
     artifact: &Digest,
-    identity: &Identity,
+    identity: Option<&Identity>,
     root: &str,
-) -> Result<String, String> {
+) -> Result<(Identity, jiff::Timestamp), String> {
     let text = |e: &(dyn std::error::Error + 'static)| chain(e);
     let root = sigstore_trust_root::TrustedRoot::from_json(root).map_err(|e| text(&e))?;
-    let mut policy = VerificationPolicy::new(identity.subject.clone(), identity.issuer.clone());
+    let mut policy = match identity {
+        Some(Identity { subject, issuer }) => {
+            VerificationPolicy::new(subject.clone(), issuer.clone())
+        }
+        None => VerificationPolicy::any_identity(),
+    };
     // A root decides what its certificates must prove: one without CT logs or without
     // transparency logs, such as GitHub's, proves its times by RFC 3161 alone.
     if root.ctlogs.is_empty() {
@@ -81,10 +95,18 @@ fn verify_with(
         .verify(artifact_digest(artifact)?, &sigstore_bundle(bundle)?, &policy)
         .map_err(|e| text(&e))?;
     let time = result.verified_timestamps().iter().min().ok_or("no time is proven")?;
-    if !result.certificate_verified() || !result.identity_policy_checked() {
+    let judged = identity.is_none() || result.identity_policy_checked();
+    if !result.certificate_verified() || !judged {
         return Err("the certificate was not checked".to_owned());
     }
-    Ok(format!("{} from {}, signed by {time}", identity.subject, identity.issuer))
+    let found = match (identity, result.identity(), result.issuer()) {
+        (Some(identity), ..) => identity.clone(),
+        (None, Some(subject), Some(issuer)) => {
+            Identity { subject: subject.as_str().to_owned(), issuer: issuer.to_owned() }
+        }
+        (None, ..) => return Err("the certificate names no identity and issuer".to_owned()),
+    };
+    Ok((found, *time))
 }
 
 /// Verifies a managed-key bundle whose log entries are of Rekor v1 kinds.

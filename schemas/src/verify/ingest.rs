@@ -101,13 +101,10 @@ pub(super) fn key_of<'k>(
         };
         match outcome {
             Ok(()) => return Ok(key),
-            Err(SignatureError::Invalid) if keys.len() == 1 => {
-                found = "one that does not verify with this key over these bytes".to_owned();
-            }
-            Err(SignatureError::Invalid) => {
+            Err(SignatureError::Invalid) if keys.len() > 1 => {
                 found = "one that does not verify with any of them over these bytes".to_owned();
             }
-            Err(error) => found = error.to_string(),
+            Err(error) => found = error.found(),
         }
     }
     Err(Refusal::new(Check::Signature, key_names(keys), found))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::governance::closed;
+use super::{MAX_RESULTS, REPORT, TOOL, Tool};
 use crate::digest::DigestSet;
 use crate::predicate::Predicate;
 use crate::predicate::provenance::in_order;
@@ -13,9 +14,7 @@ use crate::predicate::rules::{
 };
 use crate::predicate::time::UtcTime;
 use crate::predicate::walk::{Linter, quote};
-
-/// The most checks of a readiness statement, and the most findings of a secret-scan statement.
-pub const MAX_RESULTS: usize = 10_000;
+use crate::statement::ResourceDescriptor;
 
 /// That the subjects entered or left an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,12 +63,19 @@ pub struct Readiness {
     /// What was checked.
     #[schemars(length(max = MAX_RESULTS))]
     pub checks: Vec<Check>,
+    /// How many more checks passed, of which the scanner tells nothing but their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub unlisted_passes: Option<u64>,
     /// The digest of the configuration that was checked.
     pub configuration: DigestSet,
     /// When it was checked.
     pub scanned_at: UtcTime,
     /// What checked it.
     pub scanner: Tool,
+    /// The report that this was made of, by digest.
+    #[schemars(extend("required" = ["digest"]))]
+    pub report: ResourceDescriptor,
 }
 
 impl Predicate for Readiness {
@@ -86,7 +92,8 @@ pub struct Check {
     pub status: CheckStatus,
     /// How bad a failure is.
     pub severity: CheckSeverity,
-    /// What it is about.
+    /// What it is about: `exposed-services`, `permissions`, `secrets`, `encryption`, `images`,
+    /// `network`, `resources`, `availability`, `logging` or `configuration`, or another word.
     pub category: String,
     /// The resource that was checked, such as a file or an object of a cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,16 +135,6 @@ pub enum CheckSeverity {
     Critical,
 }
 
-/// What made a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Tool {
-    /// Names the tool: a URI, such as a package URL.
-    pub uri: String,
-    /// Its version.
-    pub version: String,
-}
-
 /// The result of a search for secrets. It never holds a secret, nor a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -147,11 +144,18 @@ pub struct SecretScan {
     /// Where secrets were found; empty when there were none.
     #[schemars(length(max = MAX_RESULTS))]
     pub findings: Vec<SecretFinding>,
+    /// How many more findings there were than a statement lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub unlisted: Option<u64>,
     /// When it searched.
     pub scanned_at: UtcTime,
     /// Always true: says that the secrets were taken out.
     #[schemars(extend("const" = true))]
     pub redacted: bool,
+    /// The report that this was made of, by digest: the copy without secrets.
+    #[schemars(extend("required" = ["digest"]))]
+    pub report: ResourceDescriptor,
 }
 
 impl Predicate for SecretScan {
@@ -195,9 +199,11 @@ closed!(
     [
         required("environment", Form::Name),
         required("checks", Form::List(&Form::Object(&CHECK))),
+        optional("unlistedPasses", Form::Count),
         required("configuration", Form::DigestSet),
         required("scannedAt", Form::Time),
         required("scanner", Form::Object(&TOOL)),
+        required("report", REPORT),
     ]
 );
 
@@ -216,14 +222,8 @@ static CHECK: Section = Section {
     ],
 };
 
-static TOOL: Section = Section {
-    title: "scanner",
-    unknown: Unknown::Refused,
-    rules: &[required("uri", Form::Uri), required("version", Form::Name)],
-};
-
 fn more_readiness(linter: &mut Linter<'_>, predicate: &Map<String, Value>) {
-    bounded(linter, predicate, "checks");
+    super::bounded(linter, predicate, "checks");
 }
 
 closed!(
@@ -232,8 +232,10 @@ closed!(
     [
         required("scanner", Form::Object(&TOOL)),
         required("findings", Form::List(&Form::Object(&SECRET_FINDING))),
+        optional("unlisted", Form::Count),
         required("scannedAt", Form::Time),
         required("redacted", Form::Boolean),
+        required("report", REPORT),
     ]
 );
 
@@ -249,20 +251,24 @@ static SECRET_FINDING: Section = Section {
 };
 
 fn more_secret_scan(linter: &mut Linter<'_>, predicate: &Map<String, Value>) {
-    bounded(linter, predicate, "findings");
+    super::bounded(linter, predicate, "findings");
+    // Else a scan that found something could list nothing, and look like one that found nothing.
+    let unlisted = predicate.get("unlisted").and_then(Value::as_u64).unwrap_or_default();
+    let listed = items_of(predicate, "findings").len();
+    if unlisted > 0 && listed < MAX_RESULTS {
+        linter.at("unlisted", |linter| {
+            let clause = format!("secret-scan: unlisted only beside {MAX_RESULTS} findings");
+            linter.broken(
+                &clause,
+                &format!("none beside {listed} findings"),
+                &unlisted.to_string(),
+            );
+        });
+    }
     if let Some(redacted @ Value::Bool(false)) = predicate.get("redacted") {
         linter.at("redacted", |linter| {
             let clause = "secret-scan: redacted is true";
             linter.broken(clause, "the boolean true", &quote(redacted));
         });
-    }
-}
-
-fn bounded(linter: &mut Linter<'_>, predicate: &Map<String, Value>, name: &str) {
-    let count = items_of(predicate, name).len();
-    if count > MAX_RESULTS {
-        let clause = format!("{name}: at most {MAX_RESULTS}");
-        let expected = format!("at most {MAX_RESULTS} elements");
-        linter.at(name, |linter| linter.broken(&clause, &expected, &count.to_string()));
     }
 }

@@ -3,6 +3,7 @@
 //! Each is a closed type: no unknown field, times in UTC, digests well formed. Its JSON Schema,
 //! generated from the type, lies in `schemas/json/<name>-v1.json`.
 
+pub mod analysis;
 pub mod environment;
 pub mod governance;
 
@@ -10,10 +11,36 @@ use std::borrow::Cow;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Predicate;
+use super::rules::{Form, Section, Unknown, items_of, required};
+use super::walk::Linter;
 use crate::digest::{DigestSet, MAX_DIGESTS};
+use crate::statement::ResourceDescriptor;
+
+/// The most checks, findings or results that a statement lists.
+pub const MAX_RESULTS: usize = 10_000;
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tool {
+    /// Names the tool: a URI, such as a package URL.
+    pub uri: String,
+    /// Its version.
+    pub version: String,
+}
+
+static TOOL: Section = Section {
+    title: "tool",
+    unknown: Unknown::Refused,
+    rules: &[required("uri", Form::Uri), required("version", Form::Name)],
+};
+
+/// The report that a predicate was made of.
+const REPORT: Form = Form::Descriptor { must: &["digest"], should: &["name"] };
 
 /// A predicate of ours: its name and its JSON Schema.
 struct Described {
@@ -32,6 +59,7 @@ static DESCRIBED: &[Described] = &[
     describe::<environment::Deployment>("deployment"),
     describe::<environment::Readiness>("readiness"),
     describe::<environment::SecretScan>("secret-scan"),
+    describe::<analysis::StaticAnalysis>("static-analysis"),
 ];
 
 const fn describe<T: Predicate + JsonSchema>(name: &'static str) -> Described {
@@ -58,6 +86,15 @@ pub fn json_schema(name: &str) -> Option<Value> {
     Some(schema.to_value())
 }
 
+fn bounded(linter: &mut Linter<'_>, predicate: &Map<String, Value>, name: &str) {
+    let count = items_of(predicate, name).len();
+    if count > MAX_RESULTS {
+        let clause = format!("{name}: at most {MAX_RESULTS}");
+        let expected = format!("at most {MAX_RESULTS} elements");
+        linter.at(name, |linter| linter.broken(&clause, &expected, &count.to_string()));
+    }
+}
+
 impl JsonSchema for DigestSet {
     fn schema_name() -> Cow<'static, str> {
         "DigestSet".into()
@@ -74,6 +111,30 @@ impl JsonSchema for DigestSet {
                 "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }
             },
             "additionalProperties": { "type": "string", "minLength": 1 }
+        })
+    }
+}
+
+impl JsonSchema for ResourceDescriptor {
+    fn schema_name() -> Cow<'static, str> {
+        "ResourceDescriptor".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let digest = generator.subschema_for::<DigestSet>();
+        schemars::json_schema!({
+            "description": "in-toto ResourceDescriptor: names an artifact or document.",
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "name": { "type": "string" },
+                "uri": { "type": "string" },
+                "digest": digest,
+                "content": { "type": "string", "contentEncoding": "base64" },
+                "downloadLocation": { "type": "string" },
+                "mediaType": { "type": "string" },
+                "annotations": { "type": "object" }
+            }
         })
     }
 }

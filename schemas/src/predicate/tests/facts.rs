@@ -62,6 +62,8 @@ fn sources_are_repositories_at_commits() {
     );
     check("https://example.com/a.tgz", json!({ "sha1": COMMIT }), None);
     check("pkg:npm/a@1", json!({ "sha256": SHA256 }), None);
+    let package = "pkg:npm/a@1?vcs_url=git%2Bhttps:%2F%2Fexample.com%2Fa.git";
+    check(package, json!({ "gitCommit": COMMIT }), None);
 }
 
 #[test]
@@ -225,20 +227,26 @@ fn bills_of_materials_give_package_urls_sorted_and_once() {
         "https://spdx.dev/Document/v2.3",
         &json!({ "packages": [{ "externalRefs": [
             { "referenceType": "purl", "referenceLocator": "pkg:npm/a@1" },
+            {
+                "referenceType": "http://spdx.org/rdf/references/purl",
+                "referenceLocator": "pkg:npm/b@1"
+            },
             { "referenceType": "cpe23Type", "referenceLocator": "pkg:npm/x@1" }
         ] }] }),
     );
-    assert_eq!(spdx.purls, ["pkg:npm/a@1"]);
+    assert_eq!(spdx.purls, ["pkg:npm/a@1", "pkg:npm/b@1"]);
     let spdx_3 = facts(
         "https://spdx.dev/Document",
         &json!({ "@graph": [
             { "type": "software_Package", "software_packageUrl": "pkg:npm/a@1" },
             { "type": "software_Package", "externalIdentifier": [
                 { "externalIdentifierType": "packageUrl", "identifier": "pkg:npm/b@1" }
-            ] }
+            ] },
+            { "type": "software_Package", "externalIdentifier": ["_:i"] },
+            { "@id": "_:i", "externalIdentifierType": "packageUrl", "identifier": "pkg:npm/c@1" }
         ] }),
     );
-    assert_eq!(spdx_3.purls, ["pkg:npm/a@1", "pkg:npm/b@1"]);
+    assert_eq!(spdx_3.purls, ["pkg:npm/a@1", "pkg:npm/b@1", "pkg:npm/c@1"]);
 }
 
 #[test]
@@ -333,6 +341,64 @@ fn components_are_known_by_package_url_and_digest() {
 }
 
 #[test]
+fn components_are_known_by_every_digest_that_a_document_has_of_them() {
+    let check = |uri: &str, document: Value, expected: &[&str]| {
+        let found = facts(uri, &document).component_digests;
+        let found: Vec<_> = found.iter().map(|digest| digest.algorithm().name()).collect();
+        assert_eq!(found, expected, "{document}");
+    };
+    let (x64, x96, x128) = ("a".repeat(64), "b".repeat(96), "c".repeat(128));
+    let cyclonedx = "https://cyclonedx.org/bom";
+    let hashes = json!([
+        { "alg": "SHA3-256", "content": x64 },
+        { "alg": "SHA-384", "content": x96 },
+        { "alg": "BLAKE2b-512", "content": x128 },
+        { "alg": "BLAKE3", "content": x64 },
+        { "alg": "MD5", "content": "d".repeat(32) }
+    ]);
+    let all = ["blake2b", "sha384", "sha3_256"];
+    check(cyclonedx, json!({ "components": [{ "hashes": hashes }] }), &all);
+    let reference = |kind: &str| json!([{ "type": kind, "url": "u", "hashes": hashes }]);
+    let of_reference = |kind| json!({ "components": [{ "externalReferences": reference(kind) }] });
+    check(cyclonedx, of_reference("distribution"), &all);
+    check(cyclonedx, of_reference("documentation"), &[]);
+    let spdx = "https://spdx.dev/Document";
+    let sums = json!([
+        { "algorithm": "SHA3-256", "checksumValue": x64 },
+        { "algorithm": "SHA384", "checksumValue": x96 }
+    ]);
+    check(spdx, json!({ "files": [{ "checksums": sums }] }), &["sha384", "sha3_256"]);
+    let graph = |element: Value| {
+        let hash =
+            json!({ "@id": "_:h", "type": "Hash", "algorithm": "sha512", "hashValue": x128 });
+        json!({ "@graph": [element, hash] })
+    };
+    check(spdx, graph(json!({ "verifiedUsing": ["_:h", "_:none"] })), &["sha512"]);
+    check(spdx, graph(json!({ "type": "software_File" })), &[]);
+    let code =
+        json!({ "type": "PackageVerificationCode", "algorithm": "sha256", "hashValue": x64 });
+    check(spdx, graph(json!({ "verifiedUsing": [code] })), &[]);
+}
+
+#[test]
+fn a_document_names_the_report_that_it_was_made_of_in_its_own_way() {
+    let check = |uri: &str, document: Value| {
+        let found = facts(uri, &document).related;
+        let found: Vec<_> = found.iter().map(|r| (r.role, r.digest.to_string())).collect();
+        assert_eq!(found, [(Role::Evidence, format!("sha256:{SHA256}"))], "{document}");
+    };
+    let mark = super::super::EVIDENCE_MARK;
+    let text = format!("read by attestry; {mark} sha256:{SHA256}");
+    let value = format!("sha256:{SHA256}");
+    let properties = json!([{ "name": mark, "value": value }, { "name": "x", "value": value }]);
+    check("https://cyclonedx.org/bom", json!({ "metadata": { "properties": properties } }));
+    let annotations = json!([{ "comment": text }, { "comment": mark }, { "comment": value }]);
+    check("https://spdx.dev/Document", json!({ "annotations": annotations }));
+    check("https://spdx.dev/Document", json!({ "@graph": [{ "comment": text }] }));
+    check("https://openvex.dev/ns", json!({ "tooling": text }));
+}
+
+#[test]
 fn what_went_into_a_build_is_found_as_a_component_too() {
     let found = provenance(json!([
         { "uri": "pkg:cargo/serde@1.0.0", "digest": { "sha256": SHA256 } },
@@ -341,4 +407,21 @@ fn what_went_into_a_build_is_found_as_a_component_too() {
     ]));
     assert_eq!(found.purls, ["pkg:cargo/serde@1.0.0", "pkg:npm/left-pad@1.3.0"]);
     assert_eq!(found.materials.len(), 1);
+}
+
+#[test]
+fn a_modified_tree_is_not_passed_off_as_its_commit() {
+    let commit = "a".repeat(40);
+    let found = |annotations: Value| {
+        let predicate = json!({"buildDefinition": {"resolvedDependencies": [{
+            "uri": "git+https://example.org/app@refs/heads/main",
+            "digest": {"gitCommit": commit},
+            "annotations": annotations,
+        }]}});
+        let found = facts("https://slsa.dev/provenance/v1", &predicate);
+        (found.sources[0].commit.clone(), found.materials.len())
+    };
+    assert_eq!(found(json!({})), (Some(commit.clone()), 1));
+    assert_eq!(found(json!({"dirty": false})), (Some(commit.clone()), 1));
+    assert_eq!(found(json!({"dirty": true})), (None, 0));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::attestry::{environment, governance};
+use super::super::attestry::{MAX_RESULTS, analysis, environment, governance};
 use super::super::{Predicate, lint};
 use super::{Break, changed, check_type, missing, wrong};
 
@@ -260,6 +260,10 @@ fn tool() -> Value {
     json!({ "uri": "pkg:github/aquasecurity/trivy", "version": "0.58.1" })
 }
 
+fn report() -> Value {
+    json!({ "name": "report.json", "digest": digest(), "mediaType": "application/json" })
+}
+
 #[test]
 fn readiness() {
     let example = json!({
@@ -271,9 +275,11 @@ fn readiness() {
             "category": "limits",
             "resource": "deployment/api"
         }],
+        "unlistedPasses": 26,
         "configuration": digest(),
         "scannedAt": "2026-02-01T00:00:00Z",
-        "scanner": tool()
+        "scanner": tool(),
+        "report": report()
     });
     check::<environment::Readiness>(
         &example,
@@ -283,7 +289,7 @@ fn readiness() {
             missing("/configuration", "predicate.configuration", "configuration is required"),
             missing("/scannedAt", "predicate.scannedAt", "scannedAt is required"),
             missing("/scanner", "predicate.scanner", "scanner is required"),
-            missing("/scanner/uri", "predicate.scanner.uri", "scanner: uri is required"),
+            missing("/scanner/uri", "predicate.scanner.uri", "tool: uri is required"),
             missing("/scanner/version", "predicate.scanner.version", "version is required"),
             wrong("/scanner/uri", json!("trivy"), "predicate.scanner.uri", "uri is a URI"),
             missing("/checks/0/id", "predicate.checks[0].id", "checks: id is required"),
@@ -293,11 +299,19 @@ fn readiness() {
             wrong("/checks/0/status", json!("ok"), "predicate.checks[0].status", "one of pass"),
             wrong("/checks/0/severity", json!("bad"), "predicate.checks[0].severity", "one of unk"),
             wrong("/checks/0/extra", json!(1), "predicate.checks[0].extra", "no field but those"),
+            wrong("/unlistedPasses", json!(-1), "predicate.unlistedPasses", "an integer from 0"),
+            missing("/report", "predicate.report", "report is required"),
+            missing(
+                "/report/digest",
+                "predicate.report.digest",
+                "a ResourceDescriptor with digest",
+            ),
+            wrong("/report/digest", json!({}), "predicate.report.digest", "digest is a DigestSet"),
         ],
     );
     let mut many = example;
     let check = many["checks"][0].clone();
-    many["checks"] = vec![check; environment::MAX_RESULTS + 1].into();
+    many["checks"] = vec![check; MAX_RESULTS + 1].into();
     let findings = super::check(environment::Readiness::URI, &many).unwrap_err();
     assert_eq!(findings[0].message, "expected at most 10000 elements, found 10001");
 }
@@ -311,13 +325,20 @@ fn secret_scan() {
                 { "rule": "aws-key", "file": "a.env", "line": 3, "fingerprint": "a.env:aws:3" }
             ],
             "scannedAt": "2026-02-01T00:00:00Z",
-            "redacted": true
+            "redacted": true,
+            "report": report()
         }),
         &[
             missing("/scanner", "predicate.scanner", "scanner is required"),
             missing("/findings", "predicate.findings", "findings is required"),
             missing("/scannedAt", "predicate.scannedAt", "scannedAt is required"),
             missing("/redacted", "predicate.redacted", "redacted is required"),
+            missing("/report", "predicate.report", "report is required"),
+            missing(
+                "/report/digest",
+                "predicate.report.digest",
+                "a ResourceDescriptor with digest",
+            ),
             wrong("/redacted", json!(false), "predicate.redacted", "redacted is true"),
             missing("/findings/0/rule", "predicate.findings[0].rule", "rule is required"),
             missing("/findings/0/file", "predicate.findings[0].file", "file is required"),
@@ -335,4 +356,88 @@ fn secret_scan() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_secret_scan_leaves_findings_out_only_beside_as_many_as_it_may_list() {
+    let finding = json!({ "rule": "r", "file": "f", "line": 1, "fingerprint": "p" });
+    for (listed, unlisted, sound) in [
+        (0, json!(0), true),
+        (MAX_RESULTS, json!(1), true),
+        (0, json!(1), false),
+        (MAX_RESULTS - 1, json!(1), false),
+        (MAX_RESULTS, json!(-1), false),
+    ] {
+        let scan = json!({
+            "scanner": { "uri": "https://example.com/tool", "version": "1" },
+            "findings": vec![finding.clone(); listed],
+            "unlisted": unlisted,
+            "scannedAt": "2026-01-31T10:00:00Z",
+            "redacted": true,
+            "report": { "name": "r", "digest": { "sha256": "0".repeat(64) } }
+        });
+        let found = lint(environment::SecretScan::URI, &scan);
+        assert_eq!(found.is_empty(), sound, "{listed} {unlisted} {found:?}");
+    }
+}
+
+#[test]
+fn static_analysis() {
+    let result = json!({
+        "rule": "js/unused", "level": "note", "file": "main.js", "line": 2,
+        "fingerprint": "39fa2ee980eb94b0:1", "suppressed": false
+    });
+    let counts = json!({ "error": 0, "warning": 0, "note": 1, "none": 0, "suppressed": 0 });
+    let example = json!({
+        "tool": tool(),
+        "scannedAt": "2026-02-01T00:00:00Z",
+        "counts": counts,
+        "results": [result],
+        "report": report()
+    });
+    check::<analysis::StaticAnalysis>(
+        &example,
+        &[
+            missing("/tool", "predicate.tool", "tool is required"),
+            missing("/scannedAt", "predicate.scannedAt", "scannedAt is required"),
+            missing("/counts", "predicate.counts", "counts is required"),
+            missing("/counts/error", "predicate.counts.error", "counts: error is required"),
+            missing("/counts/warning", "predicate.counts.warning", "warning is required"),
+            missing("/counts/note", "predicate.counts.note", "note is required"),
+            missing("/counts/none", "predicate.counts.none", "none is required"),
+            missing("/counts/suppressed", "predicate.counts.suppressed", "suppressed is required"),
+            wrong("/counts/fatal", json!(0), "predicate.counts.fatal", "no field but those named"),
+            missing("/results", "predicate.results", "results is required"),
+            missing("/results/0/rule", "predicate.results[0].rule", "results: rule is required"),
+            missing("/results/0/level", "predicate.results[0].level", "level is required"),
+            missing("/results/0/file", "predicate.results[0].file", "file is required"),
+            missing("/results/0/line", "predicate.results[0].line", "line is required"),
+            missing("/results/0/suppressed", "predicate.results[0].suppressed", "is required"),
+            wrong("/results/0/level", json!("bad"), "predicate.results[0].level", "one of error"),
+            wrong("/counts/note", json!(2), "predicate.counts.note", "counts are those of results"),
+            wrong("/counts/error", json!(1), "predicate.counts.error", "counts are those of res"),
+            wrong(
+                "/results/0/suppressed",
+                json!(true),
+                "predicate.counts.suppressed",
+                "counts are",
+            ),
+            missing("/report", "predicate.report", "report is required"),
+            missing(
+                "/report/digest",
+                "predicate.report.digest",
+                "a ResourceDescriptor with digest",
+            ),
+        ],
+    );
+    let mut many = example;
+    many["results"] = vec![result; MAX_RESULTS].into();
+    for (notes, sound) in [(MAX_RESULTS - 1, false), (MAX_RESULTS, true), (MAX_RESULTS + 1, true)] {
+        many["counts"]["note"] = notes.into();
+        let findings = lint(analysis::StaticAnalysis::URI, &many);
+        assert_eq!(findings.is_empty(), sound, "{notes} {findings:?}");
+    }
+    let mut without = many;
+    without["results"][0].as_object_mut().unwrap().remove("fingerprint");
+    assert_eq!(lint(analysis::StaticAnalysis::URI, &without), []);
 }

@@ -21,7 +21,7 @@ fn refuses_each_attack_on_the_signature_of_an_attestation() {
             |t| t.keys = Keys::Managed(vec![ed25519(1).public_key().clone()]),
             Check::Signature,
             "a signature by SHA256:",
-            "expected 64 bytes of an Ed25519 signature",
+            "in the place of 64 bytes of an Ed25519 signature",
         ),
         (
             "without a key nothing verifies",
@@ -79,7 +79,7 @@ fn refuses_each_attack_on_the_signature_of_an_attestation() {
             |t| t.envelope().signature = p1363(&t.envelope().signature.clone()),
             Check::Signature,
             "a signature by SHA256:",
-            "expected an ECDSA signature in ASN.1 DER, found 64 bytes",
+            "64 bytes in the place of an ECDSA signature in ASN.1 DER",
         ),
         (
             "nothing follows a signature",
@@ -100,7 +100,7 @@ fn refuses_each_attack_on_the_signature_of_an_attestation() {
             |t| t.envelope().signature.clear(),
             Check::Signature,
             "a signature by SHA256:",
-            "found 0 bytes",
+            "0 bytes in the place of",
         ),
         (
             "a bundle with a certificate is not verified with a key",

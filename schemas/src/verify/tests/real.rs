@@ -112,6 +112,35 @@ fn real_bundles_verify_with_their_identity_and_the_embedded_roots() {
 }
 
 #[test]
+fn anyone_s_certificate_verifies_and_says_whose_it_is() {
+    let verify = |trial: &ByIdentity| {
+        let verifier = Verifier { keys: Keys::AnyIdentity, root: trial.root.as_ref() };
+        let subject = Subject::of_digest(&trial.digest);
+        verifier.bundle(&trial.bundle, subject, &trial.claim).map(Verified::into_inner)
+    };
+    for sample in SAMPLES {
+        let Some(good) = ByIdentity::of(sample) else { return };
+        let evidence = verify(&good).unwrap_or_else(|e| panic!("{}: {e}", sample.file));
+        let Identity { subject, issuer } = good.identity;
+        assert_eq!(evidence.signer, Signer::Identity { subject, issuer }, "{}", sample.file);
+    }
+    for (rule, change, failing, _) in ATTACKS {
+        let of_identity = rule.contains("identity") || rule.contains("issuer");
+        let Some(mut trial) = ByIdentity::of(&SAMPLES[1]) else { return };
+        change(&mut trial);
+        match verify(&trial) {
+            Ok(_) => assert!(of_identity, "{rule}"),
+            Err(refusal) => assert_eq!(refusal.check, *failing, "{rule}"),
+        }
+    }
+    let mut managed = Trial::attestation();
+    managed.keys = Keys::AnyIdentity;
+    let refusal = managed.verify().unwrap_err();
+    assert_eq!(refusal.check, Check::Certificate);
+    assert!(refusal.found.contains("managed key"), "{refusal}");
+}
+
+#[test]
 fn a_real_bundle_is_asked_for_the_digest_that_its_statement_names() {
     for sample in SAMPLES {
         let Some(good) = ByIdentity::of(sample) else { return };

@@ -88,7 +88,7 @@ fn refuses_each_attack_on_a_signature_over_the_digest() {
             |t| t.message().signature = vec![7; 64],
             Check::Signature,
             "a signature by SHA256:",
-            "ASN.1 DER, found 64 bytes",
+            "64 bytes in the place of an ECDSA signature in ASN.1 DER",
         ),
         (
             "a signature of the artifact is no attestation",
@@ -149,7 +149,7 @@ fn refuses_each_attack_on_a_signature_over_the_bytes() {
             |t| t.message().signature.push(0),
             Check::Signature,
             "a signature by SHA256:",
-            "expected 64 bytes of an Ed25519 signature, found 65",
+            "65 bytes in the place of 64 bytes of an Ed25519 signature",
         ),
     ];
     check(Trial::pure_signature, cases);
