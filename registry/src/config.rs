@@ -205,12 +205,19 @@ impl Config {
         Ok(config)
     }
 
+    /// The settings where nothing is set.
+    #[must_use]
+    pub fn defaults() -> Self {
+        Self::merge(Settings::default(), Settings::default(), Vec::new())
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let bytes = |bytes: usize| bytes as u64;
         // The lower bounds keep one ordinary request possible; the upper ones keep a slip of the
         // keyboard from taking all memory or waiting for years.
         let ranges = [
             ("max_body_bytes", bytes(self.max_body_bytes), 1 << 10, 1 << 30),
+            ("max_rekor_body_bytes", bytes(self.max_rekor_body_bytes), 1 << 10, 16 << 20),
             ("max_items_per_request", bytes(self.max_items_per_request), 1, 100_000),
             ("max_content_bytes", self.max_content_bytes, 1 << 10, 1 << 50),
             ("queue_capacity", bytes(self.queue_capacity), 1, 1 << 20),

@@ -44,6 +44,9 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 /// Present until `init` has finished.
 pub const INIT_MARKER: &str = "INCOMPLETE-INIT";
 
+/// What every registry has.
+const PARTS: [&str; 3] = [ENGINE_FOLDER, CONTENT_FOLDER, TRUSTED_ROOT_FILE];
+
 /// The most bytes of a key, a list of tokens or a document.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 /// The most keys of one folder.
@@ -57,6 +60,14 @@ pub enum DataError {
     NotThere {
         /// The folder.
         path: PathBuf,
+    },
+    /// A part without which there is no registry is gone.
+    #[error("expected {} in the data folder {}, found no {missing}; it is damaged: restore it from a backup", PARTS.join(", "), path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+        /// The parts that are not there.
+        missing: String,
     },
     /// `init` was cut short.
     #[error("{} was not finished by attestry-registry init; remove the folder and run init again", .path.display())]
@@ -143,7 +154,8 @@ impl DataFolder {
     /// Opens a data folder: it must be whole.
     ///
     /// # Errors
-    /// [`DataError::NotThere`], [`DataError::Incomplete`] or [`DataError::Backup`].
+    /// [`DataError::NotThere`], [`DataError::Missing`], [`DataError::Incomplete`] or
+    /// [`DataError::Backup`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let is_there = |name: &str| {
             let file = path.join(name);
@@ -153,11 +165,21 @@ impl DataFolder {
             return Err(DataError::Incomplete { path: path.to_owned() });
         }
         backup::refuse_partial(path).map_err(DataError::Backup)?;
-        if !is_there(ENGINE_FOLDER)? || !is_there(CONTENT_FOLDER)? || !is_there(TRUSTED_ROOT_FILE)?
-        {
-            return Err(DataError::NotThere { path: path.to_owned() });
+        let mut missing = Vec::new();
+        for part in PARTS {
+            if !is_there(part)? {
+                missing.push(part);
+            }
         }
-        Ok(Self { path: path.to_owned() })
+        let (path, count) = (path.to_owned(), missing.len());
+        if count == 0 {
+            return Ok(Self { path });
+        }
+        // Where any part of a registry is, there was one, and another is not to take its place.
+        if count == PARTS.len() && !is_there(TOKENS_FILE)? && !is_there(LOG_KEY_FILE)? {
+            return Err(DataError::NotThere { path });
+        }
+        Err(DataError::Missing { path, missing: missing.join(", no ") })
     }
 
     /// The folder that `init` is filling.
@@ -348,4 +370,26 @@ fn read_text(path: &Path) -> Result<String, DataError> {
         Ok(text)
     };
     read().map_err(DataError::at("reading", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Registry;
+
+    #[test]
+    fn a_part_that_is_gone_is_named_and_no_new_registry_advised() {
+        for part in PARTS {
+            let registry = Registry::new();
+            std::fs::rename(registry.path().join(part), registry.beside("elsewhere")).unwrap();
+            let refused = DataFolder::open(registry.path()).unwrap_err();
+            assert!(matches!(refused, DataError::Missing { .. }), "{refused}");
+            let text = refused.to_string();
+            assert!(text.contains(&format!("found no {part};")), "{text}");
+            assert!(text.contains("backup") && !text.contains("init"), "{text}");
+        }
+        let nothing = tempfile::tempdir().unwrap();
+        let refused = DataFolder::open(nothing.path()).unwrap_err();
+        assert!(matches!(refused, DataError::NotThere { .. }), "{refused}");
+    }
 }

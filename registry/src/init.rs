@@ -251,11 +251,11 @@ fn log_genesis(
     key: SigningKey,
 ) -> Result<Receipt, InitError> {
     let submission = genesis(url, origin, &key, options.clock)?;
-    let store = Store::open(&options.data, EngineOptions::default()).map_err(InitError::Store)?;
+    let store = Store::create(&options.data, EngineOptions::default()).map_err(InitError::Store)?;
     let store = Arc::new(store);
     let limits = LogLimits { queue_capacity: 1, batch_limit: 1 };
     let metrics = Arc::new(Metrics::new());
-    let log = Log::start(Arc::clone(&store), origin, key, limits, options.clock, metrics)
+    let log = Log::begin(Arc::clone(&store), origin, key, limits, options.clock, metrics)
         .map_err(InitError::Log)?;
     let receipt = log
         .submit(submission)
@@ -304,6 +304,7 @@ fn tokens_text(token: &Token) -> String {
 
 /// The settings that `init` writes: the URL, and the rest as comments.
 fn settings_text(url: &str) -> String {
+    let defaults = Config::defaults();
     format!(
         "# Settings of attestry-registry; `attestry-registry serve --help` explains every one.
 # A flag overrides its environment variable, which overrides this file. Read at start.
@@ -316,18 +317,31 @@ public_url = \"{url}\"
 # trusted_keys = [\"release.pub\"]
 
 # Accept envelopes of other keys, too, and label their signer as unknown.
-# accept_unknown_signers = false
+# accept_unknown_signers = {unknown}
 
-# listen = \"127.0.0.1:8080\"
-# require_token_for_writes = true
-# require_token_for_reads = false     # the default is true unless listening on loopback
-# max_body_bytes = 8388608
-# max_content_bytes = 17179869184
-# queue_capacity = 4096
-# max_batch = 1024
-# log_format = \"human\"                # or \"json\"
-# log_level = \"info\"
+# What follows are the defaults.
+# listen = \"{listen}\"
+# require_token_for_writes = {writes}
+# require_token_for_reads = {reads}     # true unless listening on loopback
+# max_body_bytes = {max_body_bytes}
+# max_rekor_body_bytes = {max_rekor_body_bytes}
+# max_content_bytes = {max_content_bytes}
+# queue_capacity = {queue_capacity}
+# max_batch = {max_batch}
+# log_format = \"{log_format}\"                # or \"json\"
+# log_level = \"{log_level}\"
 ",
+        unknown = defaults.accept_unknown_signers,
+        listen = defaults.listen,
+        writes = defaults.require_token_for_writes,
+        reads = defaults.require_token_for_reads,
+        max_body_bytes = defaults.max_body_bytes,
+        max_rekor_body_bytes = defaults.max_rekor_body_bytes,
+        max_content_bytes = defaults.max_content_bytes,
+        queue_capacity = defaults.queue_capacity,
+        max_batch = defaults.max_batch,
+        log_format = defaults.log_format,
+        log_level = defaults.log_level,
         folder = data::TRUSTED_KEYS_FOLDER,
     )
 }

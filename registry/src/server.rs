@@ -14,7 +14,7 @@ use attestry_schemas::trusted_root::{TrustedRootError, origin_of};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
-use crate::data::{DataError, DataFolder};
+use crate::data::{DataError, DataFolder, SIGNING_CONFIG_FILE};
 use crate::log::sequencer::LogLimits;
 use crate::log::{Log, LogError};
 use crate::metrics::Metrics;
@@ -94,12 +94,18 @@ impl Running {
         if found != origin {
             return Err(StartError::Origin { expected: origin, found });
         }
+        // Clients are told of the URL that the settings name, also when it is not the one of `init`.
+        let signing_config = signing_config.at(&public_url).map_err(|source| {
+            let path = folder.file(SIGNING_CONFIG_FILE);
+            StartError::Data(DataError::SigningConfig { path, source })
+        })?;
+        let trusted_root = folder.trusted_root().map_err(StartError::Data)?;
+        let trusted_root = trusted_root.at(&public_url).map_err(StartError::Url)?;
         let mut trusted_keys = folder.trusted_keys().map_err(StartError::Data)?;
         trusted_keys.extend(config.trusted_keys.iter().cloned());
         trusted_keys.sort();
         trusted_keys.dedup();
         let tokens = folder.tokens().map_err(StartError::Data)?;
-        let trusted_root = folder.trusted_root().map_err(StartError::Data)?.text().to_owned();
         let key = folder.log_key().map_err(StartError::Data)?;
         let options = EngineOptions {
             sync: true,
@@ -124,7 +130,7 @@ impl Running {
             metrics,
             trusted_keys,
             tokens,
-            trusted_root,
+            trusted_root: trusted_root.text().to_owned(),
             signing_config: signing_config.text().to_owned(),
             config,
             door,
@@ -183,6 +189,54 @@ mod tests {
         drop(running);
         assert!(registry.folder().distrust(one.public_key()).unwrap());
         assert_eq!(registry.folder().trusted_keys().unwrap(), []);
+    }
+
+    #[test]
+    fn a_log_without_checkpoint_or_genesis_is_not_begun_again() {
+        use crate::store::engine::{Batch, Family};
+        use crate::store::key;
+        let refused = |lose: &dyn Fn(&mut Batch)| {
+            let registry = Registry::new();
+            let mut batch = Batch::default();
+            lose(&mut batch);
+            registry.store().commit(batch).unwrap();
+            let refused = chain(&start(&registry, Settings::default()).err().unwrap());
+            assert!(refused.contains("backup"), "{refused}");
+            refused
+        };
+        let found = refused(&|batch| batch.remove(Family::Meta, key::checkpoint(1)));
+        assert!(found.contains("checkpoint, found none"), "{found}");
+        let found = refused(&|batch| batch.remove(Family::Statements, key::sequence(0)));
+        assert!(found.contains("genesis statement at leaf 0, found nothing"), "{found}");
+        let found = refused(&|batch| batch.remove(Family::Meta, key::STORE_VERSION));
+        assert!(found.contains("version of its records"), "{found}");
+        // A store that was made anew in the place of the lost one.
+        let registry = Registry::new();
+        std::fs::remove_dir_all(registry.path().join("db")).unwrap();
+        drop(Store::create(registry.path(), EngineOptions::default()).unwrap());
+        let refused = start(&registry, Settings::default()).err().unwrap();
+        assert!(matches!(refused, StartError::Log(LogError::NotThere { .. })), "{refused}");
+        std::fs::remove_file(registry.path().join("db/CURRENT")).unwrap();
+        let refused = chain(&start(&registry, Settings::default()).err().unwrap());
+        assert!(refused.contains("found no CURRENT"), "{refused}");
+        assert!(!registry.path().join("db/CURRENT").exists());
+    }
+
+    #[test]
+    fn the_documents_for_clients_name_the_url_of_the_settings() {
+        let registry = Registry::new();
+        let url = "https://attest.example.org:8443";
+        let settings = Settings { public_url: Some(format!("{url}/")), ..Settings::default() };
+        let mut running = start(&registry, settings).unwrap();
+        for document in [&running.signing_config, &running.trusted_root] {
+            assert!(document.contains(&format!("\"{url}\"")), "{document}");
+        }
+        assert_eq!(running.public_url, url);
+        running.stop();
+        drop(running);
+        let running = start(&registry, Settings::default()).unwrap();
+        assert_eq!(running.trusted_root, registry.folder().trusted_root().unwrap().text());
+        assert_eq!(running.signing_config, registry.folder().signing_config().unwrap().text());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `attestry-registry fsck`.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,8 +32,12 @@ pub(super) struct FsckArgs {
 }
 
 pub(super) fn run(args: &FsckArgs) -> Result<ExitCode, Failed> {
-    let mut talk = Talk { last: Instant::now() };
-    let checked = fsck::check(&args.data, &mut |progress| talk.about(progress));
+    let mut talk = Talk { is_watched: io::stderr().is_terminal(), last: Instant::now() };
+    let checked = fsck::check(&args.data, &mut |progress| {
+        if let Some(line) = talk.about(progress, Instant::now()) {
+            say(&line);
+        }
+    });
     let report = checked.map_err(Failed::to("check the data folder"))?;
     if args.json {
         let mut text =
@@ -45,20 +50,22 @@ pub(super) fn run(args: &FsckArgs) -> Result<ExitCode, Failed> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { REFUSED.into() })
 }
 
-/// Says how far the check is, when it takes long.
+/// Says how far the check is, when it takes long and somebody watches.
 struct Talk {
+    /// Whether stderr is a terminal: in a file or a pipe the lines would be noise.
+    is_watched: bool,
     last: Instant,
 }
 
 impl Talk {
-    fn about(&mut self, progress: Progress) {
-        if self.last.elapsed() < TALK_EVERY {
-            return;
+    fn about(&mut self, progress: Progress, now: Instant) -> Option<String> {
+        if !self.is_watched || now.duration_since(self.last) < TALK_EVERY {
+            return None;
         }
-        self.last = Instant::now();
+        self.last = now;
         let Progress { stage, done, of } = progress;
         let of = of.map_or_else(String::new, |of| format!(" of {of}"));
-        say(&format!("fsck: {stage} {done}{of}"));
+        Some(format!("fsck: {stage} {done}{of}"))
     }
 }
 
@@ -94,4 +101,22 @@ fn words(report: &Report) -> String {
         counts.content_files,
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_talks_to_a_terminal_alone_and_not_too_often() {
+        let progress = Progress { stage: "leaves", done: 5, of: Some(9) };
+        let start = Instant::now();
+        let mut talk = Talk { is_watched: true, last: start };
+        assert_eq!(talk.about(progress, start), None);
+        let line = talk.about(progress, start + TALK_EVERY);
+        assert_eq!(line.as_deref(), Some("fsck: leaves 5 of 9"));
+        assert_eq!(talk.about(progress, start + TALK_EVERY), None);
+        let mut talk = Talk { is_watched: false, last: start };
+        assert_eq!(talk.about(progress, start + TALK_EVERY), None);
+    }
 }

@@ -70,6 +70,17 @@ fn every_setting_is_a_flag_a_variable_and_a_key_of_the_same_name() {
 }
 
 #[test]
+fn every_bound_on_a_body_has_a_range() {
+    for name in ["max-body-bytes", "max-rekor-body-bytes", "max-content-bytes"] {
+        for value in ["0", "1152921504606846976"] {
+            let refused = load("", &[&format!("--{name}"), value]).unwrap_err();
+            let setting = name.replace('-', "_");
+            assert!(refused.to_string().contains(&setting), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn reads_need_a_token_away_from_loopback_unless_said_otherwise() {
     for (args, expected) in [
         (&["--listen", "127.0.0.1:1"][..], false),

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use attestry_schemas::bundle::MessageSignature;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::key::SignatureError;
-use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, Verifier};
+use attestry_schemas::verify;
 
 use super::{FaultKind, FsckError, Progress, Report};
-use crate::log::Submission;
+use crate::log::{Payload, Submission};
 use crate::store::engine::Family;
 use crate::store::record::{Kind, Record};
 use crate::store::{Reader, StoreError, key};
@@ -65,6 +66,13 @@ impl<'a, 's> Index<'a, 's> {
             Kind::Envelope | Kind::Message => self.report.counts.signatures += 1,
         }
         self.compare(&place, record, &submission);
+        for earlier in earlier(self.reader, index, &submission)? {
+            let Payload { kind, digest, .. } = earlier.payload;
+            if kind == Kind::Message && self.reader.content(digest)?.is_none() {
+                let expected = format!("content {digest}, a signature that came before");
+                self.report.fault(FaultKind::Content, place.as_str(), expected, "nothing");
+            }
+        }
         for ((family, key), value) in expected_keys(self.reader, index, &submission)? {
             self.demand(&place, family, &key, &value)?;
         }
@@ -97,7 +105,7 @@ impl<'a, 's> Index<'a, 's> {
             Err(SignatureError::NeedsMessage) => {}
             Err(error) => {
                 let expected = "a signature over the entry's digest";
-                self.report.fault(FaultKind::Signature, place, expected, chain(&error));
+                self.report.fault(FaultKind::Signature, place, expected, error.found());
             }
         }
     }
@@ -151,32 +159,57 @@ fn expected_keys(
     submission: &Submission,
 ) -> Result<Expected, StoreError> {
     let mut expected = Expected::new();
+    let lookup = key::leaf_lookup(&submission.leaf_hash);
+    expected.insert((Family::Lookups, lookup.to_vec()), key::sequence(index).to_vec());
     add_keys(&mut expected, index, submission);
-    if submission.payload.kind == Kind::Entry {
-        return Ok(expected);
+    for earlier in earlier(reader, index, submission)? {
+        add_keys(&mut expected, index, &earlier);
     }
-    // A leaf that was first logged by digest alone keeps the keys of that time when the envelope
-    // joins it, all but its namespace: clients have them. Such a leaf is known by the lookup of its body's digest.
-    let body_lookup = key::digest_lookup(&Sha256::of(&submission.body));
-    let lookup = reader.snapshot().get(Family::Lookups, &body_lookup);
-    if lookup.map_err(StoreError::Engine)?.as_deref() == Some(&key::sequence(index))
+    Ok(expected)
+}
+
+/// What a leaf was before more of it came: logged by digest alone, and as a signature without what
+/// it covers, in either form of the signature. It keeps the keys of those times, all but the
+/// namespace, because clients have them; it is known by the lookup of its digest.
+fn earlier(
+    reader: &Reader<'_>,
+    index: u64,
+    submission: &Submission,
+) -> Result<Vec<Submission>, StoreError> {
+    let kind = submission.payload.kind;
+    let mut earlier = Vec::new();
+    if kind != Kind::Entry
         && let Ok(entry) = Entry::parse(&submission.body)
         && let Verifier::PublicKey(key) = &entry.verifier
     {
-        let known = submission.payload.signer_known;
-        let first = Submission::of_entry(&entry, key, &submission.payload.namespace, known);
-        add_keys(&mut expected, index, &first);
+        let (namespace, known) = (&submission.payload.namespace, submission.payload.signer_known);
+        earlier.push(Submission::of_entry(&entry, key, namespace, known));
+        if kind == Kind::Envelope {
+            for form in [Some(entry.clone()), entry.other_form()].into_iter().flatten() {
+                let (digest, signature) = (form.digest.into(), form.signature);
+                let message = MessageSignature { digest, signature };
+                // Pure Ed25519 covers the whole message, so there is none of it.
+                if let Ok(signed) = verify::message(&message, std::slice::from_ref(key)) {
+                    earlier.push(Submission::of_message(&signed, namespace, known));
+                }
+            }
+        }
     }
-    Ok(expected)
+    let mut there = Vec::new();
+    for submission in earlier {
+        if reader.sequence_of_digest(&submission.payload.digest)? == Some(index) {
+            // Its leaf is the one that is there, whatever the form of its signature.
+            there.push(submission);
+        }
+    }
+    Ok(there)
 }
 
 fn add_keys(expected: &mut Expected, index: u64, submission: &Submission) {
     let payload = &submission.payload;
     let sequence = key::sequence(index).to_vec();
-    let lookups = [key::leaf_lookup(&submission.leaf_hash), key::digest_lookup(&payload.digest)];
-    for lookup in lookups {
-        expected.insert((Family::Lookups, lookup.to_vec()), sequence.clone());
-    }
+    let lookup = key::digest_lookup(&payload.digest);
+    expected.insert((Family::Lookups, lookup.to_vec()), sequence.clone());
     for term in &payload.terms {
         expected.insert((Family::Postings, term.posting(index)), Vec::new());
     }

@@ -179,8 +179,9 @@ impl Report {
     /// Makes a fault of an error that means damage, and gives back any other.
     fn damage(&mut self, place: &str, error: StoreError) -> Result<(), FsckError> {
         match &error {
-            StoreError::Engine(EngineError::Corruption { .. }) => {
-                self.fault(FaultKind::Engine, place, "a readable store", chain(&error));
+            StoreError::Engine(EngineError::Corruption { .. } | EngineError::Incomplete { .. })
+            | StoreError::Missing { .. } => {
+                self.fault(FaultKind::Engine, place, "a whole and readable store", chain(&error));
             }
             _ => return Err(FsckError::Store(error)),
         }
@@ -199,7 +200,7 @@ pub struct Progress {
     pub of: Option<u64>,
 }
 
-/// Checks a data folder. The server must not run on it; only what every start does is changed.
+/// Checks a data folder, and changes nothing in it. The server must not run on it.
 ///
 /// # Errors
 /// [`FsckError`] when it cannot be told: the folder is not a registry's, the store is in use, or
@@ -209,7 +210,7 @@ pub fn check(data: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, 
     let log = folder.log().map_err(FsckError::Data)?;
     let mut report = Report::default();
     documents(&folder, &mut report);
-    match Store::open(data, EngineOptions::default()) {
+    match Store::open_read_only(data, EngineOptions::default()) {
         Ok(store) => check_store(&store, &log, &mut report, progress)?,
         Err(error) => report.damage("the whole store", error)?,
     }

@@ -308,6 +308,36 @@ fn a_broken_document_is_named() {
     }
 }
 
+/// Every file below a folder with its bytes.
+fn files(folder: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut files = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => drop(files.insert(path.clone(), std::fs::read(path).unwrap())),
+        }
+    }
+    files
+}
+
+#[test]
+fn a_check_changes_nothing_also_where_there_is_no_whole_database() {
+    let registry = filled(3, 2);
+    std::fs::write(registry.path().join("content/incoming/1"), "a crash left it").unwrap();
+    let before = files(registry.path());
+    assert_eq!(fsck(&registry).faults, []);
+    assert_eq!(files(registry.path()), before);
+    std::fs::remove_file(registry.path().join("db/CURRENT")).unwrap();
+    let before = files(registry.path());
+    let report = fsck(&registry);
+    let [fault] = report.faults.as_slice() else { panic!("{:#?}", report.faults) };
+    assert_eq!(fault.kind, FaultKind::Engine);
+    assert!(fault.found.contains("CURRENT") && fault.found.contains("backup"), "{fault}");
+    assert!(!fault.to_string().contains("attestry-registry fsck"), "{fault}");
+    assert_eq!(files(registry.path()), before);
+}
+
 #[test]
 fn it_cannot_be_told_while_a_server_has_the_store_or_without_a_registry() {
     let registry = Registry::new();

@@ -4,22 +4,18 @@ use std::ops::ControlFlow;
 
 use attestry_schemas::checkpoint::SignedCheckpoint;
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::dsse::Envelope;
 use attestry_schemas::merkle::{self, CompactRange};
 use attestry_schemas::note::NoteKey;
-use attestry_schemas::predicate::Predicate as _;
-use attestry_schemas::predicate::attestry::governance::Genesis;
 use attestry_schemas::problem::chain;
-use attestry_schemas::rekor::LogId;
-use attestry_schemas::statement::Statement;
 use attestry_schemas::tile::{Pyramid, TILE_WIDTH, TileAddress, write_hashes};
 use attestry_schemas::trusted_root::TrustedLog;
 
 use super::index::Index;
 use super::{FaultKind, FsckError, Progress, Report};
+use crate::log::genesis;
 use crate::log::tree::{FullTiles, RightEdge};
 use crate::store::engine::Family;
-use crate::store::record::{self, Kind, Record, StoredCheckpoint};
+use crate::store::record::{self, Record, StoredCheckpoint};
 use crate::store::{Reader, StoreError, key};
 
 /// How many leaves pass between two calls of `progress`.
@@ -390,40 +386,15 @@ fn families(
 
 /// Checks that the log begins with the statement of its own key.
 fn genesis(reader: &Reader<'_>, log: &TrustedLog, report: &mut Report) -> Result<(), StoreError> {
-    let raw = log.key.ed25519_raw().unwrap_or_default();
-    let expected = format!("the genesis statement of {}, signed by the log's key", log.origin);
-    let mut fault = |found: String| {
-        report.fault(FaultKind::Genesis, "leaf 0", expected.as_str(), found);
-    };
-    let record = match reader.record(0) {
-        Ok(Some(record)) => record,
-        Ok(None) => {
-            fault("nothing".to_owned());
-            return Ok(());
+    match genesis::fault(reader, &log.origin, &log.key) {
+        // The walk has named a record that cannot be read, and content that is gone.
+        Ok(None) | Err(StoreError::Record(_) | StoreError::Missing { .. }) => Ok(()),
+        Ok(Some(found)) => {
+            let expected =
+                format!("the genesis statement of {}, signed by the log's key", log.origin);
+            report.fault(FaultKind::Genesis, "leaf 0", expected, found);
+            Ok(())
         }
-        // The walk has named it.
-        Err(StoreError::Record(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if record.kind != Kind::Envelope || record.signer != log.key.fingerprint() {
-        fault(format!("an entry of {}", record.signer));
-        return Ok(());
+        Err(error) => Err(error),
     }
-    let statement = match reader.stored_bytes(&record) {
-        Ok(bytes) => Envelope::parse(&bytes).ok().and_then(|e| Statement::parse(&e.payload).ok()),
-        Err(StoreError::Missing { .. }) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let genesis = statement
-        .filter(|s| s.predicate_type == Genesis::URI)
-        .and_then(|s| Genesis::from_value(&s.predicate).ok());
-    let log_id = LogId::of_ed25519(&log.origin, &raw).to_string();
-    match genesis {
-        Some(genesis)
-            if (&genesis.origin, &genesis.log_id) == (&log.origin, &log_id)
-                && genesis.public_key == log.key.to_pem() => {}
-        Some(genesis) => fault(format!("that of {} with id {}", genesis.origin, genesis.log_id)),
-        None => fault("another statement".to_owned()),
-    }
-    Ok(())
 }

@@ -10,7 +10,13 @@ use crate::store::query::Visibility;
 
 fn token_name<'s>(request: &HttpRequest, state: &'s State) -> Result<Option<&'s str>, Refusal> {
     let Some(header) = request.headers().get(AUTHORIZATION) else { return Ok(None) };
-    let sent = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    // The scheme's case does not matter (RFC 9110 §11.1).
+    let sent = header
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token);
     sent.and_then(|sent| state.tokens.name_of(sent.trim())).map(Some).ok_or_else(|| {
         Refusal::new(
             ProblemType::Unauthorized,

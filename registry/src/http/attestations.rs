@@ -3,29 +3,25 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::key::Fingerprint;
 use attestry_schemas::problem::Problem;
+use attestry_schemas::rekor::Entry;
 use attestry_schemas::{bundle, dsse, predicate};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::Refusal;
-use super::{State, access, body, log, query, submit};
+use super::query::Parameters;
+use super::{State, access, body, conditional, log, query, submit};
 use crate::log::Receipt;
 use crate::store::Reader;
 use crate::store::key::{Term, TermKind};
 use crate::store::query::{MAX_PAGE, Query, Visibility};
 use crate::store::record::{Kind, Record, RecordedSubject};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubmitQuery {
-    namespace: Option<String>,
-}
 
 /// What became of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -50,8 +46,8 @@ pub(super) struct ItemAnswer {
     /// Its index in the log, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
-    /// The namespace that it belongs to: the first one that it was recorded in, which a later
-    /// request for another does not change.
+    /// The namespace that it belongs to: that of the first who submitted it with a token, which a
+    /// later request for another does not change.
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
     /// The complete Sigstore bundle, with inclusion proof and checkpoint.
@@ -77,8 +73,9 @@ pub(super) async fn submit(
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
     access::write(&request, &state)?;
-    let asked: SubmitQuery = query::read(&request)?;
-    let namespace = submit::namespace(asked.namespace.as_deref())?;
+    let asked = query::read(&request, &["namespace"])?;
+    let namespace = submit::namespace(asked.text("namespace"))?;
+    body::plain(&request)?;
     let limit = state.config.max_body_bytes;
     let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
     let verified = state
@@ -132,7 +129,25 @@ async fn settle(
     }
 }
 
+/// The refusal of a list of which nothing was taken because the server cannot take anything now:
+/// its status is the answer's, so that the client waits and tries again.
+fn unavailable(receipts: &[Submitted]) -> Option<Refusal> {
+    let is_unavailable = |one: &Submitted| {
+        one.as_ref().is_err_and(|refusal| matches!(refusal.problem().status, 503 | 507))
+    };
+    match receipts {
+        [Err(first), ..] if receipts.iter().all(is_unavailable) => Some(first.clone()),
+        _ => None,
+    }
+}
+
 fn answer(state: &State, receipts: Vec<Submitted>) -> Result<HttpResponse, Refusal> {
+    if receipts.len() > 1
+        && let Some(refusal) = unavailable(&receipts)
+    {
+        receipts.iter().for_each(|_| count(state, Outcome::Refused));
+        return Err(refusal);
+    }
     let items: Vec<ItemAnswer> = match receipts.len() {
         1 => receipts
             .into_iter()
@@ -172,7 +187,14 @@ fn count(state: &State, outcome: Outcome) {
 fn accepted(state: &State, receipt: Receipt, item: submit::Item) -> ItemAnswer {
     let status = if receipt.created { Outcome::Created } else { Outcome::Existing };
     count(state, status);
-    let mut bundle = Bundle::of_key(&item.key, item.content);
+    let mut content = item.content;
+    if receipt.body != item.submission.body
+        && let Ok(kept) = Entry::parse(&receipt.body)
+    {
+        // The log has the signature in its other form, which is the one that the proof covers.
+        content = content.with_signature(kept.signature);
+    }
+    let mut bundle = Bundle::of_key(&item.key, content);
     let index = receipt.proven.index;
     bundle.tlog_entries = vec![state.log.identity().tlog_entry(receipt.body, &receipt.proven)];
     ItemAnswer {
@@ -197,20 +219,9 @@ fn refused(state: &State, refusal: &Refusal) -> ItemAnswer {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    subject: Option<String>,
-    #[serde(rename = "type")]
-    type_: Option<String>,
-    signer: Option<String>,
-    component: Option<String>,
-    namespace: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
+/// What a search may name.
+const LIST_PARAMETERS: &[&str] =
+    &["subject", "type", "signer", "component", "namespace", "since", "until", "limit", "cursor"];
 
 /// One attestation in a listing.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -265,7 +276,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
     let visibility = access::read(&request, &state)?;
-    let asked: ListQuery = query::read(&request)?;
+    let asked = query::read(&request, LIST_PARAMETERS)?;
     let query = search(&asked, visibility)?;
     let page = state.read(move |reader, _| Ok(reader.search(&query)?)).await?;
     let next = page.next_below.map(|below| next_page(request.query_string(), below));
@@ -273,50 +284,54 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(ListAnswer { items, next }))
 }
 
-fn search(asked: &ListQuery, visibility: Visibility) -> Result<Query, Refusal> {
+fn search(asked: &Parameters, visibility: Visibility) -> Result<Query, Refusal> {
     let mut terms = Vec::new();
-    if let Some(text) = &asked.subject {
+    if let Some(text) = asked.text("subject") {
         let expected = "a digest such as sha256:<64 hex digits>";
         let digest: Digest = text.parse().map_err(|_| query::wrong("subject", expected, text))?;
         terms.push(Term::new(TermKind::Subject, digest.to_string()));
     }
-    if let Some(text) = &asked.type_ {
+    if let Some(text) = asked.text("type") {
         terms.push(match predicate::from_short(text) {
             Some(known) => Term::new(TermKind::TypeName, known.short),
-            None if text.contains(':') => Term::new(TermKind::PredicateType, text.as_str()),
+            None if text.contains(':') => Term::new(TermKind::PredicateType, text),
             None => return Err(query::wrong("type", "a short name or a URI", text)),
         });
     }
-    if let Some(text) = &asked.signer {
+    if let Some(text) = asked.text("signer") {
         let signer: Fingerprint = text
             .replace(' ', "+")
             .parse()
             .map_err(|_| query::wrong("signer", "a fingerprint such as SHA256:…", text))?;
         terms.push(Term::new(TermKind::Signer, signer.to_string()));
     }
-    if let Some(text) = &asked.component {
+    if let Some(text) = asked.text("component") {
         let is_purl = text.starts_with("pkg:") && text.len() <= predicate::MAX_FACT_BYTES;
         if !is_purl && text.parse::<Digest>().is_err() {
             let expected = "a package URL such as pkg:cargo/serde or a component's digest";
             return Err(query::wrong("component", expected, text));
         }
-        terms.push(Term::new(TermKind::Component, text.as_str()));
+        // Indexed in one spelling. A digest is no package URL and stays as it is.
+        terms.push(Term::new(TermKind::Component, predicate::canonical_purl(text)));
     }
-    if let Some(text) = &asked.namespace {
+    if let Some(text) = asked.text("namespace") {
         terms.push(Term::new(TermKind::Namespace, submit::namespace(Some(text))?));
     }
-    let limit = asked.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        let expected = format!("a number from 1 to {MAX_PAGE}");
-        return Err(query::wrong("limit", &expected, &limit.to_string()));
-    }
-    let below = asked.cursor.as_deref().map(|text| {
+    let limit = match asked.text("limit") {
+        None => DEFAULT_PAGE,
+        Some(text) => {
+            let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+            let expected = format!("a number from 1 to {MAX_PAGE}");
+            limit.ok_or_else(|| query::wrong("limit", &expected, text))?
+        }
+    };
+    let below = asked.text("cursor").map(|text| {
         text.parse().map_err(|_| query::wrong("cursor", "the cursor of a next link", text))
     });
     Ok(Query {
         terms,
-        since_ms: time("since", asked.since.as_deref())?,
-        until_ms: time("until", asked.until.as_deref())?,
+        since_ms: time("since", asked.text("since"))?,
+        until_ms: time("until", asked.text("until"))?,
         visibility,
         below: below.transpose()?,
         limit,
@@ -393,14 +408,12 @@ pub(super) async fn exact(
     let (kind, bytes) = state
         .read(move |reader, _| {
             let (sequence, record) = find(reader, &digest, &visibility)?;
-            // A leaf that was logged by digest alone is kept under its body's digest, also after
-            // its envelope came: one digest names the same bytes for ever.
-            let is_leaf = record.kind == Kind::Entry || record.digest != digest;
-            let bytes = match is_leaf {
-                true => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
-                false => reader.stored_bytes(&record)?,
+            let kind = reader.kind_under(sequence, &record, &digest)?;
+            let bytes = match kind {
+                Kind::Entry => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
+                Kind::Envelope | Kind::Message => reader.attested_bytes(digest)?,
             };
-            Ok((if is_leaf { Kind::Entry } else { record.kind }, bytes))
+            Ok((kind, bytes))
         })
         .await?;
     let media_type = match kind {
@@ -409,8 +422,7 @@ pub(super) async fn exact(
         Kind::Entry => "application/json",
     };
     let tag = format!("\"{}\"", digest.hex());
-    let unchanged =
-        request.headers().get(IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
+    let unchanged = conditional::is_unchanged(&request, &tag);
     let mut response = match unchanged {
         true => HttpResponse::NotModified(),
         false => HttpResponse::Ok(),
@@ -421,12 +433,6 @@ pub(super) async fn exact(
     Ok(if unchanged { response.finish() } else { response.body(bytes) })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BundleQuery {
-    size: Option<u64>,
-}
-
 /// `GET /v1/attestations/{digest}/bundle[?size=]`.
 pub(super) async fn bundle(
     request: HttpRequest,
@@ -435,11 +441,17 @@ pub(super) async fn bundle(
     let state: Arc<State> = state.into_inner();
     let visibility = access::read(&request, &state)?;
     let digest = query::digest(&request)?;
-    let asked: BundleQuery = query::read(&request)?;
+    let size = query::read(&request, &["size"])?.number("size")?;
     let bytes = state
         .read(move |reader, state| {
             let (sequence, record) = find(reader, &digest, &visibility)?;
-            Ok(reader.bundle(sequence, &record, asked.size, state.log.identity())?.to_json())
+            let kind = match reader.kind_under(sequence, &record, &digest)? {
+                // Of a leaf there is no more to say than of what completed it.
+                Kind::Entry => record.kind,
+                kind => kind,
+            };
+            let log = state.log.identity();
+            Ok(reader.bundle(sequence, &record, kind, size, log)?.to_json())
         })
         .await?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, bundle::MEDIA_TYPE)).body(bytes))

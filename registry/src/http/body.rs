@@ -2,11 +2,32 @@
 
 use std::time::Duration;
 
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::{Bytes, BytesMut, Payload};
 use attestry_schemas::problem::ProblemType;
 use futures_util::StreamExt as _;
 
 use super::problem::Refusal;
+
+/// Refuses a body in another coding than its own bytes (RFC 9110 §8.4): none is undone here, and
+/// digests and signatures are of the bytes themselves.
+pub(super) fn plain(request: &HttpRequest) -> Result<(), Refusal> {
+    for value in request.headers().get_all(CONTENT_ENCODING) {
+        let text = value.to_str().unwrap_or("another coding");
+        let is_plain = |coding: &str| coding.trim().eq_ignore_ascii_case("identity");
+        if !text.trim().is_empty() && !text.split(',').all(is_plain) {
+            let found: String = text.chars().take(100).collect();
+            return Err(Refusal::new(
+                ProblemType::UnsupportedMediaType,
+                format!(
+                    "expected a body without Content-Encoding, found {found:?}; send it as it is"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Reads a whole body of at most `limit_bytes` bytes within `timeout_ms`.
 pub(super) async fn whole(

@@ -6,7 +6,7 @@ use actix_web::body::SizedStream;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, RANGE,
+    ETAG,
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::problem::Refusal;
-use super::{State, access, body, query};
+use super::{State, access, body, conditional, query};
 use crate::store::content::{ContentFile, Written};
 use crate::store::{Content, StoreError};
 
@@ -43,6 +43,7 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
     access::write(&request, &state)?;
+    body::plain(&request)?;
     let digest = query::digest(&request)?;
     let limit = state.config.max_content_bytes;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok());
@@ -118,7 +119,14 @@ pub(super) async fn get(
         Content::Inline(bytes) => bytes.len() as u64,
         Content::File(file) => file.size_bytes(),
     };
-    let range = match request.headers().get(RANGE).and_then(|v| v.to_str().ok()) {
+    let tag = format!("\"{}\"", digest.hex());
+    if conditional::is_unchanged(&request, &tag) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
+            .insert_header((ETAG, tag))
+            .finish());
+    }
+    let range = match conditional::range(&request, &tag) {
         Some(text) => requested(text, size)?,
         None => None,
     };
@@ -136,7 +144,7 @@ pub(super) async fn get(
         .insert_header((CONTENT_DISPOSITION, "attachment"))
         .insert_header((ACCEPT_RANGES, "bytes"))
         .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .insert_header((ETAG, format!("\"{}\"", digest.hex())));
+        .insert_header((ETAG, tag));
     let length = last_plus_one - first;
     if request.method() == Method::HEAD {
         return Ok(response

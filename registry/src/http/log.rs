@@ -6,18 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::base64;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::problem::ProblemType;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::problem::Refusal;
 use super::{State, access, query};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InclusionQuery {
-    index: Option<u64>,
-    digest: Option<String>,
-    size: Option<u64>,
-}
 
 /// The proof that a leaf is in the tree of a size.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -62,16 +54,22 @@ pub(super) async fn inclusion(
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
     let visibility = access::read(&request, &state)?;
-    let asked: InclusionQuery = query::read(&request)?;
-    let digest = asked.digest.as_deref().map(|text| {
+    let asked = query::read(&request, &["index", "digest", "size"])?;
+    let digest = asked.text("digest").map(|text| {
         text.parse::<Sha256>().map_err(|_| query::wrong("digest", "sha256:<64 hex digits>", text))
     });
-    let digest = digest.transpose()?;
+    let leaf = match (asked.number("index")?, digest.transpose()?) {
+        (Some(index), None) => Leaf::Index(index),
+        (None, Some(digest)) => Leaf::Digest(digest),
+        (None, None) => return Err(one_of("neither")),
+        (Some(_), Some(_)) => return Err(one_of("both")),
+    };
+    let size = asked.number("size")?;
     let answer = state
         .read(move |reader, _| {
-            let index = match (asked.index, digest) {
-                (Some(index), None) => index,
-                (None, Some(digest)) => {
+            let index = match leaf {
+                Leaf::Index(index) => index,
+                Leaf::Digest(digest) => {
                     let found = reader.sequence_of_digest(&digest)?;
                     let record = found.map(|s| reader.record(s)).transpose()?.flatten();
                     match (found, record) {
@@ -79,12 +77,8 @@ pub(super) async fn inclusion(
                         _ => return Err(not_there(&digest)),
                     }
                 }
-                _ => {
-                    let one = "exactly one of index and digest";
-                    return Err(query::wrong("index", one, "none or both"));
-                }
             };
-            let size = match asked.size {
+            let size = match size {
                 Some(size) => size,
                 None => reader.tree_size()?,
             };
@@ -108,15 +102,22 @@ pub(super) async fn inclusion(
     Ok(HttpResponse::Ok().json(answer))
 }
 
-pub(super) fn not_there(digest: &Sha256) -> Refusal {
-    Refusal::new(ProblemType::NotFound, format!("no attestation with digest {digest} is here"))
+/// How a leaf is named.
+#[derive(Clone, Copy)]
+enum Leaf {
+    Index(u64),
+    Digest(Sha256),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConsistencyQuery {
-    from: u64,
-    to: Option<u64>,
+fn one_of(found: &str) -> Refusal {
+    Refusal::new(
+        ProblemType::MalformedQuery,
+        format!("expected one of the parameters index and digest, found {found}"),
+    )
+}
+
+pub(super) fn not_there(digest: &Sha256) -> Refusal {
+    Refusal::new(ProblemType::NotFound, format!("no attestation with digest {digest} is here"))
 }
 
 /// `GET /v1/log/consistency?from=[&to=]`.
@@ -126,18 +127,23 @@ pub(super) async fn consistency(
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
     access::read(&request, &state)?;
-    let asked: ConsistencyQuery = query::read(&request)?;
+    let asked = query::read(&request, &["from", "to"])?;
+    let from = asked.number("from")?.ok_or_else(|| {
+        let detail = "expected the parameter from, the smaller size, found none";
+        Refusal::new(ProblemType::MalformedQuery, detail).with("parameter", "from")
+    })?;
+    let to = asked.number("to")?;
     let answer = state
         .read(move |reader, _| {
-            let to = match asked.to {
+            let to = match to {
                 Some(to) => to,
                 None => reader.tree_size()?,
             };
-            let hashes = reader.consistency(asked.from, to)?;
+            let hashes = reader.consistency(from, to)?;
             Ok(Consistency {
-                from: asked.from,
+                from,
                 to,
-                from_root: hash(&reader.root(asked.from)?),
+                from_root: hash(&reader.root(from)?),
                 to_root: hash(&reader.root(to)?),
                 hashes: hashes.iter().map(hash).collect(),
             })

@@ -5,6 +5,7 @@
 //! one kind of body, [`problem::Refusal`].
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::tokens::Tokens;
 mod access;
 mod attestations;
 mod body;
+mod conditional;
 mod content;
 mod log;
 pub mod openapi;
@@ -49,6 +51,19 @@ pub(crate) struct State {
 }
 
 impl State {
+    fn of(running: &Running) -> Self {
+        Self {
+            store: Arc::clone(&running.store),
+            log: Arc::clone(&running.log),
+            metrics: Arc::clone(&running.metrics),
+            config: running.config.clone(),
+            trusted_keys: running.trusted_keys.clone(),
+            tokens: running.tokens.clone(),
+            trusted_root: running.trusted_root.clone(),
+            signing_config: running.signing_config.clone(),
+        }
+    }
+
     /// Runs work on the store away from the threads that serve connections.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
@@ -74,24 +89,48 @@ impl State {
     }
 }
 
+/// Why the server does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another program listens there.
+    #[error(
+        "expected {address} to be free, found that another program listens there; stop that one, or name another address with --listen"
+    )]
+    Taken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system does not let it listen there.
+    #[error("cannot listen on {address}; name another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The system refused something else.
+    #[error("the system refused a part of the server")]
+    System(#[source] io::Error),
+}
+
+impl ServeError {
+    fn listening(address: SocketAddr) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::AddrInUse => Self::Taken { address },
+            _ => Self::Listen { address, source },
+        }
+    }
+}
+
 /// Serves until the process is told to stop, and answers what was taken before.
 ///
 /// # Errors
 /// When the address cannot be bound or the system refuses a thread.
-pub fn serve(running: &Running) -> io::Result<()> {
+pub fn serve(running: &Running) -> Result<(), ServeError> {
     let config = &running.config;
-    let state = Arc::new(State {
-        store: Arc::clone(&running.store),
-        log: Arc::clone(&running.log),
-        metrics: Arc::clone(&running.metrics),
-        config: config.clone(),
-        trusted_keys: running.trusted_keys.clone(),
-        tokens: running.tokens.clone(),
-        trusted_root: running.trusted_root.clone(),
-        signing_config: running.signing_config.clone(),
-    });
+    let state = Arc::new(State::of(running));
     actix_web::rt::System::new().block_on(async move {
-        let stop = stop_signal()?;
+        let stop = stop_signal().map_err(ServeError::System)?;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&state)))
@@ -105,11 +144,12 @@ pub fn serve(running: &Running) -> io::Result<()> {
         .keep_alive(Duration::from_millis(config.keep_alive_ms))
         .shutdown_signal(stop)
         .shutdown_timeout(config.shutdown_timeout_ms.div_ceil(1000))
-        .bind(config.listen)?;
+        .bind(config.listen)
+        .map_err(ServeError::listening(config.listen))?;
         for address in server.addrs() {
             tracing::info!(%address, "listening on http://{address}");
         }
-        server.run().await
+        server.run().await.map_err(ServeError::System)
     })
 }
 

@@ -3,20 +3,26 @@
 //! It is generated from the table of routes, the types of the answers and the texts below; a test
 //! fails when the file and the code differ.
 
+use attestry_schemas::dsse;
 use attestry_schemas::problem::{self, Problem, ProblemType};
 use serde_json::{Map, Value, json};
 
 use super::routes::{ROUTES, Route};
 use super::{attestations, content, log};
 
+mod sigstore;
+
 /// The description as it is served.
 pub const DOCUMENT: &str = include_str!("../../openapi.json");
 
-/// What a route does: summary, query parameters, kind of body, success answers.
+/// What a route does: summary, query parameters (name, type, meaning) and which of them are
+/// required, kinds of body (media type, schema or nothing), success answers (status, media type or
+/// schema or nothing, meaning), statuses of refusals.
 struct Text {
     summary: &'static str,
     parameters: &'static [(&'static str, &'static str, &'static str)],
-    body: Option<&'static [&'static str]>,
+    required: &'static [&'static str],
+    body: Option<&'static [(&'static str, &'static [&'static str])]>,
     answers: &'static [(&'static str, &'static str, &'static str)],
     refusals: &'static [u16],
 }
@@ -24,12 +30,14 @@ struct Text {
 const OCTETS: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
+const UNCHANGED: &str = "what If-None-Match names is unchanged";
 const BUNDLE: &str = attestry_schemas::bundle::MEDIA_TYPE;
 
 fn text(route: &Route) -> Text {
     let plain = |summary, answers, refusals| Text {
         summary,
         parameters: &[],
+        required: &[],
         body: None,
         answers,
         refusals,
@@ -42,15 +50,16 @@ fn text(route: &Route) -> Text {
                 "string",
                 "where it belongs, such as pay/api; default when none is given",
             )],
-            body: Some(&[JSON, "application/x-ndjson"]),
+            required: &[],
+            body: Some(&[(JSON, &["Envelope", "Bundle"]), ("application/x-ndjson", &[])]),
             answers: &[
                 ("200", "SubmitAnswer", "every item was in the log before"),
                 ("201", "SubmitAnswer", "at least one item is new"),
                 ("207", "SubmitAnswer", "some items of a list were refused"),
             ],
-            refusals: &[400, 401, 408, 413, 422, 503, 507],
+            refusals: &[400, 401, 408, 413, 415, 422, 500, 503, 507],
         },
-        ("GET", "/v1/attestations") => Text {
+        (_, "/v1/attestations") => Text {
             summary: "Search attestations, newest first",
             parameters: &[
                 ("subject", "string", "a subject's digest"),
@@ -67,35 +76,45 @@ fn text(route: &Route) -> Text {
                 ("limit", "integer", "the page size, 1 to 1000; 100 when none is given"),
                 ("cursor", "string", "from the next link of the page before"),
             ],
+            required: &[],
             body: None,
             answers: &[("200", "ListAnswer", "a page")],
-            refusals: &[400, 401],
+            refusals: &[400, 401, 500],
         },
         (_, "/v1/attestations/{digest}") => plain(
             "The exact bytes of an attestation",
-            &[("200", OCTETS, "a DSSE envelope, a bundle, or a leaf's body")],
-            &[400, 401, 404],
+            &[
+                ("200", dsse::MEDIA_TYPE, "a DSSE envelope"),
+                ("200", BUNDLE, "the bundle of a message signature"),
+                ("200", JSON, "the body of a leaf that was logged by digest alone"),
+                ("304", "", UNCHANGED),
+            ],
+            &[400, 401, 404, 500],
         ),
         (_, "/v1/attestations/{digest}/bundle") => Text {
             parameters: &[("size", "integer", "prove it under the checkpoint of this size")],
             ..plain(
                 "The complete Sigstore bundle, with inclusion proof and checkpoint",
                 &[("200", BUNDLE, "a bundle of version 0.3")],
-                &[400, 401, 404],
+                &[400, 401, 404, 500],
             )
         },
         ("PUT", "/v1/content/{digest}") => Text {
-            body: Some(&[OCTETS]),
+            body: Some(&[(OCTETS, &[])]),
             ..plain(
                 "Store a file that statements name, of any size",
                 &[("200", "Stored", "it was here before"), ("201", "Stored", "it is new")],
-                &[400, 401, 408, 413, 422, 507],
+                &[400, 401, 408, 413, 415, 422, 500, 507],
             )
         },
         (_, "/v1/content/{digest}") => plain(
             "A stored file, whole or one range",
-            &[("200", OCTETS, "the file"), ("206", OCTETS, "a range of it")],
-            &[400, 401, 404, 416],
+            &[
+                ("200", OCTETS, "the file"),
+                ("206", OCTETS, "a range of it"),
+                ("304", "", UNCHANGED),
+            ],
+            &[400, 401, 404, 416, 500],
         ),
         (_, "/v1/log/inclusion") => Text {
             parameters: &[
@@ -106,7 +125,7 @@ fn text(route: &Route) -> Text {
             ..plain(
                 "Prove that a leaf is in the tree of any past size",
                 &[("200", "Inclusion", "a proof")],
-                &[400, 401, 404],
+                &[400, 401, 404, 500],
             )
         },
         (_, "/v1/log/consistency") => Text {
@@ -114,10 +133,11 @@ fn text(route: &Route) -> Text {
                 ("from", "integer", "the smaller size"),
                 ("to", "integer", "the greater size; the newest when none is given"),
             ],
+            required: &["from"],
             ..plain(
                 "Prove that one tree is the beginning of another",
                 &[("200", "Consistency", "a proof")],
-                &[400, 401],
+                &[400, 401, 500],
             )
         },
         (_, "/v1/trusted-root") => plain(
@@ -133,19 +153,19 @@ fn text(route: &Route) -> Text {
         (_, "/api/v2/checkpoint") => plain(
             "The newest signed checkpoint (C2SP tlog-tiles)",
             &[("200", TEXT, "a signed note")],
-            &[401],
+            &[401, 500],
         ),
         (_, "/api/v2/tile/{path:.*}") => plain(
             "A tile <L>/<N>[.p/<W>] or an entry bundle entries/<N>[.p/<W>] (C2SP tlog-tiles)",
-            &[("200", OCTETS, "hashes, or entries with their lengths")],
-            &[400, 401, 404],
+            &[("200", OCTETS, "hashes, or entries with their lengths"), ("304", "", UNCHANGED)],
+            &[400, 401, 404, 500],
         ),
         ("POST", "/api/v2/log/entries") => Text {
-            body: Some(&[JSON]),
+            body: Some(&[(JSON, &["CreateEntryRequest"])]),
             ..plain(
                 "Rekor v2's write path for stock clients: hashedRekordRequestV002 or dsseRequestV002; the signature is the credential",
-                &[("201", JSON, "a TransparencyLogEntry, also for an entry that was there")],
-                &[400, 403, 408, 413, 422, 503, 507],
+                &[("201", "TransparencyLogEntry", "also for an entry that was there")],
+                &[400, 403, 408, 413, 415, 422, 500, 503, 507],
             )
         },
         (_, "/healthz") => plain("The process runs", &[("200", TEXT, "ok")], &[]),
@@ -181,6 +201,7 @@ pub fn build() -> Value {
     for (name, schema) in generator.take_definitions(true) {
         schemas.insert(name, schema);
     }
+    schemas.extend(sigstore::schemas());
     if let Some(type_) = schemas.get_mut("Problem").and_then(|p| p.pointer_mut("/properties/type"))
     {
         *type_ = json!({"type": "string", "enum": types});
@@ -207,7 +228,13 @@ fn operation(route: &Route) -> Value {
         .parameters
         .iter()
         .map(|(name, type_, description)| {
-            json!({"name": name, "in": "query", "description": description, "schema": {"type": type_}})
+            json!({
+                "name": name,
+                "in": "query",
+                "description": description,
+                "required": text.required.contains(name),
+                "schema": {"type": type_},
+            })
         })
         .collect();
     for name in ["digest", "path"] {
@@ -217,37 +244,22 @@ fn operation(route: &Route) -> Value {
             );
         }
     }
-    let mut responses = Map::new();
-    for (status, what, description) in text.answers {
-        let (media_type, schema) = if what.contains('/') {
-            (*what, json!({}))
-        } else {
-            (JSON, json!({"$ref": format!("#/components/schemas/{what}")}))
-        };
-        responses.insert(
-            (*status).to_owned(),
-            json!({"description": description, "content": {media_type: {"schema": schema}}}),
-        );
-    }
-    for status in text.refusals {
-        let named = |t: &&ProblemType| t.status() == *status;
-        let titles: Vec<&str> = ProblemType::ALL.iter().filter(named).map(|t| t.title()).collect();
-        responses.insert(
-            status.to_string(),
-            json!({
-                "description": titles.join("; "),
-                "content": {problem::MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            }),
-        );
-    }
+    let responses = responses(route, &text);
     let mut operation = json!({"summary": text.summary, "responses": responses});
     if let Some(members) = operation.as_object_mut() {
         if !parameters.is_empty() {
             members.insert("parameters".to_owned(), parameters.into());
         }
         if let Some(types) = text.body {
-            let content: Map<String, Value> =
-                types.iter().map(|t| ((*t).to_owned(), json!({"schema": {}}))).collect();
+            let schema = |names: &[&str]| match names {
+                [] => json!({}),
+                [name] => reference(name),
+                names => json!({"anyOf": names.iter().map(|n| reference(n)).collect::<Vec<_>>()}),
+            };
+            let content: Map<String, Value> = types
+                .iter()
+                .map(|(type_, names)| ((*type_).to_owned(), json!({"schema": schema(names)})))
+                .collect();
             members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
         }
         if text.refusals.contains(&401) {
@@ -255,4 +267,70 @@ fn operation(route: &Route) -> Value {
         }
     }
     operation
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// The answers of an operation, by status; those to HEAD have no content.
+fn responses(route: &Route, text: &Text) -> Map<String, Value> {
+    let mut responses = Map::new();
+    let mut statuses: Vec<&str> = text.answers.iter().map(|(status, ..)| *status).collect();
+    statuses.dedup();
+    for status in statuses {
+        // One status may have several media types.
+        let of_status = || text.answers.iter().filter(|(found, ..)| *found == status);
+        let descriptions: Vec<&str> = of_status().map(|(_, _, description)| *description).collect();
+        let content: Map<String, Value> =
+            of_status().filter_map(|(_, what, _)| answer_content(what)).collect();
+        let response = json!({"description": descriptions.join("; or ")});
+        responses.insert(status.to_owned(), with_content(route, response, content));
+    }
+    for status in text.refusals {
+        let named = |t: &&ProblemType| t.status() == *status;
+        let titles: Vec<&str> = ProblemType::ALL.iter().filter(named).map(|t| t.title()).collect();
+        let mut response = json!({"description": titles.join("; ")});
+        if let (Some(header), Some(members)) = (refusal_header(*status), response.as_object_mut()) {
+            members.insert("headers".to_owned(), header);
+        }
+        let content = [(problem::MEDIA_TYPE.to_owned(), json!({"schema": reference("Problem")}))];
+        let content = content.into_iter().collect();
+        responses.insert(status.to_string(), with_content(route, response, content));
+    }
+    responses
+}
+
+/// The media type of an answer with its schema; nothing for an answer without a body.
+fn answer_content(what: &str) -> Option<(String, Value)> {
+    let (media_type, schema) = match what {
+        "" => return None,
+        BUNDLE => (what, reference("Bundle")),
+        dsse::MEDIA_TYPE => (what, reference("Envelope")),
+        _ if what.contains('/') => (what, json!({})),
+        name => (JSON, reference(name)),
+    };
+    Some((media_type.to_owned(), json!({"schema": schema})))
+}
+
+fn with_content(route: &Route, mut response: Value, content: Map<String, Value>) -> Value {
+    if let Some(members) = response.as_object_mut()
+        && route.method != "HEAD"
+        && !content.is_empty()
+    {
+        members.insert("content".to_owned(), content.into());
+    }
+    response
+}
+
+/// What a refusal says in a header of its own.
+fn refusal_header(status: u16) -> Option<Value> {
+    let header = |name: &str, description: &str, type_: &str| json!({name: {"description": description, "required": true, "schema": {"type": type_}}});
+    match status {
+        401 => Some(header("WWW-Authenticate", "the scheme Bearer", "string")),
+        415 => Some(header("Accept-Encoding", "the codings that are read", "string")),
+        416 => Some(header("Content-Range", "bytes */N: how long the content is", "string")),
+        429 | 503 => Some(header("Retry-After", "seconds to wait before the next try", "integer")),
+        _ => None,
+    }
 }

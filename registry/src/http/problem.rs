@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use attestry_schemas::problem::{MEDIA_TYPE, Problem, ProblemType, chain};
 use attestry_schemas::verify;
@@ -73,6 +73,13 @@ impl ResponseError for Refusal {
         response.insert_header((CONTENT_TYPE, MEDIA_TYPE));
         match self.0.status {
             429 | 503 => response.insert_header((RETRY_AFTER, "1")),
+            // RFC 9110 §15.5.16: which codings would have been taken.
+            415 => response.insert_header((ACCEPT_ENCODING, "identity")),
+            // RFC 9110 §15.5.17: how long the content is.
+            416 => match self.0.extensions.get("size_bytes") {
+                Some(size) => response.insert_header((CONTENT_RANGE, format!("bytes */{size}"))),
+                None => &mut response,
+            },
             401 => response.insert_header(("WWW-Authenticate", "Bearer realm=\"attestry\"")),
             _ => &mut response,
         };

@@ -12,7 +12,7 @@ use attestry_schemas::tile::TilePath;
 use attestry_schemas::verify;
 
 use super::problem::Refusal;
-use super::{State, access, body, submit};
+use super::{State, access, body, conditional, submit};
 use crate::log::Submission;
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -55,21 +55,25 @@ pub(super) async fn tile(
         .await?;
     let bytes = bytes
         .ok_or_else(|| Refusal::new(ProblemType::NotFound, format!("the log has no {text} yet")))?;
-    let mut response = HttpResponse::Ok();
+    let tag = format!("\"{}\"", Sha256::of(&bytes).hex());
+    let unchanged = conditional::is_unchanged(&request, &tag);
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.content_type("application/octet-stream");
-    response.insert_header((ETAG, format!("\"{}\"", Sha256::of(&bytes).hex())));
+    response.insert_header((ETAG, tag));
     // A partial tile's bytes never change either, but its place is taken by a fuller one.
     response.insert_header((CACHE_CONTROL, if full { IMMUTABLE } else { "public, max-age=60" }));
-    Ok(response.body(bytes))
+    Ok(if unchanged { response.finish() } else { response.body(bytes) })
 }
 
 /// `POST /api/v2/log/entries`. sigstore-go takes 201 and nothing else for success, also for an
 /// entry that was there.
 pub(super) async fn submit(
+    request: HttpRequest,
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
+    body::plain(&request)?;
     let limit = state.config.max_body_bytes.min(state.config.max_rekor_body_bytes);
     let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
     let submission = state.blocking(move |state| verified(&text, state)).await?;
@@ -96,7 +100,8 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
     {
         submit::check_predicate(&signed)?;
         let bytes = dsse.envelope.to_json();
-        let submission = Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known);
+        let submission =
+            Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known).unclaimed();
         submit::prepare(state, &submission)?;
         return Ok(submission);
     }

@@ -18,7 +18,7 @@ macro_rules! routes {
         pub(super) const ROUTES: &[Route] =
             &[$($(Route { method: stringify!($method), path: $path }),+),+];
 
-        /// Adds every route to the server; another method on a known path is answered 405.
+        /// Adds every route to the server; the body of an answer to HEAD is not sent, another method on a known path is answered 405.
         pub(super) fn configure(config: &mut ServiceConfig) {
             $(config.service(
                 web::resource($path)
@@ -30,19 +30,23 @@ macro_rules! routes {
 }
 
 routes! {
-    "/v1/attestations" { GET => attestations::list, POST => attestations::submit }
+    "/v1/attestations" {
+        GET => attestations::list, HEAD => attestations::list, POST => attestations::submit
+    }
     "/v1/attestations/{digest}" { GET => attestations::exact, HEAD => attestations::exact }
-    "/v1/attestations/{digest}/bundle" { GET => attestations::bundle }
+    "/v1/attestations/{digest}/bundle" {
+        GET => attestations::bundle, HEAD => attestations::bundle
+    }
     "/v1/content/{digest}" { GET => content::get, HEAD => content::get, PUT => content::put }
-    "/v1/log/inclusion" { GET => log::inclusion }
-    "/v1/log/consistency" { GET => log::consistency }
-    "/v1/trusted-root" { GET => log::trusted_root }
-    "/v1/signing-config" { GET => log::signing_config }
-    "/api/v2/checkpoint" { GET => rekor::checkpoint }
-    "/api/v2/tile/{path:.*}" { GET => rekor::tile }
+    "/v1/log/inclusion" { GET => log::inclusion, HEAD => log::inclusion }
+    "/v1/log/consistency" { GET => log::consistency, HEAD => log::consistency }
+    "/v1/trusted-root" { GET => log::trusted_root, HEAD => log::trusted_root }
+    "/v1/signing-config" { GET => log::signing_config, HEAD => log::signing_config }
+    "/api/v2/checkpoint" { GET => rekor::checkpoint, HEAD => rekor::checkpoint }
+    "/api/v2/tile/{path:.*}" { GET => rekor::tile, HEAD => rekor::tile }
     "/api/v2/log/entries" { POST => rekor::submit }
-    "/healthz" { GET => operations::healthy }
-    "/readyz" { GET => operations::ready }
-    "/metrics" { GET => operations::metrics }
-    "/openapi.json" { GET => operations::openapi }
+    "/healthz" { GET => operations::healthy, HEAD => operations::healthy }
+    "/readyz" { GET => operations::ready, HEAD => operations::ready }
+    "/metrics" { GET => operations::metrics, HEAD => operations::metrics }
+    "/openapi.json" { GET => operations::openapi, HEAD => operations::openapi }
 }

@@ -54,6 +54,22 @@ fn a_new_registry_has_its_genesis_at_leaf_0_and_its_secrets_closed() {
 }
 
 #[test]
+fn the_comments_of_the_settings_are_the_defaults() {
+    let text = settings_text("https://attest.example.org");
+    let given: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.contains(" = ") && !line.starts_with("trusted_keys"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(given.lines().count() > 10, "{given}");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(config::FILE_NAME), given).unwrap();
+    let config = Config::load(dir.path(), None, Settings::default()).unwrap();
+    assert_eq!(config, Config::defaults());
+}
+
+#[test]
 fn the_token_is_nowhere_in_the_data_folder() {
     let registry = Registry::new();
     let token = Token::of_random([8; 32]);

@@ -1,5 +1,6 @@
 //! The transparency log: one RFC 6962 tree, grown by one thread.
 
+pub mod genesis;
 pub mod proof;
 pub mod sequencer;
 pub mod submission;
@@ -8,3 +9,6 @@ pub mod tree;
 pub use proof::{LogIdentity, ProofFault, Proven};
 pub use sequencer::{Log, LogError, Receipt, SubmitError};
 pub use submission::{Payload, Submission};
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,27 @@ impl Reader<'_> {
         Ok(next.unwrap_or(size))
     }
 
-    /// The complete bundle of a record: its signature with the log entry at `size`, or at the size
+    /// What stands under one of a record's digests: beside its stored bytes the leaf, which a stock
+    /// client logged by digest alone, and a message signature, whose envelope came later. One digest
+    /// names the same bytes for ever.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn kind_under(
+        &self,
+        sequence: u64,
+        record: &Record,
+        digest: &Sha256,
+    ) -> Result<Kind, StoreError> {
+        if record.digest == *digest {
+            return Ok(record.kind);
+        }
+        let missing = || StoreError::Missing { what: format!("leaf {sequence}") };
+        let body = self.leaf(sequence)?.ok_or_else(missing)?;
+        Ok(if Sha256::of(&body) == *digest { Kind::Entry } else { Kind::Message })
+    }
+
+    /// The complete bundle of a record, or of what it was as `kind`: its signature with the log entry at `size`, or at the size
     /// of the batch that first held it.
     ///
     /// # Errors
@@ -184,6 +204,7 @@ impl Reader<'_> {
         &self,
         sequence: u64,
         record: &Record,
+        kind: Kind,
         size: Option<u64>,
         log: &LogIdentity,
     ) -> Result<Bundle, ProofFault> {
@@ -196,12 +217,13 @@ impl Reader<'_> {
         let Verifier::PublicKey(key) = &entry.verifier else {
             return Err(missing(format!("key in leaf {sequence}")));
         };
-        let content = match record.kind {
+        let content = match kind {
             Kind::Envelope => {
                 let bytes = self.stored_bytes(record).map_err(ProofFault::Store)?;
                 let envelope = Envelope::parse(&bytes)
                     .map_err(|e| missing(format!("envelope {}: {e}", record.digest)))?;
-                Content::Envelope(envelope)
+                // The leaf may record the signature in its other form.
+                Content::Envelope(envelope).with_signature(entry.signature.clone())
             }
             Kind::Message | Kind::Entry => Content::Message(MessageSignature {
                 digest: entry.digest.into(),
@@ -219,8 +241,16 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError::Missing`] when they are gone.
     pub fn stored_bytes(&self, record: &Record) -> Result<Vec<u8>, StoreError> {
-        let missing = || StoreError::Missing { what: format!("content {}", record.digest) };
-        match self.content(record.digest)?.ok_or_else(missing)? {
+        self.attested_bytes(record.digest)
+    }
+
+    /// The bytes of an attestation under a digest, whole.
+    ///
+    /// # Errors
+    /// As [`Reader::stored_bytes`].
+    pub fn attested_bytes(&self, digest: Sha256) -> Result<Vec<u8>, StoreError> {
+        let missing = || StoreError::Missing { what: format!("content {digest}") };
+        match self.content(digest)?.ok_or_else(missing)? {
             StoredContent::Inline(bytes) => Ok(bytes),
             StoredContent::File(file) => {
                 let size = usize::try_from(file.size_bytes()).map_err(|_| missing())?;

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use attestry_schemas::checkpoint::{Checkpoint, SignedCheckpoint};
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::key::SigningKey;
+use attestry_schemas::key::{PublicKey, SigningKey};
 use attestry_schemas::merkle::{self, NodeAddress};
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::problem::chain;
@@ -20,6 +20,7 @@ use attestry_schemas::rekor::LogId;
 use attestry_schemas::tile::write_hashes;
 use tokio::sync::oneshot;
 
+use super::genesis;
 use super::proof::{LogIdentity, Proven};
 use super::submission::Submission;
 use super::tree::{FullTiles, RightEdge, TreeError};
@@ -38,8 +39,29 @@ pub enum LogError {
     #[error("the log cannot be read from the store")]
     Store(#[source] StoreError),
     /// The tree at rest is not the one that its newest checkpoint names.
-    #[error("the log is damaged: {0}; run attestry-registry fsck")]
+    #[error(
+        "the log is damaged: {0}; restore the data folder from a backup; attestry-registry fsck names what is affected"
+    )]
     Damaged(String),
+    /// The store holds no log, or one with another beginning. A new one under the same key would
+    /// contradict what the old one has signed.
+    #[error(
+        "expected the log of {origin} with {expected}, found {found}; restore the data folder from a backup"
+    )]
+    NotThere {
+        /// The log's origin.
+        origin: String,
+        /// What every log has.
+        expected: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A log was to begin in a store that holds one.
+    #[error("expected a store without a log, found one of {size} leaves")]
+    NotNew {
+        /// Its size.
+        size: u64,
+    },
     /// The key cannot sign this log's checkpoints.
     #[error("the log's key or origin is refused: {0}")]
     Identity(String),
@@ -95,9 +117,9 @@ pub struct Receipt {
     pub created: bool,
     /// The digest under which it is kept.
     pub digest: Sha256,
-    /// The namespace that it belongs to: the first one that it was recorded in.
+    /// The namespace that it belongs to: that of the first who submitted it with a token.
     pub namespace: String,
-    /// The leaf's body.
+    /// The leaf's body. Its signature is the submitted one, or the other form of it.
     pub body: Vec<u8>,
     /// Its place, with the proof.
     pub proven: Proven,
@@ -127,11 +149,42 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log in a store and starts its thread.
+    /// Opens the log that a store holds and starts its thread.
     ///
     /// # Errors
-    /// [`LogError`], among them a tree at rest that its checkpoint does not name.
+    /// [`LogError`], among them a tree at rest that its checkpoint does not name, and none at all.
     pub fn start(
+        store: Arc<Store>,
+        origin: &str,
+        signing_key: SigningKey,
+        limits: LogLimits,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, LogError> {
+        demand_genesis(&store.reader(), origin, signing_key.public_key())?;
+        Self::run(store, origin, signing_key, limits, clock, metrics)
+    }
+
+    /// Begins a log in a new store; its first submission must be the genesis statement. Only `init`
+    /// does.
+    ///
+    /// # Errors
+    /// [`LogError::NotNew`], and as [`Log::start`].
+    pub fn begin(
+        store: Arc<Store>,
+        origin: &str,
+        signing_key: SigningKey,
+        limits: LogLimits,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, LogError> {
+        if let Some((size, _)) = store.reader().latest_checkpoint().map_err(LogError::Store)? {
+            return Err(LogError::NotNew { size });
+        }
+        Self::run(store, origin, signing_key, limits, clock, metrics)
+    }
+
+    fn run(
         store: Arc<Store>,
         origin: &str,
         signing_key: SigningKey,
@@ -215,6 +268,19 @@ impl Log {
     }
 }
 
+/// Demands that the store holds this log: with a checkpoint, and begun by its own key.
+fn demand_genesis(reader: &Reader<'_>, origin: &str, key: &PublicKey) -> Result<(), LogError> {
+    let not_there =
+        |expected, found| LogError::NotThere { origin: origin.to_owned(), expected, found };
+    if reader.latest_checkpoint().map_err(LogError::Store)?.is_none() {
+        return Err(not_there("its signed checkpoint", "none".to_owned()));
+    }
+    match genesis::fault(reader, origin, key).map_err(LogError::Store)? {
+        Some(found) => Err(not_there("its genesis statement at leaf 0", found)),
+        None => Ok(()),
+    }
+}
+
 /// Reads the right edge and holds it against the newest checkpoint.
 fn load(reader: &Reader<'_>, note_key: &NoteKey) -> Result<(RightEdge, i64), LogError> {
     let Some((size, stored)) = reader.latest_checkpoint().map_err(LogError::Store)? else {
@@ -258,9 +324,10 @@ struct Forming {
     edge: RightEdge,
     full: FullTiles,
     writes: Batch,
-    /// New leaves of this batch, by leaf hash: the index, whether they carry content, and the
-    /// namespace.
-    added: HashMap<Sha256, (u64, Kind, String)>,
+    /// The indexes of this batch's new leaves, by [`Submission::identity`].
+    added: HashMap<Sha256, u64>,
+    /// The records that this batch writes, as its last write leaves them.
+    records: HashMap<u64, Record>,
     placed: Vec<Placed>,
 }
 
@@ -310,6 +377,7 @@ impl Sequencer {
             full: FullTiles::new(),
             writes: Batch::default(),
             added: HashMap::new(),
+            records: HashMap::new(),
             placed: Vec::with_capacity(waiting.len()),
         };
         let signed_at_ms = self.clock.now().as_millisecond().max(self.last_signed_ms);
@@ -336,9 +404,12 @@ impl Sequencer {
     fn stored(&self, waiting: &[Waiting]) -> Result<Vec<Option<(u64, Record)>>, BatchError> {
         let reader = self.store.reader();
         let find = |waiting: &Waiting| {
-            let Some(index) = reader.sequence_of_leaf(&waiting.submission.leaf_hash)? else {
-                return Ok(None);
-            };
+            let submission = &waiting.submission;
+            let mut index = reader.sequence_of_leaf(&submission.leaf_hash)?;
+            if let (None, Some(other)) = (index, &submission.other_hash) {
+                index = reader.sequence_of_leaf(other)?;
+            }
+            let Some(index) = index else { return Ok(None) };
             let missing = || StoreError::Missing { what: format!("record {index}") };
             Ok(Some((index, reader.record(index)?.ok_or_else(missing)?)))
         };
@@ -353,7 +424,7 @@ impl Sequencer {
     ) -> Result<u64, BatchError> {
         let new = waiting.iter().zip(stored).filter(|(_, stored)| stored.is_none());
         let distinct: std::collections::HashSet<_> =
-            new.map(|(waiting, _)| waiting.submission.leaf_hash).collect();
+            new.map(|(waiting, _)| waiting.submission.identity()).collect();
         Ok(self.edge.size().checked_add(distinct.len() as u64).ok_or(TreeError::Full)?)
     }
 
@@ -379,40 +450,52 @@ impl Sequencer {
         batch_size: u64,
         signed_at_ms: i64,
     ) -> Result<(), BatchError> {
-        let known = match forming.added.get(&submission.leaf_hash) {
-            Some((index, kind, namespace)) => Some((*index, *kind, namespace.clone(), None)),
-            None => stored.map(|(index, record)| {
-                (index, record.kind, record.namespace.clone(), Some(record))
-            }),
-        };
         let payload = &submission.payload;
-        let added = |index| (index, payload.kind, payload.namespace.clone());
-        let Some((index, kind, namespace, stored)) = known else {
+        let identity = submission.identity();
+        let (stored_index, stored) = stored.unzip();
+        let known = stored_index.or_else(|| forming.added.get(&identity).copied());
+        let Some(index) = known else {
             let index = forming.edge.size();
             forming.edge.append(submission.leaf_hash, &mut forming.full)?;
             let record = new_record(submission, batch_size, signed_at_ms);
             write_leaf(&mut forming.writes, index, submission);
             write_payload(&mut forming.writes, index, submission, &record);
-            forming.added.insert(submission.leaf_hash, added(index));
+            forming.added.insert(identity, index);
+            forming.records.insert(index, record);
             forming.placed.push(Placed::New(index));
             return Ok(());
         };
-        // A stock client logs by digest alone. When the envelope itself comes later, it joins
-        // the leaf that is there; a leaf never changes and never comes twice.
-        let completes = kind == Kind::Entry && payload.kind != Kind::Entry;
-        if completes {
-            let (size, at) = stored
-                .as_ref()
-                .map_or((batch_size, signed_at_ms), |r| (r.batch_size, r.logged_at_ms));
-            let record = new_record(submission, size, at);
-            if namespace != payload.namespace {
-                let posting = Term::new(TermKind::Namespace, namespace).posting(index);
-                forming.writes.remove(Family::Postings, posting);
-            }
-            write_payload(&mut forming.writes, index, submission, &record);
-            forming.added.insert(submission.leaf_hash, added(index));
-        }
+        let missing = || StoreError::Missing { what: format!("record {index}") };
+        let record = forming.records.get(&index).cloned().or(stored).ok_or_else(missing)?;
+        // A stock client logs by digest alone, and a signature may come without what it covers.
+        // When more of it comes later, it joins the leaf that is there; a leaf never changes and
+        // never comes twice.
+        let completes = payload.kind.completeness() > record.kind.completeness();
+        let is_unclaimed = record.unclaimed || record.kind == Kind::Entry;
+        let claims = is_unclaimed && !payload.unclaimed;
         forming.placed.push(Placed::Existing { index, stored: completes });
+        if !completes && !claims {
+            return Ok(());
+        }
+        let mut changed = match completes {
+            true => Record {
+                leaf_hash: record.leaf_hash,
+                ..new_record(submission, record.batch_size, record.logged_at_ms)
+            },
+            false => record.clone(),
+        };
+        let namespace = if is_unclaimed { &payload.namespace } else { &record.namespace };
+        changed.namespace.clone_from(namespace);
+        changed.unclaimed = is_unclaimed && payload.unclaimed;
+        if changed.namespace != record.namespace {
+            let posting = Term::new(TermKind::Namespace, record.namespace).posting(index);
+            forming.writes.remove(Family::Postings, posting);
+        }
+        match completes {
+            true => write_payload(&mut forming.writes, index, submission, &changed),
+            false => write_record(&mut forming.writes, index, &changed),
+        }
+        forming.records.insert(index, changed);
         Ok(())
     }
 
@@ -452,50 +535,50 @@ impl Sequencer {
         let mut receipts = Vec::with_capacity(waiting.len());
         let added = forming.placed.iter().filter(|p| matches!(p, Placed::New(_))).count() as u64;
         for (waiting, placed) in waiting.iter().zip(&forming.placed) {
-            let (index, created) = match placed {
-                Placed::New(index) => (*index, true),
-                Placed::Existing { index, stored } => (*index, *stored),
+            let submission = &waiting.submission;
+            let (index, created, record) = match placed {
+                Placed::New(index) => (*index, true, None),
+                Placed::Existing { index, stored } => {
+                    (*index, *stored, Some(stored_record(&reader, *index)?))
+                }
             };
             let new = head.filter(|head| index < head.size && index >= head.size - added);
-            let (kept, proven) = match new {
-                Some(head) => {
+            let proven = match (new, &record) {
+                (Some(head), _) => {
                     let hashes = merkle::inclusion_proof(index, head.size, |n| node.read(n))
                         .map_err(tree)?;
-                    let payload = &waiting.submission.payload;
-                    let kept = match created {
-                        true => (payload.digest, payload.namespace.clone()),
-                        false => self.kept(&reader, index)?,
-                    };
-                    (kept, Proven { index, hashes, ..head.clone() })
+                    Proven { index, hashes, ..head.clone() }
                 }
-                None => self.existing(&reader, index)?,
+                // An entry's first proof, with the checkpoint of the batch that held it.
+                (None, Some(record)) => reader
+                    .proven(index, record.batch_size)
+                    .map_err(|e| BatchError::Tree(chain(&e)))?,
+                (None, None) => {
+                    return Err(BatchError::Tree(format!("leaf {index} has no checkpoint")));
+                }
             };
-            let (digest, namespace) = kept;
-            let body = waiting.submission.body.clone();
+            // The answer is what is kept, which may have come in other bytes or in the other form
+            // of the signature.
+            let body = match &record {
+                Some(record) if record.leaf_hash != submission.leaf_hash => {
+                    let missing = || StoreError::Missing { what: format!("leaf {index}") };
+                    reader.leaf(index)?.ok_or_else(missing)?
+                }
+                _ => submission.body.clone(),
+            };
+            let (digest, namespace) = match record {
+                Some(record) => (record.digest, record.namespace),
+                None => (submission.payload.digest, submission.payload.namespace.clone()),
+            };
             receipts.push(Receipt { created, digest, namespace, body, proven });
         }
         Ok(receipts)
     }
+}
 
-    /// The digest and the namespace under which a leaf is kept.
-    fn kept(&self, reader: &Reader<'_>, index: u64) -> Result<(Sha256, String), BatchError> {
-        let missing = || StoreError::Missing { what: format!("record {index}") };
-        let record = reader.record(index)?.ok_or_else(missing)?;
-        Ok((record.digest, record.namespace))
-    }
-
-    /// An entry's first proof, with the checkpoint of the batch that held it.
-    fn existing(
-        &self,
-        reader: &Reader<'_>,
-        index: u64,
-    ) -> Result<((Sha256, String), Proven), BatchError> {
-        let missing = || StoreError::Missing { what: format!("record {index}") };
-        let record = reader.record(index)?.ok_or_else(missing)?;
-        let proven =
-            reader.proven(index, record.batch_size).map_err(|e| BatchError::Tree(chain(&e)))?;
-        Ok(((record.digest, record.namespace), proven))
-    }
+fn stored_record(reader: &Reader<'_>, index: u64) -> Result<Record, BatchError> {
+    let missing = || StoreError::Missing { what: format!("record {index}") };
+    Ok(reader.record(index)?.ok_or_else(missing)?)
 }
 
 fn tree<E: std::error::Error + 'static>(error: E) -> BatchError {
@@ -540,6 +623,7 @@ fn new_record(submission: &Submission, batch_size: u64, logged_at_ms: i64) -> Re
         logged_at_ms,
         batch_size,
         namespace: payload.namespace.clone(),
+        unclaimed: payload.unclaimed,
         signer: payload.signer,
         signer_known: payload.signer_known,
         predicate_type: payload.predicate_type.clone(),
@@ -556,15 +640,23 @@ fn write_leaf(writes: &mut Batch, index: u64, submission: &Submission) {
 /// Writes everything of a payload but the leaf. `fsck` expects exactly these entries.
 fn write_payload(writes: &mut Batch, index: u64, submission: &Submission, record: &Record) {
     let payload = &submission.payload;
-    writes.put(Family::Statements, key::sequence(index), record::encode(record));
     writes.put(Family::Lookups, key::digest_lookup(&payload.digest), key::sequence(index));
     if payload.kind != Kind::Entry && is_inline(&payload.bytes) {
         writes.put(Family::Content, payload.digest.0, payload.bytes.clone());
     }
-    for term in &payload.terms {
+    // The record's namespace, which may be an earlier one, is the one that counts.
+    for term in payload.terms.iter().filter(|term| term.kind != TermKind::Namespace) {
         writes.put(Family::Postings, term.posting(index), []);
     }
     for key in payload.edges.iter().flat_map(|e| e.keys(index)) {
         writes.put(Family::Edges, key, []);
     }
+    write_record(writes, index, record);
+}
+
+/// Writes a record, with the posting of its namespace.
+fn write_record(writes: &mut Batch, index: u64, record: &Record) {
+    writes.put(Family::Statements, key::sequence(index), record::encode(record));
+    let namespace = Term::new(TermKind::Namespace, record.namespace.as_str());
+    writes.put(Family::Postings, namespace.posting(index), []);
 }

@@ -23,6 +23,9 @@ pub struct Submission {
     pub body: Vec<u8>,
     /// The leaf's hash.
     pub leaf_hash: Sha256,
+    /// The hash of the leaf that the same signature has in its other form, where it has one. The
+    /// two are one entry of the log.
+    pub other_hash: Option<Sha256>,
     /// What the store keeps beside the leaf.
     pub payload: Payload,
 }
@@ -38,6 +41,8 @@ pub struct Payload {
     pub bytes: Vec<u8>,
     /// The namespace.
     pub namespace: String,
+    /// Whether it came over the path that needs no token, so that nobody has claimed it.
+    pub unclaimed: bool,
     /// The key that signed.
     pub signer: Fingerprint,
     /// Whether the registry is told to trust that key.
@@ -93,6 +98,21 @@ impl Submission {
             let digest = entry.digest.into();
             digest_payload(Kind::Entry, digest, key, Vec::new(), namespace, signer_known)
         })
+        .unclaimed()
+    }
+
+    /// Marks it as come over the path that needs no token: whoever submits it with one may still
+    /// say where it belongs.
+    #[must_use]
+    pub fn unclaimed(mut self) -> Self {
+        self.payload.unclaimed = true;
+        self
+    }
+
+    /// What the forms of one signature have in common.
+    #[must_use]
+    pub fn identity(&self) -> Sha256 {
+        self.other_hash.map_or(self.leaf_hash, |other| other.min(self.leaf_hash))
     }
 
     fn new(entry: &Entry, payload: impl FnOnce(&[u8]) -> Payload) -> Self {
@@ -103,7 +123,8 @@ impl Submission {
             Kind::Entry => Sha256::of(&body),
             Kind::Envelope | Kind::Message => Sha256::of(&payload.bytes),
         };
-        Self { body, leaf_hash, payload }
+        let other_hash = entry.other_form().map(|other| other.leaf_hash());
+        Self { body, leaf_hash, other_hash, payload }
     }
 
     /// Takes a payload again from what is stored, as it was taken when it came.
@@ -123,7 +144,7 @@ impl Submission {
             return Err("the leaf was not made by a key".to_owned());
         };
         let keys = [key.clone()];
-        let submission = match kind {
+        let mut submission = match kind {
             Kind::Entry => Self::of_entry(&entry, key, namespace, signer_known),
             Kind::Envelope => {
                 let envelope = Envelope::parse(&bytes).map_err(|e| words(&e))?;
@@ -141,6 +162,12 @@ impl Submission {
                 Self::of_message(&signed, namespace, signer_known)
             }
         };
+        let leaf_hash = merkle::leaf_hash(body);
+        if submission.other_hash == Some(leaf_hash) {
+            // It joined a leaf that records its signature in the other form.
+            submission.other_hash = Some(std::mem::replace(&mut submission.leaf_hash, leaf_hash));
+            submission.body = body.to_vec();
+        }
         if submission.body == body {
             Ok(submission)
         } else {
@@ -170,6 +197,7 @@ fn digest_payload(
         digest: Sha256([0; 32]),
         bytes,
         namespace: namespace.to_owned(),
+        unclaimed: false,
         signer,
         signer_known,
         predicate_type: None,
@@ -198,6 +226,7 @@ fn statement_payload(
         digest: Sha256([0; 32]),
         bytes,
         namespace: namespace.to_owned(),
+        unclaimed: false,
         signer,
         signer_known,
         predicate_type: Some(statement.predicate_type.clone()),
@@ -244,9 +273,9 @@ fn index(statement: &Statement, signer: &Fingerprint, namespace: &str) -> (Vec<T
         add(TermKind::Component, &digest.to_string());
     }
     for purl in &facts.purls {
-        // As it is written, without qualifiers, and without version: each finds it.
+        // In its one spelling, in full, without qualifiers, and without version: each finds it.
         for name in predicate::purl_names(purl) {
-            add(TermKind::Component, name);
+            add(TermKind::Component, &name);
         }
         ties.push((EdgeKind::Contains, purl.clone()));
     }

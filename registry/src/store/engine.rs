@@ -3,6 +3,8 @@
 //! The interface is narrow on purpose: get, ordered scan, cursor, snapshot, one atomic synced
 //! commit, and an online copy. A distributed engine would plug in here.
 
+use std::fs::{File, TryLockError};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,8 @@ use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIterator, DBRecoveryMode, ErrorKind, Options, ReadOptions, WriteBatch, WriteOptions,
 };
+
+use super::durable;
 
 /// The column families. Their names are the contract for `fsck`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +74,16 @@ pub enum EngineError {
         /// The store's folder.
         path: PathBuf,
     },
+    /// A part without which there is no database is missing; nothing was changed.
+    #[error(
+        "expected a whole database in {}, found no {missing}; restore the data folder from a backup", path.display()
+    )]
+    Incomplete {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is not there.
+        missing: String,
+    },
     /// The device is full or failing; the write did not happen.
     #[error("the store cannot be written or read: {detail}")]
     Io {
@@ -77,9 +91,7 @@ pub enum EngineError {
         detail: String,
     },
     /// Bytes at rest are not what was written.
-    #[error(
-        "the store is damaged: {detail}; restore a backup, or run attestry-registry fsck to see what is affected"
-    )]
+    #[error("the store is damaged: {detail}; restore the data folder from a backup")]
     Corruption {
         /// What the engine met.
         detail: String,
@@ -123,6 +135,9 @@ impl Default for EngineOptions {
 pub struct Engine {
     db: DB,
     sync: bool,
+    /// The folder, locked. `RocksDB` locks a file of its own when it writes, and nothing when it
+    /// reads; this lock holds for both, and is let go after the database is closed.
+    _lock: File,
 }
 
 /// Writes that happen together or not at all.
@@ -151,25 +166,45 @@ impl Batch {
 }
 
 impl Engine {
-    /// Opens the store in `path`, creating it when it is not there.
+    /// Opens the store in `path`, which must be there: an empty one in the place of a lost one
+    /// would begin the log anew, under the same key.
     ///
     /// # Errors
-    /// [`EngineError::Locked`] when another process has it, [`EngineError::Corruption`] when a
-    /// part of it is damaged.
+    /// [`EngineError::Locked`] when another process has it, [`EngineError::Incomplete`] when it is
+    /// not there or not whole, [`EngineError::Corruption`] when a part of it is damaged.
     pub fn open(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let families = Family::ALL
-            .iter()
-            .map(|f| ColumnFamilyDescriptor::new(f.name(), family_options(*f, &cache, options)));
-        let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(|e| {
-            // RocksDB has no kind of its own for a held lock file.
-            if e.as_ref().contains("lock") && e.as_ref().contains("LOCK") {
-                EngineError::Locked { path: path.to_owned() }
-            } else {
-                failed(e)
-            }
-        })?;
-        Ok(Self { db, sync: options.sync })
+        demand_whole(path)?;
+        let lock = lock(path, true)?;
+        let opened = DB::open_cf_descriptors(&database_options(), path, families(options));
+        Ok(Self { db: opened.map_err(refused(path))?, sync: options.sync, _lock: lock })
+    }
+
+    /// Makes a store in `path`, where there must be none.
+    ///
+    /// # Errors
+    /// As [`Engine::open`]; [`EngineError::Other`] when there is one.
+    pub fn create(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
+        durable::create_dir(path).map_err(io(path))?;
+        let lock = lock(path, true)?;
+        let mut database = database_options();
+        database.create_if_missing(true);
+        database.create_missing_column_families(true);
+        database.set_error_if_exists(true);
+        let opened = DB::open_cf_descriptors(&database, path, families(options));
+        Ok(Self { db: opened.map_err(refused(path))?, sync: options.sync, _lock: lock })
+    }
+
+    /// Opens the store in `path` for reading, and changes nothing there: what was written last is
+    /// replayed into memory alone.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn open_read_only(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
+        demand_whole(path)?;
+        let lock = lock(path, false)?;
+        let database = database_options();
+        let opened = DB::open_cf_descriptors_read_only(&database, path, families(options), false);
+        Ok(Self { db: opened.map_err(refused(path))?, sync: options.sync, _lock: lock })
     }
 
     fn family(&self, family: Family) -> &ColumnFamily {
@@ -227,10 +262,77 @@ impl Engine {
     }
 }
 
+/// The file that names the manifest in force; without it the engine would take the folder for empty.
+const CURRENT_FILE: &str = "CURRENT";
+
+/// Refuses a folder that lacks what every database has, before the engine touches it.
+fn demand_whole(path: &Path) -> Result<(), EngineError> {
+    let incomplete = |missing: &str| EngineError::Incomplete {
+        path: path.to_owned(),
+        missing: missing.to_owned(),
+    };
+    let current = path.join(CURRENT_FILE);
+    let manifest = match std::fs::read_to_string(&current) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(incomplete(CURRENT_FILE));
+        }
+        manifest => manifest.map_err(io(&current))?,
+    };
+    let manifest = manifest.trim_end();
+    if !manifest.starts_with("MANIFEST-") || manifest.contains('/') {
+        let detail = format!("expected the name of a manifest in {CURRENT_FILE}, found another");
+        return Err(EngineError::Corruption { detail });
+    }
+    match path.join(manifest).try_exists().map_err(io(path))? {
+        true => Ok(()),
+        false => Err(incomplete(manifest)),
+    }
+}
+
+/// Locks the folder itself: a writer alone, readers together.
+fn lock(path: &Path, is_writer: bool) -> Result<File, EngineError> {
+    let folder = File::open(path).map_err(io(path))?;
+    let locked = if is_writer { folder.try_lock() } else { folder.try_lock_shared() };
+    match locked {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => Err(EngineError::Locked { path: path.to_owned() }),
+        // A file system without such locks: a writer still has the engine's own.
+        Err(TryLockError::Error(_)) if is_writer => Ok(folder),
+        Err(TryLockError::Error(error)) => Err(io(path)(error)),
+    }
+}
+
+/// For `map_err`: names the path.
+fn io(path: &Path) -> impl FnOnce(io::Error) -> EngineError {
+    move |error| EngineError::Io { detail: format!("{}: {error}", path.display()) }
+}
+
+/// For `map_err`: the engine's refusal to open.
+fn refused(path: &Path) -> impl FnOnce(rocksdb::Error) -> EngineError {
+    let path = path.to_owned();
+    move |error| {
+        let text = error.as_ref();
+        // The engine has no kind of its own for a held lock file, nor for a family that is not there.
+        if text.contains("lock") && text.contains("LOCK") {
+            EngineError::Locked { path }
+        } else if error.kind() == ErrorKind::InvalidArgument && text.contains("olumn famil") {
+            EngineError::Incomplete { path, missing: format!("column family of it: {text}") }
+        } else {
+            failed(error)
+        }
+    }
+}
+
+fn families(options: EngineOptions) -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    let describe = move |family: &Family| {
+        ColumnFamilyDescriptor::new(family.name(), family_options(*family, &cache, options))
+    };
+    Family::ALL.iter().map(describe)
+}
+
 fn database_options() -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
     // Every acknowledged commit was synced, so only the last record of the log can be torn, and it
     // was never acknowledged. Damage anywhere else must stop the start: point-in-time recovery
@@ -355,7 +457,67 @@ mod tests {
     use super::*;
 
     fn engine(folder: &Path) -> Engine {
-        Engine::open(folder, EngineOptions::default()).unwrap()
+        Engine::create(folder, EngineOptions::default()).unwrap()
+    }
+
+    /// Every file with its bytes.
+    fn files(folder: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_database_without_its_first_files_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, b"a".as_slice(), b"1".as_slice());
+        engine(folder.path()).commit(batch).unwrap();
+        let manifest = std::fs::read_to_string(folder.path().join(CURRENT_FILE)).unwrap();
+        for lost in [manifest.trim_end(), CURRENT_FILE] {
+            std::fs::remove_file(folder.path().join(lost)).unwrap();
+            let before = files(folder.path());
+            for open in [Engine::open, Engine::open_read_only] {
+                let refused = open(folder.path(), EngineOptions::default()).err().unwrap();
+                assert!(matches!(refused, EngineError::Incomplete { .. }), "{refused}");
+                assert!(refused.to_string().contains(lost), "{refused}");
+            }
+            assert_eq!(files(folder.path()), before);
+        }
+        let nothing = folder.path().join("nothing");
+        assert!(Engine::open(&nothing, EngineOptions::default()).is_err());
+        assert!(!nothing.exists(), "looking made a folder");
+    }
+
+    #[test]
+    fn a_database_of_another_program_lacks_the_families() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DB::open_default(folder.path()).unwrap());
+        for open in [Engine::open, Engine::open_read_only] {
+            let refused = open(folder.path(), EngineOptions::default()).err().unwrap();
+            assert!(matches!(refused, EngineError::Incomplete { .. }), "{refused}");
+        }
+    }
+
+    #[test]
+    fn reading_alone_changes_no_file_and_sees_what_was_not_flushed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, b"a".as_slice(), b"1".as_slice());
+        engine(folder.path()).commit(batch).unwrap();
+        let before = files(folder.path());
+        let read = Engine::open_read_only(folder.path(), EngineOptions::default()).unwrap();
+        assert_eq!(read.snapshot().get(Family::Meta, b"a").unwrap(), Some(b"1".to_vec()));
+        let refused = Engine::open(folder.path(), EngineOptions::default()).err().unwrap();
+        assert!(matches!(refused, EngineError::Locked { .. }), "{refused}");
+        drop(read);
+        assert_eq!(files(folder.path()), before);
+    }
+
+    #[test]
+    fn a_store_is_not_made_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(engine(folder.path()));
+        assert!(Engine::create(folder.path(), EngineOptions::default()).is_err());
     }
 
     #[test]
@@ -414,7 +576,8 @@ mod tests {
             engine.copy_to(&copy).unwrap();
         }
         for path in [folder.path().join("db"), copy] {
-            assert_eq!(engine(&path).get(Family::Meta, b"a").unwrap(), Some(b"1".to_vec()));
+            let engine = Engine::open(&path, EngineOptions::default()).unwrap();
+            assert_eq!(engine.get(Family::Meta, b"a").unwrap(), Some(b"1".to_vec()));
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum StoreError {
     #[error("a stored tile is damaged")]
     Tile(#[source] TileError),
     /// Something that other records refer to is not there.
-    #[error("the store has no {what}; it is damaged, run attestry-registry fsck")]
+    #[error("the store has no {what}; it is damaged, restore the data folder from a backup")]
     Missing {
         /// What is missing.
         what: String,
@@ -89,7 +89,22 @@ pub enum Content {
 }
 
 impl Store {
-    /// Opens the store below a data folder, creating it when it is not there.
+    /// Makes the store of a new registry below a data folder. Only `init` does.
+    ///
+    /// # Errors
+    /// As the parts fail, among them a store that is there.
+    pub fn create(data: &Path, options: EngineOptions) -> Result<Self, StoreError> {
+        let engine =
+            Engine::create(&data.join(ENGINE_FOLDER), options).map_err(StoreError::Engine)?;
+        let files = ContentFiles::open(&data.join(CONTENT_FOLDER)).map_err(StoreError::Content)?;
+        let store = Self { engine, files: Arc::new(files) };
+        let mut batch = Batch::default();
+        batch.put(Family::Meta, key::STORE_VERSION, record::RECORD_VERSION.to_be_bytes());
+        store.commit(batch)?;
+        Ok(store)
+    }
+
+    /// Opens the store below a data folder, which must be there.
     ///
     /// # Errors
     /// [`StoreError::Version`] for a store of another version, otherwise as the parts fail.
@@ -102,6 +117,19 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the store below a data folder for reading, and changes nothing there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_read_only(data: &Path, options: EngineOptions) -> Result<Self, StoreError> {
+        let engine = Engine::open_read_only(&data.join(ENGINE_FOLDER), options)
+            .map_err(StoreError::Engine)?;
+        let files = ContentFiles::open_read_only(&data.join(CONTENT_FOLDER));
+        let store = Self { engine, files: Arc::new(files) };
+        store.check_version()?;
+        Ok(store)
+    }
+
     fn check_version(&self) -> Result<(), StoreError> {
         let ours = record::RECORD_VERSION.to_be_bytes();
         let found =
@@ -109,11 +137,7 @@ impl Store {
         match found {
             Some(found) if found == ours => Ok(()),
             Some(found) => Err(StoreError::Version { found: hex::encode(found) }),
-            None => {
-                let mut batch = Batch::default();
-                batch.put(Family::Meta, key::STORE_VERSION, ours);
-                self.commit(batch)
-            }
+            None => Err(StoreError::Missing { what: "version of its records".to_owned() }),
         }
     }
 

@@ -47,6 +47,18 @@ pub enum Kind {
     Entry,
 }
 
+impl Kind {
+    /// How much of what was signed is kept: a submission that brings more completes a record.
+    #[must_use]
+    pub fn completeness(self) -> u8 {
+        match self {
+            Self::Entry => 0,
+            Self::Message => 1,
+            Self::Envelope => 2,
+        }
+    }
+}
+
 /// One subject of a statement, or the artifact of a message signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedSubject {
@@ -72,6 +84,10 @@ pub struct Record {
     pub leaf_hash: Sha256,
     /// The namespace it belongs to.
     pub namespace: String,
+    /// Whether nobody with a token has submitted it yet: it came over the path that needs none, and
+    /// the first who submits it with one says which namespace it belongs to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unclaimed: bool,
     /// The size of the tree of the batch that held it, whose checkpoint is kept.
     pub batch_size: u64,
     /// When the log first held it.
@@ -151,6 +167,7 @@ mod tests {
             subjects: vec![RecordedSubject { name: Some("app".to_owned()), digests: vec![digest] }],
             leaf_hash: Sha256([4; 32]),
             namespace: "default".to_owned(),
+            unclaimed: true,
             batch_size: 300,
             logged_at_ms: 5,
             signer_known: true,
@@ -165,6 +182,27 @@ mod tests {
         for bytes in [encode(&record), encode(&checkpoint())] {
             assert_eq!(bytes, sorted(&bytes));
         }
+    }
+
+    #[test]
+    fn a_record_of_before_claims_were_kept_is_claimed() {
+        let record = Record {
+            kind: Kind::Entry,
+            digest: Sha256([2; 32]),
+            signer: Fingerprint::of_spki(b"a key"),
+            subjects: Vec::new(),
+            leaf_hash: Sha256([4; 32]),
+            namespace: "default".to_owned(),
+            unclaimed: false,
+            batch_size: 3,
+            logged_at_ms: 5,
+            signer_known: true,
+            subject_count: 0,
+            predicate_type: None,
+        };
+        let bytes = encode(&record);
+        assert!(!bytes.windows(9).any(|window| window == b"unclaimed"), "as it was written before");
+        assert_eq!(decode::<Record>(&bytes, "attestation record").unwrap(), record);
     }
 
     #[test]

@@ -12,6 +12,10 @@ fn open(dir: &Path) -> Result<Engine, EngineError> {
     Engine::open(dir, EngineOptions::default())
 }
 
+fn create(dir: &Path) -> Engine {
+    Engine::create(dir, EngineOptions::default()).unwrap()
+}
+
 /// Commits one batch with an entry in every family.
 fn commit(engine: &Engine, number: u32) {
     let mut batch = Batch::default();
@@ -41,7 +45,7 @@ fn batches(engine: &Engine) -> usize {
 /// Commits three batches and returns the store as kill -9 would leave it.
 fn crashed_store(dir: &Path) -> PathBuf {
     let (source, crashed) = (dir.join("source"), dir.join("crashed"));
-    let engine = open(&source).unwrap();
+    let engine = create(&source);
     (0..3).for_each(|number| commit(&engine, number));
     std::fs::create_dir(&crashed).unwrap();
     for entry in std::fs::read_dir(&source).unwrap() {
@@ -97,7 +101,7 @@ fn damage_before_the_last_batch_is_reported_and_not_rolled_back() {
 #[test]
 fn a_damaged_table_is_corruption_and_not_an_empty_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path()).unwrap();
+    let engine = create(dir.path());
     commit(&engine, 1);
     engine.flush().unwrap();
     drop(engine);
@@ -112,7 +116,7 @@ fn a_damaged_table_is_corruption_and_not_an_empty_answer() {
 #[test]
 fn a_copy_made_during_commits_has_every_batch_whole_and_none_missing() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = open(&dir.path().join("db")).unwrap();
+    let engine = create(&dir.path().join("db"));
     let stop = AtomicBool::new(false);
     let mut copies = Vec::new();
     std::thread::scope(|scope| {

@@ -17,7 +17,7 @@ impl Data {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        let store = Store::open(&data, EngineOptions::default()).unwrap();
+        let store = Store::create(&data, EngineOptions::default()).unwrap();
         let mut batch = Batch::default();
         batch.put(Family::Leaves, "key", "value");
         store.commit(batch).unwrap();
