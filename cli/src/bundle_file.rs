@@ -144,8 +144,11 @@ impl Documents {
 
     fn malformed(&self, line: Option<u64>, error: &json::JsonError) -> Failure {
         let place = line.map_or_else(String::new, |line| format!(" line {line}"));
-        Failure::undecided(format!("{}{place}: {error}", self.name))
-            .fix("a file holds one JSON document, or one on each line")
+        let fix = match error {
+            json::JsonError::TooLarge { .. } => "check that it is the file you mean",
+            _ => "a file holds one JSON document, or one on each line",
+        };
+        Failure::undecided(format!("{}{place}: {error}", self.name)).fix(fix)
     }
 }
 

@@ -3,14 +3,16 @@
 //! No TLS configuration is made and no root certificate parsed before a connection needs it.
 //! Redirects are not followed, because a token would follow them.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use attestry_schemas::json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::{Agent, SendBody};
 
 use crate::config::Registry;
 use crate::output::{Exit, Remedy, printable};
@@ -85,6 +87,20 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether the same request may succeed later: nobody answered, or not for now.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Busy { .. } => true,
+            Self::Problem { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether it was only the token that was not accepted.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status() == Some(401)
+    }
+
     /// The HTTP status of a refusal.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
@@ -280,6 +296,25 @@ impl Client {
         })
     }
 
+    /// Puts the `bytes` bytes that `open` gives at `path`. What is put must be safe to put again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) fn put(
+        &self,
+        path: &str,
+        open: &dyn Fn() -> std::io::Result<File>,
+        bytes: u64,
+    ) -> Result<Answer, ClientError> {
+        let url = self.registry.url.join(path);
+        self.attempt(url, MAX_ANSWER_BYTES, |url| {
+            self.authorized(self.agent.put(url))
+                .header("content-type", "application/octet-stream")
+                .header("content-length", bytes)
+                .send(SendBody::from_reader(&mut open()?.take(bytes)))
+        })
+    }
+
     fn authorized<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         match &self.registry.token {
             Some(token) => request.header("authorization", format!("Bearer {}", token.as_str())),
@@ -370,7 +405,15 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
 
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::args::RegistryUrl;
+    use crate::config::Source;
+
+    fn registry(url: RegistryUrl, token: Option<Zeroizing<String>>) -> Registry {
+        Registry { url, source: Source::Flag, token, withheld: None, insecure_http: false }
+    }
 
     /// Serves the given raw responses, one connection each, on a free port; gives the requests.
     fn serve(responses: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
@@ -415,7 +458,7 @@ mod tests {
 
     fn client(url: &str) -> Client {
         let token = Some("secret".to_owned().into());
-        let registry = Registry { url: url.parse().unwrap(), token, insecure_http: false };
+        let registry = registry(url.parse().unwrap(), token);
         Client::new(registry, |_| {}).unwrap()
     }
 
@@ -475,7 +518,7 @@ mod tests {
     #[test]
     fn refuses_http_to_another_machine() {
         let url = "http://attest.example.com".parse().unwrap();
-        let registry = Registry { url, token: None, insecure_http: false };
+        let registry = registry(url, None);
         assert!(matches!(
             Client::new(registry.clone(), |_| {}),
             Err(ClientError::InsecureHttp { .. })

@@ -4,6 +4,10 @@
 //! else `attestry/attestry.toml` in the user's configuration folder; the first that is there is
 //! read, alone. Its relative paths are relative to its own folder. It holds no secrets: a token
 //! is in the variable `ATTESTRY_TOKEN` or in the file that `token-file` names.
+//!
+//! The file in the current folder may be anybody's: it comes with a checkout or an archive. So it
+//! does not decide who gets a token ([`Settings::registry`]), nor who signs certificates
+//! ([`crate::trust::of_certificates`]), and it is told where it decides anything else of that kind.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -103,12 +107,34 @@ struct File {
     token_file: Option<PathBuf>,
 }
 
+/// What named a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A flag of this command.
+    Flag,
+    /// A variable of the environment.
+    Environment,
+    /// The user's own configuration, or a file that the user named.
+    Chosen(PathBuf),
+    /// `attestry.toml` in the current folder, which nobody chose.
+    Folder(PathBuf),
+}
+
+/// A trusted root file, and what named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedRoot {
+    /// The trusted root.
+    pub(crate) path: PathBuf,
+    /// What named it.
+    pub(crate) source: Source,
+}
+
 /// The environment and the configuration file, read once; flags are given to each question.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    registry: Option<RegistryUrl>,
+    registry: Option<(RegistryUrl, Source)>,
     namespace: Option<Namespace>,
-    trusted_root: Option<PathBuf>,
+    trusted_root: Option<NamedRoot>,
     key: Option<PathBuf>,
     token_file: Option<PathBuf>,
     token: Option<Zeroizing<String>>,
@@ -119,8 +145,12 @@ pub(crate) struct Settings {
 pub(crate) struct Registry {
     /// Where it is.
     pub(crate) url: RegistryUrl,
+    /// What named it.
+    pub(crate) source: Source,
     /// What proves who we are.
     pub(crate) token: Option<Zeroizing<String>>,
+    /// What holds a token that this registry is not given.
+    pub(crate) withheld: Option<String>,
     /// Whether the connection may be in the clear to another machine.
     pub(crate) insecure_http: bool,
 }
@@ -131,19 +161,26 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] when either cannot be understood.
     pub(crate) fn load(io: &Io, config: Option<&Path>) -> Result<Self, ConfigError> {
-        let (file, path) = read_file(io, config)?;
-        let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let key_of = |key: &str| match &path {
-            Some(path) => format!("{key} in {}", path.display()),
-            None => key.to_owned(),
+        let (file, source) = read_file(io, config)?;
+        let path = match &source {
+            Some(Source::Chosen(path) | Source::Folder(path)) => path.as_path(),
+            _ => Path::new(""),
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let key_of = |key: &str| format!("{key} in {}", path.display());
+        let source_of = |variable: &str| match &source {
+            Some(file) if io.path_variable(variable).is_none() => file.clone(),
+            _ => Source::Environment,
         };
         let path_of = |variable: &str, of_file: Option<PathBuf>| {
             io.path_variable(variable).or_else(|| of_file.map(|path| folder.join(path)))
         };
         Ok(Self {
-            registry: value(io, "ATTESTRY_REGISTRY", file.registry, &key_of("registry"))?,
+            registry: value(io, "ATTESTRY_REGISTRY", file.registry, &key_of("registry"))?
+                .map(|url| (url, source_of("ATTESTRY_REGISTRY"))),
             namespace: value(io, "ATTESTRY_NAMESPACE", file.namespace, &key_of("namespace"))?,
-            trusted_root: path_of("ATTESTRY_TRUSTED_ROOT", file.trusted_root),
+            trusted_root: path_of("ATTESTRY_TRUSTED_ROOT", file.trusted_root)
+                .map(|path| NamedRoot { path, source: source_of("ATTESTRY_TRUSTED_ROOT") }),
             key: path_of("ATTESTRY_KEY", file.key),
             token_file: path_of("ATTESTRY_TOKEN_FILE", file.token_file),
             token: io
@@ -153,16 +190,23 @@ impl Settings {
         })
     }
 
-    /// The registry that is named, if one is.
+    /// The registry that is named, if one is. One that nothing but the current folder's file names
+    /// gets no token but that of the flag: the file could name any machine.
     ///
     /// # Errors
     /// [`ConfigError`] when its token cannot be read.
     pub(crate) fn registry(&self, flags: &RegistryArgs) -> Result<Option<Registry>, ConfigError> {
-        let Some(url) = flags.registry.clone().or_else(|| self.registry.clone()) else {
+        let of_flag = flags.registry.clone().map(|url| (url, Source::Flag));
+        let Some((url, source)) = of_flag.or_else(|| self.registry.clone()) else {
             return Ok(None);
         };
+        let insecure_http = flags.insecure_http;
+        if matches!(source, Source::Folder(_)) && flags.token_file.is_none() {
+            let withheld = self.token_place();
+            return Ok(Some(Registry { url, source, token: None, withheld, insecure_http }));
+        }
         let token = self.token(flags.token_file.as_deref())?;
-        Ok(Some(Registry { url, token, insecure_http: flags.insecure_http }))
+        Ok(Some(Registry { url, source, token, withheld: None, insecure_http }))
     }
 
     /// The registry that is named.
@@ -178,9 +222,10 @@ impl Settings {
         flag.or(self.namespace.as_ref()).cloned()
     }
 
-    /// The trusted root file.
-    pub(crate) fn trusted_root(&self, flag: Option<&Path>) -> Option<PathBuf> {
-        flag.or(self.trusted_root.as_deref()).map(Path::to_path_buf)
+    /// The trusted root file, and what named it.
+    pub(crate) fn named_root(&self, flag: Option<&Path>) -> Option<NamedRoot> {
+        let of_flag = flag.map(|path| NamedRoot { path: path.to_owned(), source: Source::Flag });
+        of_flag.or_else(|| self.trusted_root.clone())
     }
 
     /// The private key file to sign with.
@@ -189,6 +234,12 @@ impl Settings {
     /// [`ConfigError::NoKey`] when none is named.
     pub(crate) fn demand_key(&self, flag: Option<&Path>) -> Result<PathBuf, ConfigError> {
         flag.or(self.key.as_deref()).map(Path::to_path_buf).ok_or(ConfigError::NoKey)
+    }
+
+    /// What holds the token, where no flag names a file that does.
+    fn token_place(&self) -> Option<String> {
+        let file = || self.token_file.as_ref().map(|path| path.display().to_string());
+        self.token.as_ref().map(|_| "ATTESTRY_TOKEN".to_owned()).or_else(file)
     }
 
     fn token(&self, flag: Option<&Path>) -> Result<Option<Zeroizing<String>>, ConfigError> {
@@ -225,34 +276,36 @@ where
 }
 
 /// Finds and reads the configuration file. One that was named must be there.
-fn read_file(io: &Io, config: Option<&Path>) -> Result<(File, Option<PathBuf>), ConfigError> {
+fn read_file(io: &Io, config: Option<&Path>) -> Result<(File, Option<Source>), ConfigError> {
     let named = config.map(Path::to_path_buf).or_else(|| io.path_variable("ATTESTRY_CONFIG"));
-    let candidates = match &named {
-        Some(path) => vec![path.clone()],
-        None => {
-            let user = io
-                .path_variable("XDG_CONFIG_HOME")
-                .or_else(|| io.path_variable("HOME").map(|home| home.join(".config")));
-            let user = user.map(|folder| folder.join("attestry").join("attestry.toml"));
-            std::iter::once(io.directory.join("attestry.toml")).chain(user).collect()
-        }
-    };
-    for path in candidates {
-        match read_bounded(&path, MAX_CONFIG_BYTES) {
-            Ok(bytes) => {
-                let malformed =
-                    |detail: String| ConfigError::Malformed { path: path.clone(), detail };
-                let text = std::str::from_utf8(&bytes).map_err(|e| malformed(e.to_string()))?;
-                let file = toml::from_str(text)
-                    .map_err(|e: toml::de::Error| malformed(e.to_string().trim_end().to_owned()))?;
-                return Ok((file, Some(path)));
-            }
+    if let Some(path) = named {
+        let file = parse_file(&path, &read_bounded(&path, MAX_CONFIG_BYTES)?)?;
+        return Ok((file, Some(Source::Chosen(path))));
+    }
+    let user = io
+        .path_variable("XDG_CONFIG_HOME")
+        .or_else(|| io.path_variable("HOME").map(|home| home.join(".config")))
+        .map(|folder| folder.join("attestry").join("attestry.toml"));
+    let here = io.directory.join("attestry.toml");
+    // Within the user's own configuration folder both are the same file.
+    let here = if user.as_ref() == Some(&here) { None } else { Some(Source::Folder(here)) };
+    for source in here.into_iter().chain(user.map(Source::Chosen)) {
+        let (Source::Folder(path) | Source::Chosen(path)) = &source else { continue };
+        match read_bounded(path, MAX_CONFIG_BYTES) {
+            Ok(bytes) => return Ok((parse_file(path, &bytes)?, Some(source))),
             Err(ConfigError::Unreadable { source, .. })
-                if named.is_none() && source.kind() == std::io::ErrorKind::NotFound => {}
+                if source.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     Ok((File::default(), None))
+}
+
+fn parse_file(path: &Path, bytes: &[u8]) -> Result<File, ConfigError> {
+    let malformed = |detail: String| ConfigError::Malformed { path: path.to_path_buf(), detail };
+    let text = std::str::from_utf8(bytes).map_err(|e| malformed(e.to_string()))?;
+    toml::from_str(text)
+        .map_err(|e: toml::de::Error| malformed(e.to_string().trim_end().to_owned()))
 }
 
 /// Reads a secret: the first line of a small file.

@@ -21,6 +21,10 @@ pub struct Terminals {
 
 /// Looks a variable of the environment up by name.
 pub type Environment = Box<dyn Fn(&str) -> Option<OsString>>;
+/// Lists the names of the environment's variables, where they are text.
+pub type VariableNames = Box<dyn Fn() -> Vec<String>>;
+/// Gives streams to where stdout and stderr go, for what passes through unchanged.
+pub type Passthrough = Box<dyn Fn() -> [Box<dyn Write + Send>; 2]>;
 /// Asks a person for a secret, showing the given text.
 pub type Prompt = Box<dyn FnMut(&str) -> std::io::Result<String>>;
 
@@ -36,8 +40,15 @@ pub struct Io {
     pub terminals: Terminals,
     /// The environment's variables.
     pub environment: Environment,
-    /// The folder in which `attestry.toml` is looked for.
+    /// The names of the environment's variables.
+    pub variable_names: VariableNames,
+    /// Where the output of a command that is run goes.
+    pub passthrough: Passthrough,
+    /// The folder in which `attestry.toml` is looked for, and whose source is recorded.
     pub directory: PathBuf,
+    /// The current folder of the process, which relative paths lie in; empty where paths are told as they
+    /// are given.
+    pub current: PathBuf,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// Waits, between two attempts to reach a busy registry.
@@ -54,14 +65,19 @@ impl Io {
             stdout: std::io::stdout().is_terminal(),
             stderr: std::io::stderr().is_terminal(),
         };
-        let prompt: Prompt = Box::new(|text| rpassword::prompt_password(text));
+        let prompt: Prompt = Box::new(crate::terminal::ask);
         Self {
             stdin: Box::new(std::io::stdin()),
             stdout: Box::new(std::io::stdout()),
             stderr: Box::new(std::io::stderr()),
             terminals,
             environment: Box::new(|name| std::env::var_os(name)),
+            variable_names: Box::new(|| {
+                std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+            }),
+            passthrough: Box::new(|| [Box::new(std::io::stdout()), Box::new(std::io::stderr())]),
             directory: std::env::current_dir().unwrap_or_default(),
+            current: std::env::current_dir().unwrap_or_default(),
             now: process_clock,
             pause: process_pause,
             prompt: terminals.stderr.then_some(prompt),

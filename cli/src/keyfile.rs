@@ -83,6 +83,12 @@ pub(crate) enum KeyError {
         /// The file.
         place: String,
     },
+    /// The file that should hold a new key's password holds none.
+    #[error("expected a password in the first line of {}, found nothing", path.display())]
+    EmptyPassword {
+        /// The file.
+        path: PathBuf,
+    },
     /// The two passwords that were typed differ.
     #[error("expected the same password twice, found two")]
     Mismatch,
@@ -112,7 +118,7 @@ impl Remedy for KeyError {
             Self::TooLarge { place } => format!("check that {place} is what you mean"),
             Self::Exists { .. } => "choose another --out, or give --force to overwrite".to_owned(),
             Self::Form { .. } => {
-                "attestry key generate makes keys, attestry key import takes those of other tools"
+                "name a P-256 or Ed25519 key: a public one as PEM PUBLIC KEY, a private one as PEM of PKCS#8 or cosign's key file; attestry key generate makes both"
                     .to_owned()
             }
             Self::Private { .. } => "name the .pub file".to_owned(),
@@ -122,6 +128,10 @@ impl Remedy for KeyError {
             }
             Self::NoPassword { .. } => {
                 "give --password-file FILE, or set ATTESTRY_PASSWORD (which may be empty)"
+                    .to_owned()
+            }
+            Self::EmptyPassword { .. } => {
+                "write the password into it; for a key without one, set ATTESTRY_PASSWORD to nothing and leave --password-file out"
                     .to_owned()
             }
             Self::Mismatch => "type the same password twice".to_owned(),
@@ -215,7 +225,11 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32, force: bool) -> Result<(), Ke
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fail)
 }
 
-fn random<const N: usize>() -> Result<[u8; N], KeyError> {
+/// Random bytes of the system.
+///
+/// # Errors
+/// [`KeyError::Generate`].
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Generate { what: "random number" })?;
     Ok(bytes)
@@ -367,17 +381,23 @@ pub(crate) fn password(
     Ok(ask(session, &format!("Password for {place}: "), place)?)
 }
 
-/// The password for a new file, typed twice where it is asked for.
+/// The password for a new file, typed twice where it is asked for. A file without one is refused,
+/// because a secret that was not delivered looks the same; an empty variable is taken at its word.
 ///
 /// # Errors
-/// As [`password`], and [`KeyError::Mismatch`].
+/// As [`password`], and [`KeyError::EmptyPassword`] or [`KeyError::Mismatch`].
 pub(crate) fn new_password(
     session: &mut Session,
     flags: &PasswordArgs,
     place: &str,
 ) -> Result<Zeroizing<String>, Failure> {
     if let Some(password) = given_password(session, flags)? {
-        return Ok(password);
+        return match &flags.password_file {
+            Some(path) if password.is_empty() => {
+                Err(KeyError::EmptyPassword { path: path.clone() }.into())
+            }
+            _ => Ok(password),
+        };
     }
     let first = ask(session, &format!("Password for {place}: "), place)?;
     let second = ask(session, "The same password again: ", place)?;

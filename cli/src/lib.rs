@@ -8,14 +8,21 @@
 mod answers;
 mod args;
 mod bundle_file;
+mod capture;
 mod client;
 mod command;
 mod config;
+mod evidence;
 mod io;
 mod keyfile;
+mod lockfile;
 mod output;
+#[doc(hidden)]
+pub mod parsers;
 mod progress;
+mod spool;
 mod subject;
+mod terminal;
 mod trust;
 
 use std::ffi::OsString;
@@ -23,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-pub use crate::io::{Environment, Io, Prompt, Terminals};
+pub use crate::io::{Environment, Io, Passthrough, Prompt, Terminals, VariableNames};
 use crate::output::{Exit, Session};
 
 /// Runs one command and returns its exit status.

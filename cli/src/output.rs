@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Refused,
     /// Could not tell: usage, I/O, unreachable, malformed.
     Undecided,
+    /// A command was run and ended with this status.
+    Command(u8),
 }
 
 impl Exit {
@@ -27,6 +29,7 @@ impl Exit {
             Self::Success => 0,
             Self::Refused => 1,
             Self::Undecided => 2,
+            Self::Command(status) => status,
         }
     }
 }
@@ -65,6 +68,16 @@ impl Failure {
     pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
+    }
+
+    /// Whether what was asked was looked at and refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.exit == Exit::Refused
+    }
+
+    /// What is wrong, without the remedy.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
     }
 
     /// Reading or writing a path failed.

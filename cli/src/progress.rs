@@ -51,7 +51,6 @@ impl Progress {
     }
 
     /// Counts without ever drawing.
-    #[cfg(test)]
     pub(crate) fn hidden(unit: Unit) -> Self {
         let label = String::new();
         Self { label, unit, total: None, done: 0, started: Instant::now(), drawn: false, bar: None }

@@ -6,7 +6,7 @@ use attestry_schemas::checkpoint::{OpenedCheckpoint, SignedCheckpoint};
 use attestry_schemas::trusted_root::{self, TrustedLog, TrustedRoot};
 
 use crate::client::Client;
-use crate::config::Settings;
+use crate::config::{NamedRoot, Settings, Source};
 use crate::output::{Failure, Session, chain, printable};
 
 /// Reads a trusted root file.
@@ -25,6 +25,68 @@ pub(crate) fn read(path: &Path) -> Result<TrustedRoot, Failure> {
     })
 }
 
+/// Reads the trusted root that is named, if one is, and says where a file that nobody chose named it.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn named(
+    flag: Option<&Path>,
+    settings: &Settings,
+    session: &mut Session,
+) -> Result<Option<TrustedRoot>, Failure> {
+    let Some(NamedRoot { path, source }) = settings.named_root(flag) else { return Ok(None) };
+    if let Source::Folder(file) = &source {
+        session.say(format!(
+            "the trusted root is {}, which {} names",
+            path.display(),
+            file.display()
+        ));
+    }
+    read(&path).map(Some)
+}
+
+/// Reads the trusted root that certificates are checked against; nothing for the roots that ship
+/// with the program. Those stand in for a root that no flag names and that has no certificate
+/// authority, as a registry's own has none: such a root was set for its log. A root that the file in
+/// the current folder names is never taken: whoever wrote the file would decide who is believed.
+///
+/// # Errors
+/// As [`read`], and when a root that a flag names has no certificate authority.
+pub(crate) fn of_certificates(
+    flag: Option<&Path>,
+    settings: &Settings,
+    session: &mut Session,
+) -> Result<Option<TrustedRoot>, Failure> {
+    let Some(NamedRoot { path, source }) = settings.named_root(flag) else { return Ok(None) };
+    let shown = path.display();
+    let named_by = match source {
+        Source::Folder(file) => {
+            session.warn(format!(
+                "{} names the trusted root {shown}, which is not taken for certificates; --trusted-root {shown} takes it",
+                file.display()
+            ));
+            return Ok(None);
+        }
+        Source::Flag => "--trusted-root".to_owned(),
+        Source::Environment => "ATTESTRY_TRUSTED_ROOT".to_owned(),
+        Source::Chosen(ref file) => file.display().to_string(),
+    };
+    let root = read(&path)?;
+    if root.has_certificate_authorities() {
+        return Ok(Some(root));
+    }
+    if source == Source::Flag {
+        return Err(Failure::undecided(format!(
+            "expected certificate authorities for --identity in {shown}, which {named_by} names, found none"
+        ))
+        .fix("leave --trusted-root out to use the roots of Sigstore and of GitHub, which ship with this program"));
+    }
+    session.say(format!(
+        "{shown}, which {named_by} names, has no certificate authorities: using the roots of Sigstore and of GitHub, which ship with this program"
+    ));
+    Ok(None)
+}
+
 /// Takes the trusted root that is named, else the registry's own, and says so.
 ///
 /// # Errors
@@ -35,9 +97,17 @@ pub(crate) fn find(
     client: &Client,
     session: &mut Session,
 ) -> Result<TrustedRoot, Failure> {
-    if let Some(path) = settings.trusted_root(flag) {
-        return read(&path);
+    match named(flag, settings, session)? {
+        Some(root) => Ok(root),
+        None => of_registry(client, session),
     }
+}
+
+/// Believes a registry about itself, and says so.
+///
+/// # Errors
+/// When the registry gives no trusted root.
+pub(crate) fn of_registry(client: &Client, session: &mut Session) -> Result<TrustedRoot, Failure> {
     let answer = client.fetch_bounded("/v1/trusted-root", trusted_root::MAX_BYTES as u64)?;
     let root = TrustedRoot::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
     session.say(format!(

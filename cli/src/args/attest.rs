@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{
-    Destination, NamespaceArgs, OfflineArgs, PredicateType, RegistryArgs, SigningKeyArgs,
-    SubjectArg, TrustedRootArgs,
-};
+use super::{Destination, LoggingArgs, PredicateType, SigningKeyArgs, SubjectArg, TrustedRootArgs};
 
 /// `attestry attest`.
 #[derive(Debug, Args)]
@@ -35,13 +32,7 @@ pub(crate) struct AttestArgs {
     /// What the registry's answer is checked against.
     #[command(flatten)]
     pub(crate) trusted_root: TrustedRootArgs,
-    /// The registry to log to.
+    /// Where it goes, beside the files.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// The namespace to write to.
-    #[command(flatten)]
-    pub(crate) namespace: NamespaceArgs,
-    /// Whether to log at all.
-    #[command(flatten)]
-    pub(crate) offline: OfflineArgs,
+    pub(crate) logging: LoggingArgs,
 }

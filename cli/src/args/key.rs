@@ -29,7 +29,8 @@ pub(crate) enum KeyTypeArg {
 /// `attestry key generate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password is asked for, or read from --password-file or ATTESTRY_PASSWORD (which may be empty).
+The password is asked for, or read from --password-file or ATTESTRY_PASSWORD. The variable may be
+empty; the file may not, because a secret that was not delivered looks the same.
 
 Example:
   attestry key generate --out release --type p256")]

@@ -56,7 +56,8 @@ pub(crate) struct ProveArgs {
 /// `attestry log check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The last checkpoint is kept, by the log's origin, in the user's state folder or in --state.
+The last checkpoint is kept, by the log's origin, in the user's state folder or in --state. One that
+contradicts it is kept beside it, in STATE.conflict: the two prove what the log did.
 
 Example:
   attestry log check --registry https://attest.example.com --trusted-root trusted_root.json")]

@@ -4,9 +4,11 @@
 //! looked up in the environment and `attestry.toml` by [`crate::config`], not by clap.
 
 mod attest;
+mod evidence;
 mod key;
 mod log;
 mod query;
+mod run;
 mod sign;
 mod values;
 mod verify;
@@ -16,9 +18,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use attest::AttestArgs;
+pub(crate) use evidence::{
+    EvidenceAddArgs, EvidenceCommand, EvidenceInspectArgs, ReadingArgs, ScannedAt,
+};
 pub(crate) use key::{KeyCommand, KeyGenerateArgs, KeyImportArgs, KeyShowArgs, KeyTypeArg};
 pub(crate) use log::{CheckArgs, CheckpointArgs, LogCommand, ProveArgs};
 pub(crate) use query::{LintArgs, PushArgs, SearchArgs, ShowArgs};
+pub(crate) use run::{LinkFormat, RunArgs};
 pub(crate) use sign::SignArgs;
 pub(crate) use values::{Destination, Namespace, PredicateType, RegistryUrl, Since, SubjectArg};
 pub(crate) use verify::VerifyArgs;
@@ -74,6 +80,11 @@ pub(crate) enum Command {
     Sign(SignArgs),
     /// Make a signed statement about artifacts: provenance, a test result, an SBOM
     Attest(AttestArgs),
+    /// Run a build step and attest what went in, how it ran and what came out
+    Run(RunArgs),
+    /// Make signed attestations of what other tools report: tests, scans, bills of materials
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Verify an artifact's signature and the attestations about it
     Verify(VerifyArgs),
     /// Send attestations to a registry
@@ -142,6 +153,32 @@ pub(crate) struct OfflineArgs {
     /// Use no registry, even when the environment or attestry.toml names one
     #[arg(long, conflicts_with = "registry", help_heading = "Registry")]
     pub(crate) offline: bool,
+}
+
+/// What becomes of what cannot be sent.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SpoolArgs {
+    /// A folder that keeps what a registry cannot be sent now, or all where none is named; attestry push
+    /// DIR sends it later
+    #[arg(long, value_name = "DIR", help_heading = "Registry")]
+    pub(crate) spool: Option<PathBuf>,
+}
+
+/// Where what is signed goes, beside its files.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct LoggingArgs {
+    /// The registry to log to.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// The namespace to write to.
+    #[command(flatten)]
+    pub(crate) namespace: NamespaceArgs,
+    /// Whether to log at all.
+    #[command(flatten)]
+    pub(crate) offline: OfflineArgs,
+    /// What becomes of what cannot be sent.
+    #[command(flatten)]
+    pub(crate) spool: SpoolArgs,
 }
 
 /// Which log and certificate authorities to believe.

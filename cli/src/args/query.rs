@@ -9,11 +9,19 @@ use super::{NamespaceArgs, PredicateType, RegistryArgs, Since};
 
 /// `attestry push`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  attestry push app.tar.gz.sigstore.json --registry https://attest.example.com --namespace pay/api"
-)]
+#[command(after_help = "\
+Many attestations travel in one request. A folder that --spool filled is emptied as the registry
+acknowledges; of any other folder, the files named *.sigstore.json, *.intoto.json, *.bundle.json,
+*.dsse.json, or .jsonl in the place of .json, are sent and left as they are.
+
+The exit status is 1 where the registry refused anything, and 2 where all that it refused is no
+attestation at all.
+
+Example:
+  attestry push app.tar.gz.sigstore.json --registry https://attest.example.com --namespace pay/api
+  attestry push attestations/ --registry https://attest.example.com")]
 pub(crate) struct PushArgs {
-    /// Files that hold a bundle, an envelope, or JSON lines of them; - is stdin
+    /// Files that hold a bundle, an envelope, or JSON lines of them; - is stdin; or folders of such files
     #[arg(value_name = "BUNDLE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Write the complete bundles, with their log entries, back to the files
@@ -39,6 +47,10 @@ pub(crate) struct SearchArgs {
     /// Only attestations about this digest
     #[arg(long, value_name = "DIGEST")]
     pub(crate) subject: Option<Digest>,
+    /// Only attestations of artifacts that contain this: a package URL, with a version or without
+    /// (pkg:cargo/serde), or a component's digest
+    #[arg(long, value_name = "PURL|DIGEST")]
+    pub(crate) component: Option<String>,
     /// Only attestations of this type, a short name or a URI
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) predicate_type: Option<PredicateType>,

@@ -2,10 +2,7 @@
 
 use clap::Args;
 
-use super::{
-    Destination, NamespaceArgs, OfflineArgs, RegistryArgs, SigningKeyArgs, SubjectArg,
-    TrustedRootArgs,
-};
+use super::{Destination, LoggingArgs, SigningKeyArgs, SubjectArg, TrustedRootArgs};
 
 /// `attestry sign`.
 #[derive(Debug, Args)]
@@ -28,13 +25,7 @@ pub(crate) struct SignArgs {
     /// What the registry's answer is checked against.
     #[command(flatten)]
     pub(crate) trusted_root: TrustedRootArgs,
-    /// The registry to log to.
+    /// Where it goes, beside the files.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// The namespace to write to.
-    #[command(flatten)]
-    pub(crate) namespace: NamespaceArgs,
-    /// Whether to log at all.
-    #[command(flatten)]
-    pub(crate) offline: OfflineArgs,
+    pub(crate) logging: LoggingArgs,
 }

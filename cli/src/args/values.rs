@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use attestry_schemas::digest::Digest;
-use attestry_schemas::predicate;
+use attestry_schemas::predicate::{self, UtcTime};
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 use jiff::Timestamp;
 
@@ -43,6 +43,14 @@ pub(crate) enum ValueError {
     /// The text is no time.
     #[error("expected a time such as 2026-01-31 or 2026-01-31T12:00:00Z, found {found:?}")]
     Time {
+        /// The text.
+        found: String,
+    },
+    /// The text is no name of a step.
+    #[error(
+        "expected a step's name such as build or unit-tests (letters, digits, and . _ - after the first, at most 100), found {found:?}"
+    )]
+    Step {
         /// The text.
         found: String,
     },
@@ -269,6 +277,13 @@ impl FromStr for PredicateType {
 /// A moment, given as a date (its first instant in UTC) or an RFC 3339 time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Since(Timestamp);
+
+impl Since {
+    /// The moment itself.
+    pub(crate) fn moment(self) -> UtcTime {
+        self.0.into()
+    }
+}
 
 impl fmt::Display for Since {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use super::{OfflineArgs, PredicateType, RegistryArgs, SubjectArg, TrustedRootArg
 /// `attestry verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --type and --any-type a signature of the artifact itself is demanded. Without --bundle and
+Either --key or --identity with --issuer says whose signature counts. Without --type and --any-type a signature of the artifact itself is demanded. Without --bundle and
 --registry the evidence is looked for beside SUBJECT, in SUBJECT.sigstore.json.
 
 Example:
@@ -20,12 +20,7 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "SUBJECT")]
     pub(crate) subject: SubjectArg,
     /// A public key whose signature counts; may be given several times
-    #[arg(
-        long = "key",
-        value_name = "PUB",
-        required_unless_present = "identity",
-        conflicts_with = "identity"
-    )]
+    #[arg(long = "key", value_name = "PUB", conflicts_with = "identity")]
     pub(crate) keys: Vec<PathBuf>,
     /// The exact identity in the Fulcio certificate: an e-mail address or a workflow's URL
     #[arg(long, value_name = "ID", requires = "issuer")]

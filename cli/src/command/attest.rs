@@ -5,12 +5,12 @@ use std::path::Path;
 
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::dsse::{self, Envelope};
-use attestry_schemas::json;
+use attestry_schemas::json::{self, JsonError};
 use attestry_schemas::predicate::{self, Finding, Severity};
 use attestry_schemas::statement::{MAX_STATEMENT_BYTES, ResourceDescriptor, Statement};
 use serde_json::Value;
 
-use super::publish::{self, Product};
+use super::publish::{self, Delivery, Product};
 use super::sign::open_key_and_read;
 use crate::args::{AttestArgs, Destination};
 use crate::bundle_file;
@@ -25,14 +25,7 @@ pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Fail
     let out = destination(args);
     publish::check_output(&out, session)?;
     let key_path = settings.demand_key(args.key.key.as_deref())?;
-    let publication = publish::prepare(
-        settings,
-        &args.registry,
-        &args.namespace,
-        &args.trusted_root,
-        &args.offline,
-        session,
-    )?;
+    let target = publish::target(settings, &args.logging, &args.trusted_root, session)?;
     let (key, subjects) =
         open_key_and_read(&args.subjects, &key_path, &args.key.password, session)?;
     let descriptors = subjects
@@ -43,9 +36,10 @@ pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Fail
         .map_err(|e| Failure::undecided(chain(&e)))?;
     let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), &key);
     let bundle = Bundle::of_key(key.public_key(), Content::Envelope(envelope));
-    let key = key.public_key().clone();
-    let product = Product { bundle, key, subjects, out };
-    publish::deliver(product, publication.as_ref(), session)
+    let key = Some(key.public_key().clone());
+    let predicate_type = Some(predicate_type.to_owned());
+    let product = Product { bundle, key, subjects, predicate_type, out };
+    publish::deliver(Delivery::one(product), &target, session)
 }
 
 /// Beside the only subject; several subjects have no one place.
@@ -71,13 +65,22 @@ fn read_predicate(path: &Path, session: &mut Session) -> Result<Value, Failure> 
         file.take(limit).read_to_end(&mut text).map_err(fail)?;
     }
     json::parse(&text, MAX_STATEMENT_BYTES).map_err(|e| {
-        Failure::undecided(format!("the predicate in {}: {e}", path.display()))
-            .fix("a predicate is one JSON object, without repeated keys")
+        let fix = match &e {
+            JsonError::TooLarge { .. } => {
+                "leave out what is large, and have the predicate name it by digest"
+            }
+            _ => "a predicate is one JSON object, without repeated keys",
+        };
+        Failure::undecided(format!("the predicate in {}: {e}", path.display())).fix(fix)
     })
 }
 
 /// Refuses a predicate that breaks its specification, and tells of what is unusual.
-fn check(predicate_type: &str, value: &Value, session: &mut Session) -> Result<(), Failure> {
+pub(super) fn check(
+    predicate_type: &str,
+    value: &Value,
+    session: &mut Session,
+) -> Result<(), Failure> {
     let findings = predicate::lint(predicate_type, value);
     let mut errors = 0;
     for Finding { severity, field, message, clause } in findings {

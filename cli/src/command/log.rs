@@ -112,7 +112,7 @@ impl Log {
 }
 
 /// What to do when a log contradicts itself.
-const DISTRUST: &str = "keep both checkpoints, and do not rely on this registry before its operator has explained this";
+const DISTRUST: &str = "keep the signed checkpoints, and do not rely on this registry before its operator has explained this";
 
 fn hashes(texts: &[String]) -> Result<Vec<Sha256>, String> {
     let hash = |text: &String| {

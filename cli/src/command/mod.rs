@@ -2,11 +2,13 @@
 
 mod attest;
 mod definition;
+mod evidence;
 mod key;
 mod lint;
 mod log;
 mod publish;
 mod push;
+mod run;
 mod search;
 mod show;
 mod sign;
@@ -16,7 +18,7 @@ use std::path::Path;
 
 use crate::args::Command;
 use crate::client::Client;
-use crate::config::{Registry, Settings};
+use crate::config::{Registry, Settings, Source};
 use crate::output::{Exit, Failure, Session};
 
 /// Runs a command.
@@ -28,6 +30,11 @@ pub(crate) fn run(command: Command, session: &mut Session) -> Result<Exit, Failu
         Command::Key(command) => key::run(&command, session),
         Command::Sign(args) => sign::run(&args, session),
         Command::Attest(args) => attest::run(&args, session),
+        Command::Run(args) => {
+            crate::terminal::pass_signals_on();
+            run::run(&args, session)
+        }
+        Command::Evidence(command) => evidence::run(&command, session),
         Command::Verify(args) => verify::run(&args, session),
         Command::Push(args) => push::run(&args, session),
         Command::Search(args) => search::run(&args, session),
@@ -45,7 +52,17 @@ fn settings(session: &Session) -> Result<Settings, Failure> {
     Ok(Settings::load(&session.io, config)?)
 }
 
-fn client(registry: Registry, session: &Session) -> Result<Client, Failure> {
+/// Prepares to ask a registry, and says where a file that nobody chose named it.
+fn client(registry: Registry, session: &mut Session) -> Result<Client, Failure> {
+    if let Source::Folder(path) = &registry.source {
+        let (url, path) = (&registry.url, path.display());
+        session.say(format!("the registry is {url}, which {path} names"));
+        if let Some(place) = &registry.withheld {
+            session.warn(format!(
+                "the token in {place} is not sent to {url}, because only {path} names it; if you trust that file, give --config {path}, or --registry {url}"
+            ));
+        }
+    }
     Ok(Client::new(registry, session.io.pause)?)
 }
 

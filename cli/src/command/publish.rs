@@ -1,23 +1,23 @@
 //! What `sign`, `attest` and `push` share: sending to a registry, checking what comes back, and
 //! writing the bundle.
 
+mod deliver;
+
 use std::path::PathBuf;
 
 use attestry_schemas::bundle::{Bundle, Content};
-use attestry_schemas::key::PublicKey;
+use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify::{self, Claim, Keys, Verifier};
-use serde::Serialize;
 
-use crate::answers::{Posted, PostedItem, PostedStatus};
-use crate::args::{
-    Destination, Namespace, NamespaceArgs, OfflineArgs, RegistryArgs, TrustedRootArgs,
-};
-use crate::bundle_file;
+use crate::answers::{Posted, PostedItem};
+use crate::args::{Destination, LoggingArgs, Namespace, RegistryArgs, TrustedRootArgs};
 use crate::client::{Client, ClientError, query_value};
 use crate::config::Settings;
-use crate::output::{Exit, Failure, Session, printable};
-use crate::subject::Subject;
+use crate::output::{Failure, Session, printable};
+use crate::spool::Spool;
 use crate::trust;
+
+pub(super) use deliver::{Delivery, EvidenceFile, Place, Product, deliver};
 
 /// Where a registry puts what comes without a namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -30,59 +30,63 @@ pub(super) struct Publication {
     trusted_root: Option<PathBuf>,
 }
 
-/// A signed bundle that is to be written, and logged where a registry is named.
-pub(super) struct Product {
-    /// The bundle, without a log entry.
-    pub(super) bundle: Bundle,
-    /// The key that signed it.
-    pub(super) key: PublicKey,
-    /// What it is about.
-    pub(super) subjects: Vec<Subject>,
-    /// Where to write it.
-    pub(super) out: Destination,
+/// The most attestations of one request.
+pub(super) const MAX_REQUEST_ITEMS: usize = 256;
+/// The most bytes of one request, unless one attestation alone is larger.
+pub(super) const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where what a command makes goes, beside its files: a registry, a spool, both, or neither.
+pub(super) struct Target {
+    registry: Option<Publication>,
+    spool: Option<Spool>,
+    namespace: Option<Namespace>,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    bundle: String,
-    signer: String,
-    subjects: Vec<AnswerSubject>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<AnswerRegistry>,
+impl Target {
+    /// Whether evidence files are kept anywhere but in files of the command.
+    pub(super) fn keeps_files(&self) -> bool {
+        self.registry.is_some() || self.spool.is_some()
+    }
+
+    /// The registry's URL.
+    pub(super) fn url(&self) -> Option<String> {
+        self.registry.as_ref().map(Publication::url)
+    }
 }
 
-#[derive(Serialize)]
-struct AnswerSubject {
-    name: String,
-    digest: String,
+/// Takes the registry and the spool that are named, if any are, before any work is done.
+///
+/// # Errors
+/// When the settings, the registry's URL or token, or the spool cannot be used.
+pub(super) fn target(
+    settings: Settings,
+    args: &LoggingArgs,
+    trusted_root: &TrustedRootArgs,
+    session: &mut Session,
+) -> Result<Target, Failure> {
+    let namespace = settings.namespace(args.namespace.namespace.as_ref());
+    let spool = args.spool.spool.as_deref().map(Spool::create).transpose()?;
+    let registry = if args.offline.offline {
+        None
+    } else {
+        registry(settings, &args.registry, namespace.clone(), trusted_root, session)?
+    };
+    Ok(Target { registry, spool, namespace })
 }
 
-#[derive(Serialize)]
-struct AnswerRegistry {
-    url: String,
-    status: PostedStatus,
-    digest: Option<String>,
-    index: Option<u64>,
-}
-
-/// Takes the registry that is named, if one is, before any work is done.
+/// Takes the registry that is named, if one is.
 ///
 /// # Errors
 /// When the settings or the registry's URL or token cannot be used.
-pub(super) fn prepare(
+pub(super) fn registry(
     settings: Settings,
     registry: &RegistryArgs,
-    namespace: &NamespaceArgs,
+    namespace: Option<Namespace>,
     trusted_root: &TrustedRootArgs,
-    offline: &OfflineArgs,
-    session: &Session,
+    session: &mut Session,
 ) -> Result<Option<Publication>, Failure> {
-    if offline.offline {
-        return Ok(None);
-    }
     let Some(registry) = settings.registry(registry)? else { return Ok(None) };
     let client = super::client(registry, session)?;
-    let namespace = settings.namespace(namespace.namespace.as_ref());
     let trusted_root = trusted_root.trusted_root.clone();
     Ok(Some(Publication { client, namespace, settings, trusted_root }))
 }
@@ -102,11 +106,26 @@ pub(super) fn check_output(out: &Destination, session: &Session) -> Result<(), F
 }
 
 impl Publication {
+    /// Where the registry is.
+    pub(super) fn url(&self) -> String {
+        self.client.url()
+    }
+
+    /// The namespace that new attestations belong to.
+    pub(super) fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// The same registry, for attestations of another namespace.
+    pub(super) fn into_namespace(self, namespace: Option<Namespace>) -> Self {
+        Self { namespace, ..self }
+    }
+
     /// Sends documents, each on one line unless it is the only one, and gives what became of each.
     ///
     /// # Errors
     /// When the registry could not tell, or answers for another number of documents.
-    pub(super) fn post(&self, documents: &[&[u8]]) -> Result<Vec<PostedItem>, Failure> {
+    pub(super) fn post(&self, documents: &[&[u8]]) -> Result<Vec<PostedItem>, ClientError> {
         let path = match &self.namespace {
             Some(namespace) => {
                 format!("/v1/attestations?namespace={}", query_value(namespace.as_str()))
@@ -129,9 +148,18 @@ impl Publication {
         let (expected, found) = (documents.len(), posted.items.len());
         if expected != found {
             let detail = format!("expected {expected} items, found {found}");
-            return Err(answer.malformed(detail).into());
+            return Err(answer.malformed(detail));
         }
         Ok(posted.items)
+    }
+
+    /// Sends an evidence file, which the registry keeps under its digest.
+    ///
+    /// # Errors
+    /// When the registry does not take it.
+    pub(super) fn put_content(&self, file: &EvidenceFile) -> Result<(), ClientError> {
+        let path = format!("/v1/content/{}", file.sha256);
+        self.client.put(&path, &|| file.open(), file.bytes).map(drop)
     }
 
     /// Says that an attestation stays in the namespace that it was recorded in before.
@@ -145,47 +173,16 @@ impl Publication {
         }
     }
 
-    /// Logs a bundle and gives the complete one, verified.
-    fn log(
-        &self,
-        product: &Product,
-        session: &mut Session,
-    ) -> Result<(Bundle, AnswerRegistry), Failure> {
-        let items = self.post(&[&product.bundle.to_json()])?;
-        let Some(item) = items.into_iter().next() else {
-            return Err(Failure::undecided("expected one item in the registry's answer"));
-        };
-        let url = self.client.url();
-        if item.status == PostedStatus::Refused {
-            let problem = item.problem.unwrap_or_default();
-            let fix = match problem.type_name() {
-                Some("untrusted-signer" | "forbidden") => {
-                    "nothing was logged or written; ask the registry's operator to trust the key, with attestry-registry trust add"
-                }
-                _ => "nothing was logged or written; correct what it names and run this again",
-            };
-            let told = format!("{url} refused the attestation{problem}");
-            return Err(Failure::refused(told).fix(fix));
-        }
-        self.note_namespace(&item, session);
-        let malformed = |detail: String| {
-            Failure::undecided(format!("the answer of {url} is malformed: {detail}"))
-                .fix("check that the URL is that of an Attestry registry")
-        };
-        let bundle = item.bundle.ok_or_else(|| malformed("it has no bundle".to_owned()))?;
-        let bundle = Bundle::from_value(bundle).map_err(|e| malformed(crate::output::chain(&e)))?;
-        self.check(&bundle, product, session)?;
-        let PostedItem { status, digest, index, .. } = item;
-        Ok((bundle, AnswerRegistry { url, status, digest, index }))
+    /// The trusted root that answers are checked against.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the registry gives none.
+    fn trusted_root(&self, session: &mut Session) -> Result<TrustedRoot, Failure> {
+        trust::find(self.trusted_root.as_deref(), &self.settings, &self.client, session)
     }
 
     /// Demands that what came back is what was sent, and that the log's proof of it holds.
-    fn check(
-        &self,
-        bundle: &Bundle,
-        product: &Product,
-        session: &mut Session,
-    ) -> Result<(), Failure> {
+    fn check(&self, bundle: &Bundle, product: &Product, root: &TrustedRoot) -> Result<(), Failure> {
         let url = self.client.url();
         if bundle.content != product.bundle.content {
             return Err(Failure::refused(format!(
@@ -193,10 +190,10 @@ impl Publication {
             ))
             .fix("do not rely on this registry before its operator has explained this"));
         }
-        let flag = self.trusted_root.as_deref();
-        let root = trust::find(flag, &self.settings, &self.client, session)?;
-        let keys = Keys::Managed(vec![product.key.clone()]);
-        let verifier = Verifier { keys, root: Some(&root) };
+        // What somebody else signed was verified before it was sent, by whoever passes it through.
+        let Some(key) = &product.key else { return Ok(()) };
+        let keys = Keys::Managed(vec![key.clone()]);
+        let verifier = Verifier { keys, root: Some(root) };
         let claim = match &bundle.content {
             Content::Message(_) => Claim::Signature,
             // A sign/v1 statement is also a statement.
@@ -211,47 +208,4 @@ impl Publication {
         }
         Ok(())
     }
-}
-
-/// Logs the bundle where a registry is named, writes it, and tells.
-///
-/// # Errors
-/// When it is refused, cannot be checked, or cannot be written.
-pub(super) fn deliver(
-    product: Product,
-    publication: Option<&Publication>,
-    session: &mut Session,
-) -> Result<Exit, Failure> {
-    let (bundle, registry) = match publication {
-        Some(publication) => {
-            let (bundle, registry) = publication.log(&product, session)?;
-            (bundle, Some(registry))
-        }
-        None => (product.bundle.clone(), None),
-    };
-    let mut text = bundle.to_json();
-    text.push(b'\n');
-    bundle_file::write(&product.out, &text, session)?;
-    let signer = product.key.fingerprint().to_string();
-    let place = match &product.out {
-        Destination::Stdout => "stdout".to_owned(),
-        Destination::File(path) => path.display().to_string(),
-    };
-    for subject in &product.subjects {
-        session.say(format!("signed {}", subject.label()));
-    }
-    session.say(format!("  with {signer}"));
-    if let Some(AnswerRegistry { url, index: Some(index), status, .. }) = &registry {
-        session.say(format!("  logged by {url} at index {index} ({})", status.as_str()));
-    }
-    session.say(format!("  bundle in {place}"));
-    if session.json() {
-        let subjects = product
-            .subjects
-            .iter()
-            .map(|s| AnswerSubject { name: s.name.clone(), digest: s.digest.to_string() })
-            .collect();
-        session.answer(&Answer { bundle: place, signer, subjects, registry })?;
-    }
-    Ok(Exit::Success)
 }

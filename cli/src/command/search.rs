@@ -1,5 +1,7 @@
 //! `attestry search`: finds attestations in a registry.
 
+use std::ops::ControlFlow;
+
 use crate::answers::{Found, FoundItem};
 use crate::args::SearchArgs;
 use crate::client::{Client, query_value};
@@ -30,7 +32,8 @@ impl Query {
         )
     }
 
-    /// Asks page by page, at most `limit` attestations in all. Says whether there are more.
+    /// Asks page by page, at most `limit` attestations in all, until `each` has enough. Says whether
+    /// the limit left some out.
     ///
     /// # Errors
     /// When the registry cannot be asked, or `each` fails.
@@ -38,7 +41,7 @@ impl Query {
         &self,
         client: &Client,
         limit: u32,
-        mut each: impl FnMut(FoundItem) -> Result<(), Failure>,
+        mut each: impl FnMut(FoundItem) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<bool, Failure> {
         let mut left = limit;
         let mut path = self.path(limit);
@@ -52,7 +55,9 @@ impl Query {
                     return Ok(true);
                 }
                 left -= 1;
-                each(item)?;
+                if each(item)?.is_break() {
+                    return Ok(false);
+                }
             }
             match page.next {
                 Some(_) if left == 0 => return Ok(true),
@@ -70,6 +75,7 @@ pub(super) fn run(args: &SearchArgs, session: &mut Session) -> Result<Exit, Fail
     let client = super::client(settings.demand_registry(&args.registry)?, session)?;
     let query = Query::default()
         .with("subject", args.subject.as_ref())
+        .with("component", args.component.as_ref())
         .with("type", args.predicate_type.as_ref().map(|t| t.uri()))
         .with("signer", args.signer.as_ref())
         .with("since", args.since)
@@ -78,11 +84,11 @@ pub(super) fn run(args: &SearchArgs, session: &mut Session) -> Result<Exit, Fail
     let more = query.each(&client, args.limit, |item| {
         found += 1;
         if session.json() {
-            session.answer(&item)
+            session.answer(&item)?;
         } else {
             tell(&item, session);
-            Ok(())
         }
+        Ok(ControlFlow::Continue(()))
     })?;
     if found == 0 {
         session.say("found none");

@@ -1,8 +1,14 @@
 //! `attestry sign`: a signature over an artifact.
 //!
-//! A P-256 key signs the artifact's SHA-256, which a bundle holds as a message signature. Pure
-//! Ed25519 reads the whole message twice (RFC 8032 §5.1.6), so it cannot sign a stream in constant
-//! memory: such a key signs a statement that names the artifact instead, cosign's `sign/v1`.
+//! A P-256 key signs the artifact's SHA-256, which a bundle holds as a message signature. Two
+//! cases sign a statement that names the artifact instead, cosign's `sign/v1`:
+//!
+//! - An Ed25519 key: pure Ed25519 reads the whole message twice (RFC 8032 §5.1.6), so it cannot
+//!   sign a stream in constant memory.
+//! - A subject of which only the digest is given. The digest may be that of a PAE (DSSE v1), the
+//!   bytes that an envelope's signature covers; a signature of it would be one of that envelope, so
+//!   that whoever named the digest would have had a statement signed that nobody saw. Of an artifact
+//!   that is read, it is seen how it begins, and such bytes are refused.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +19,7 @@ use attestry_schemas::key::{KeyType, SigningKey};
 use attestry_schemas::statement::{ResourceDescriptor, Statement};
 use attestry_schemas::verify::SIGN_V1;
 
-use super::publish::{self, Product};
+use super::publish::{self, Delivery, Product};
 use crate::args::{Destination, PasswordArgs, SignArgs, SubjectArg};
 use crate::bundle_file;
 use crate::keyfile::KeyText;
@@ -30,24 +36,23 @@ pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failur
         .unwrap_or(Destination::Stdout);
     publish::check_output(&out, session)?;
     let key_path = settings.demand_key(args.key.key.as_deref())?;
-    let publication = publish::prepare(
-        settings,
-        &args.registry,
-        &args.namespace,
-        &args.trusted_root,
-        &args.offline,
-        session,
-    )?;
+    let target = publish::target(settings, &args.logging, &args.trusted_root, session)?;
     let arguments = std::slice::from_ref(&args.subject);
     let (key, subjects) = open_key_and_read(arguments, &key_path, &args.key.password, session)?;
     let Some(subject) = subjects.first() else {
         return Err(Failure::undecided("expected a subject, found none"));
     };
     refuse_signed_form(subject)?;
-    let content = sign(subject, &key)?;
+    let seen = !matches!(args.subject, SubjectArg::Digest(_));
+    let content = if seen && key.key_type() == KeyType::P256 {
+        sign_message(subject, &key)?
+    } else {
+        sign_statement(subject, &key)?
+    };
     let bundle = Bundle::of_key(key.public_key(), content);
-    let product = Product { bundle, key: key.public_key().clone(), subjects, out };
-    publish::deliver(product, publication.as_ref(), session)
+    let key = Some(key.public_key().clone());
+    let product = Product { bundle, key, subjects, predicate_type: None, out };
+    publish::deliver(Delivery::one(product), &target, session)
 }
 
 /// Refuses a file of the very bytes that an envelope's signature covers: the signature of that file
@@ -63,22 +68,22 @@ fn refuse_signed_form(subject: &Subject) -> Result<(), Failure> {
     Ok(())
 }
 
-fn sign(subject: &Subject, key: &SigningKey) -> Result<Content, Failure> {
-    let failed = |e: &dyn std::error::Error| Failure::undecided(crate::output::chain(e));
-    match key.key_type() {
-        KeyType::P256 => {
-            let sha256 = subject.sha256()?;
-            let signature = key.sign_digest(&sha256).map_err(|e| failed(&e))?;
-            Ok(Content::Message(MessageSignature { digest: subject.digest.clone(), signature }))
-        }
-        KeyType::Ed25519 => {
-            let descriptor = ResourceDescriptor::named(&subject.name, subject.digest.clone());
-            let predicate = serde_json::Value::Object(serde_json::Map::new());
-            let statement =
-                Statement::new(vec![descriptor], SIGN_V1, predicate).map_err(|e| failed(&e))?;
-            Ok(Content::Envelope(Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), key)))
-        }
-    }
+/// Signs the digest of an artifact that was read.
+fn sign_message(subject: &Subject, key: &SigningKey) -> Result<Content, Failure> {
+    let signature = key.sign_digest(&subject.sha256()?).map_err(|e| failed(&e))?;
+    Ok(Content::Message(MessageSignature { digest: subject.digest.clone(), signature }))
+}
+
+/// Signs a `sign/v1` statement that names the artifact.
+fn sign_statement(subject: &Subject, key: &SigningKey) -> Result<Content, Failure> {
+    let descriptor = ResourceDescriptor::named(&subject.name, subject.digest.clone());
+    let predicate = serde_json::Value::Object(serde_json::Map::new());
+    let statement = Statement::new(vec![descriptor], SIGN_V1, predicate).map_err(|e| failed(&e))?;
+    Ok(Content::Envelope(Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), key)))
+}
+
+fn failed(error: &dyn std::error::Error) -> Failure {
+    Failure::undecided(crate::output::chain(error))
 }
 
 /// Opens the key, which is slow by design, on one thread while the subjects are read on another.

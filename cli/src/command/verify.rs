@@ -34,15 +34,20 @@ pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Fail
     let settings = super::settings(session)?;
     let keys = keys(args, session)?;
     let client = registry(args, &settings, session)?;
-    let root = settings.trusted_root(args.trusted_root.trusted_root.as_deref());
-    let root = root.map(|path| trust::read(&path)).transpose()?;
+    let flag = args.trusted_root.trusted_root.as_deref();
+    let by_key = matches!(keys, Keys::Managed(_));
+    let root = if by_key {
+        trust::named(flag, &settings, session)?
+    } else {
+        trust::of_certificates(flag, &settings, session)?
+    };
     let subject = subject::resolve(&args.subject, session, &AtomicBool::new(false))?;
     let demands = demands(args);
     let found = evidence::find(args, &subject, &demands, &keys, client.as_ref(), session)?;
     let root = match (&client, root) {
-        (_, Some(root)) => Some(root),
-        (Some(client), None) => Some(trust::find(None, &settings, client, session)?),
-        (None, None) => None,
+        (Some(client), None) if by_key => Some(trust::of_registry(client, session)?),
+        // A registry is never asked which certificate authorities to believe.
+        (_, root) => root,
     };
     let bytes = message_bytes(&args.subject, &found.evidence, &keys)?;
     let about = About {
@@ -59,7 +64,7 @@ pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Fail
         .iter()
         .map(|demand| judge(demand, &verifier, &about, &found, client.as_ref()))
         .collect();
-    Report { subject: &subject, outcomes }.tell(session)
+    Report { subject: &subject, outcomes, cut: &found.cut }.tell(session)
 }
 
 /// The public keys, or the identity.
@@ -67,6 +72,12 @@ fn keys(args: &VerifyArgs, session: &mut Session) -> Result<Keys, Failure> {
     if let (Some(subject), Some(issuer)) = (&args.identity, &args.issuer) {
         let (subject, issuer) = (subject.clone(), issuer.clone());
         return Ok(Keys::Identity(Identity { subject, issuer }));
+    }
+    if args.keys.is_empty() {
+        return Err(Failure::undecided(
+            "expected to be told whose signature counts, found neither a key nor an identity",
+        )
+        .fix("give --key PUB, or --identity ID and --issuer URL for a Fulcio certificate"));
     }
     let key = |path: &std::path::PathBuf| -> Result<PublicKey, Failure> {
         Ok(KeyText::read(path, session)?.public()?)
@@ -78,7 +89,7 @@ fn keys(args: &VerifyArgs, session: &mut Session) -> Result<Keys, Failure> {
 fn registry(
     args: &VerifyArgs,
     settings: &Settings,
-    session: &Session,
+    session: &mut Session,
 ) -> Result<Option<Client>, Failure> {
     let files_only = args.registry.registry.is_none() && !args.bundles.is_empty();
     if args.offline.offline || files_only {
@@ -119,7 +130,7 @@ fn message_bytes(
     let message = |e: &Evidence| matches!(e.bundle.content, Content::Message(_));
     let pure = match keys {
         Keys::Managed(keys) => keys.iter().any(|key| key.key_type() == KeyType::Ed25519),
-        Keys::Identity(_) => false,
+        Keys::Identity(_) | Keys::AnyIdentity => false,
     };
     match subject.path() {
         Some(path) if pure && found.iter().any(message) => read_small(path),
@@ -209,7 +220,7 @@ fn judge(
             demand: demand.name.clone(),
             evidence: Some(evidence.place.clone()),
             lines: refusal.passed.iter().cloned().map(Line::passed).collect(),
-            refusal: Some(Failed::of(refusal)),
+            refusal: Some(Failed::of(refusal, &demand.claim)),
         },
         None => Outcome {
             demand: demand.name.clone(),

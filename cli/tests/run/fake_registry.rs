@@ -11,6 +11,7 @@ use attestry_schemas::checkpoint::{Checkpoint, SignedCheckpoint};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::key::{PublicKey, SigningKey};
 use attestry_schemas::merkle::{self, NodeAddress};
+use attestry_schemas::predicate;
 use attestry_schemas::rekor::{self, Entry, InclusionProof, KeyId, KindVersion, TlogEntry};
 use attestry_schemas::tile::{self, TilePath};
 use attestry_schemas::trusted_root::TrustedRoot;
@@ -34,6 +35,8 @@ struct State {
     bodies: Vec<Vec<u8>>,
     items: BTreeMap<String, Item>,
     requests: Vec<String>,
+    contents: BTreeMap<String, Vec<u8>>,
+    tokens: Vec<String>,
     lie: Option<Lie>,
 }
 
@@ -73,6 +76,8 @@ impl FakeRegistry {
             bodies: vec![b"genesis".to_vec()],
             items: BTreeMap::new(),
             requests: Vec::new(),
+            contents: BTreeMap::new(),
+            tokens: Vec::new(),
             lie: None,
         }));
         let shared = state.clone();
@@ -101,6 +106,24 @@ impl FakeRegistry {
         self.state.lock().unwrap().bodies.truncate(size);
     }
 
+    /// Lists so many newer attestations of what the first one is about, by this signer or the same.
+    pub(crate) fn bury(&self, count: u64, signer: Option<&str>) {
+        let mut state = self.state.lock().unwrap();
+        let first = state.items.values().min_by_key(|item| item.index).unwrap();
+        let signer = signer.unwrap_or(&first.signer).to_owned();
+        let (subjects, bundle) = (first.subjects.clone(), first.bundle.clone());
+        let newer = (0..count).map(|number| Item {
+            index: 1_000 + number,
+            bytes: Vec::new(),
+            bundle: bundle.clone(),
+            predicate_type: Some("https://a.example/review/v1".to_owned()),
+            subjects: subjects.clone(),
+            signer: signer.clone(),
+        });
+        let newer = newer.map(|item| (Sha256::of(item.index.to_string().as_bytes()), item));
+        state.items.extend(newer.map(|(digest, item)| (digest.to_string(), item)));
+    }
+
     /// Lies from now on.
     pub(crate) fn lie(&self, lie: Lie) {
         self.state.lock().unwrap().lie = Some(lie);
@@ -109,6 +132,16 @@ impl FakeRegistry {
     /// The first lines of all requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
+    }
+
+    /// The evidence files that it was sent, by digest.
+    pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        self.state.lock().unwrap().contents.clone()
+    }
+
+    /// The tokens that came with them.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.state.lock().unwrap().tokens.clone()
     }
 
     /// The trusted root.
@@ -237,10 +270,16 @@ impl State {
     fn search(&self, query: &BTreeMap<String, String>) -> Value {
         let fits = |item: &&(&String, &Item)| {
             query.get("subject").is_none_or(|subject| item.1.subjects.contains(subject))
+                && query.get("signer").is_none_or(|signer| item.1.signer == *signer)
+                && query.get("type").is_none_or(|asked| {
+                    let found = item.1.predicate_type.as_deref();
+                    found.is_some_and(|uri| predicate::matches(asked, uri))
+                })
         };
         let offset: usize = query.get("cursor").map_or(0, |text| text.parse().unwrap());
         let limit: usize = query["limit"].parse().unwrap();
-        let found: Vec<_> = self.items.iter().collect();
+        let mut found: Vec<_> = self.items.iter().collect();
+        found.sort_by_key(|(_, item)| std::cmp::Reverse(item.index));
         let found: Vec<_> = found.iter().filter(fits).collect();
         let page = found.iter().skip(offset).take(limit);
         let items: Vec<Value> = page
@@ -255,8 +294,12 @@ impl State {
             })
             .collect();
         let next = offset + limit;
-        let next =
-            (next < found.len()).then(|| format!("/v1/attestations?limit={limit}&cursor={next}"));
+        let kept: String = ["subject", "signer", "type"]
+            .iter()
+            .filter_map(|name| Some(format!("&{name}={}", query.get(*name)?.replace('+', "%2B"))))
+            .collect();
+        let next = (next < found.len())
+            .then(|| format!("/v1/attestations?limit={limit}&cursor={next}{kept}"));
         json!({"items": items, "next": next})
     }
 
@@ -351,6 +394,9 @@ fn answer(stream: &TcpStream, state: &mut State) {
         if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
+        if let Some(token) = line.strip_prefix("authorization: Bearer ") {
+            state.tokens.push(token.trim().to_owned());
+        }
         if line.trim().is_empty() {
             break;
         }
@@ -364,9 +410,14 @@ fn answer(stream: &TcpStream, state: &mut State) {
     let query = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.replace("%3A", ":").replace("%2F", "/")))
+        .map(|(name, value)| (name.to_owned(), decoded(value)))
         .collect();
-    let (status, body) = if method == "POST" {
+    let (status, body) = if method == "PUT" {
+        let digest = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let fits = digest == Sha256::of(&body).to_string();
+        state.contents.insert(digest, body);
+        (if fits { 201 } else { 422 }, Vec::new())
+    } else if method == "POST" {
         let (status, value) = state.post(&body);
         (status, value.to_string().into_bytes())
     } else {
@@ -380,4 +431,9 @@ fn answer(stream: &TcpStream, state: &mut State) {
         format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     let mut stream = stream;
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).unwrap();
+}
+
+/// What the client encodes of the values that it asks with.
+fn decoded(value: &str) -> String {
+    value.replace("%3A", ":").replace("%2F", "/").replace("%2B", "+")
 }

@@ -64,7 +64,9 @@ impl Dir {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
@@ -90,15 +92,23 @@ impl Dir {
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
             terminals: Terminals::default(),
+            variable_names: {
+                let names: Vec<String> = environment.keys().cloned().collect();
+                Box::new(move || names.clone())
+            },
+            passthrough: {
+                let streams = (stdout.clone(), stderr.clone());
+                Box::new(move || [Box::new(streams.0.clone()), Box::new(streams.1.clone())])
+            },
             environment: Box::new(move |name| environment.get(name).map(OsString::from)),
             directory: self.folder.path().to_path_buf(),
+            current: PathBuf::new(),
             now: || jiff::Timestamp::UNIX_EPOCH,
             pause: |_| {},
             prompt,
         };
         let exit = attestry::run(std::iter::once(OsString::from("attestry")).chain(args), io);
-        let statuses = 0..=2;
-        let status = statuses.into_iter().find(|s| ExitCode::from(*s) == exit).unwrap();
+        let status = (0..=u8::MAX).find(|s| ExitCode::from(*s) == exit).unwrap();
         Answer { status, stdout: stdout.text(), stderr: stderr.text() }
     }
 
@@ -115,11 +125,13 @@ impl Answer {
         self
     }
 
-    /// Demands that the error names each of these.
+    /// Demands that the answer and the error between them name each of these.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "expected {text:?} in:\n{}", self.stderr);
+            let Self { stdout, stderr, .. } = &self;
+            let said = stdout.contains(text) || stderr.contains(text);
+            assert!(said, "expected {text:?} in:\n{stdout}{stderr}");
         }
         self
     }

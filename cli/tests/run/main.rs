@@ -1,9 +1,12 @@
 //! The command line through [`attestry::run`], with streams and environment in memory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics when it fails")]
 
+mod capture;
+mod evidence;
 mod fake_registry;
 mod harness;
 mod registry;
+mod terminal;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
@@ -109,6 +112,10 @@ fn a_password_comes_from_a_file_the_environment_or_a_person_and_is_never_guessed
     dir.prompt = Some(vec!["one", "another"]);
     dir.run(&["key", "generate", "--out", "@l"]).expect(2).says(&["same password twice"]);
     assert!(!dir.path("l.key").exists());
+    dir.write("empty", "\n");
+    let from_empty = ["key", "generate", "--out", "@m", "--password-file", "@empty"];
+    dir.run(&from_empty).expect(2).says(&["expected a password", "empty", "ATTESTRY_PASSWORD"]);
+    assert!(!dir.path("m.key").exists());
     dir.environment.insert("ATTESTRY_PASSWORD".to_owned(), String::new());
     dir.run(&["key", "generate", "--out", "@m"]).expect(0).says(&["warning:", "empty"]);
     dir.run(&["key", "show", "@m.key"]).expect(0);
@@ -148,6 +155,37 @@ fn stdin_a_folder_and_a_digest_are_subjects_too() {
     dir.run(&["verify", "@tree", "--key", "@k.pub"]).expect(0);
     dir.write("tree/b", "2");
     dir.run(&["verify", "@tree", "--key", "@k.pub"]).expect(1);
+}
+
+#[test]
+fn a_digest_is_never_signed_itself_because_it_may_be_that_of_a_statement_to_be_signed() {
+    for key_type in ["p256", "ed25519"] {
+        let dir = Dir::with_key_and_artifact(key_type);
+        // The digest of the bytes that the signature of a hostile statement covers.
+        let hostile = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"sha256":"{}"}}}}],"predicateType":"https://a.example/review/v1","predicate":{{}}}}"#,
+            "0".repeat(64)
+        );
+        let payload_type = attestry_schemas::dsse::PAYLOAD_TYPE;
+        let pae = attestry_schemas::dsse::pae(payload_type, hostile.as_bytes());
+        let digest = attestry_schemas::digest::Sha256::of(&pae).to_string();
+        dir.run(&["sign", &digest, "--key", "@k.key", "--out", "@signed"]).expect(0);
+        dir.run(&["verify", &digest, "--key", "@k.pub", "--bundle", "@signed"]).expect(0);
+        let bundle: serde_json::Value = serde_json::from_str(&dir.read("signed")).unwrap();
+        let signatures = match bundle.get("messageSignature") {
+            Some(message) => serde_json::json!([{"sig": message["signature"]}]),
+            None => bundle["dsseEnvelope"]["signatures"].clone(),
+        };
+        let moved = serde_json::json!({
+            "payloadType": payload_type,
+            "payload": attestry_schemas::base64::encode(&hostile),
+            "signatures": signatures,
+        });
+        dir.write("moved", &moved.to_string());
+        let about = format!("sha256:{}", "0".repeat(64));
+        let verify = ["verify", &about, "--key", "@k.pub", "--bundle", "@moved", "--any-type"];
+        dir.run(&verify).expect(1).says(&["signature"]);
+    }
 }
 
 #[test]
@@ -218,6 +256,47 @@ fn what_cannot_be_read_is_status_2() {
 }
 
 #[test]
+fn errors_say_in_words_what_was_found_and_what_to_do_instead() {
+    let dir = Dir::with_key_and_artifact("p256");
+    let public = dir.read("k.pub");
+    dir.write("none", "ssh-ed25519 AAAA me@example\n");
+    dir.write("cut", public.rsplit_once("-----END").unwrap().0);
+    let rsa = "-----BEGIN RSA PRIVATE KEY-----\nAA==\n-----END RSA PRIVATE KEY-----\n";
+    dir.write("rsa", rsa);
+    dir.write("large", &" ".repeat((12 << 20) + 1));
+    let attest = ["attest", "@app", "--type", "vsa", "--predicate", "@large", "--key", "@k.key"];
+    let import = ["key", "import", "@rsa", "--out", "@i"];
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["key", "show", "@none"], &["expected one PEM block", "found none", "PEM PUBLIC KEY"]),
+        (&["key", "show", "@cut"], &["found one that is cut off"]),
+        (&import, &["RSA PRIVATE KEY", "name a P-256 or Ed25519 key"]),
+        (&attest, &["expected at most 12582912 bytes of JSON, found more", "leave out"]),
+        (&["verify", "@app"], &["--key PUB", "--identity", "--issuer"]),
+    ];
+    for (args, says) in cases {
+        let answer = dir.run(args).expect(2).says(says);
+        for never in ["malformedframing", "attestry key import", "repeated keys"] {
+            assert!(!answer.stderr.contains(never), "{}", answer.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_explained_once_and_its_remedy_is_not_what_was_just_done() {
+    let dir = Dir::with_key_and_artifact("p256");
+    dir.run(&["sign", "@app", "--key", "@k.key"]).expect(0);
+    let verify = ["verify", "@app", "--key", "@k.pub", "--bundle", "@app.sigstore.json"];
+    let typed = [&verify[..], &["--type", "vsa"]].concat();
+    let answer = dir.run(&typed).expect(1);
+    assert!(answer.stdout.contains("expected an attestation of type vsa"), "{}", answer.stdout);
+    let (error, fix) = answer.stderr.trim_end().split_once("\n").unwrap();
+    assert_eq!(error, "error: app does not verify: type");
+    assert!(!fix.contains("of that type"), "{fix}");
+    let two = [&typed[..], &["--type", "provenance"]].concat();
+    dir.run(&two).expect(1).says(&["error: app does not verify: vsa: type\n"]);
+}
+
+#[test]
 fn no_evidence_at_all_is_a_refusal() {
     let dir = Dir::with_key_and_artifact("p256");
     dir.run(&["verify", "@app", "--key", "@k.pub"]).expect(1).says(&["evidence", "--bundle"]);
@@ -254,7 +333,7 @@ fn an_attestation_satisfies_its_own_type_and_no_other() {
     with(&["--any-type"]).expect(0);
     let bundle = ["--bundle", "@app.test-result.sigstore.json"];
     // An attestation is not a signature of the artifact.
-    with(&bundle).expect(1).says(&["type: expected a signature"]);
+    with(&bundle).expect(1).says(&["type        expected a signature", "does not verify: type"]);
     with(&[&["--type", "provenance"], &bundle[..]].concat())
         .expect(1)
         .says(&["provenance", "test-result"]);
@@ -335,8 +414,11 @@ fn a_reader_that_goes_away_changes_no_verdict() {
             stdout: Box::new(Closed),
             stderr: Box::new(std::io::sink()),
             terminals: Terminals::default(),
+            variable_names: Box::new(Vec::new),
+            passthrough: Box::new(|| [Box::new(std::io::sink()), Box::new(std::io::sink())]),
             environment: Box::new(|_| None),
             directory: PathBuf::new(),
+            current: PathBuf::new(),
             now: || jiff::Timestamp::UNIX_EPOCH,
             pause: |_| {},
             prompt: None,

@@ -63,6 +63,69 @@ fn every_type_is_demanded_for_itself() {
 }
 
 #[test]
+fn a_signature_is_found_behind_any_number_of_newer_attestations_by_others() {
+    let (dir, registry) = setting("p256");
+    dir.run(&["sign", "@app", "--key", "@k.key"]).expect(0);
+    registry.bury(1_500, Some("SHA256:0000000000000000000000000000000000000000000"));
+    dir.run(&["verify", "@app", "--key", "@k.pub"]).expect(0);
+    let typed = ["verify", "@app", "--key", "@k.pub", "--type", "test-result"];
+    dir.run(&typed).expect(1).says(&["only other evidence"]);
+    // Its own signer has said so much since that the signature is not reached.
+    registry.bury(10_000, None);
+    dir.run(&["verify", "@app", "--key", "@k.pub"]).expect(2).says(&["cannot tell", "--bundle"]);
+    dir.run(&[&typed[..], &["--type", "vsa"]].concat()).expect(1);
+}
+
+#[test]
+fn a_token_goes_to_no_registry_that_the_current_folder_names() {
+    let mut dir = Dir::new();
+    let registry = FakeRegistry::start(&[]);
+    let config = format!("registry = {:?}\n", registry.url);
+    dir.write("attestry.toml", &config);
+    dir.write("token", "from-a-file\n");
+    dir.environment.insert("ATTESTRY_TOKEN".to_owned(), "secret".to_owned());
+    let said = [&registry.url, "attestry.toml names", "ATTESTRY_TOKEN is not sent", "--config"];
+    dir.run(&["search"]).expect(0).says(&said);
+    dir.environment.remove("ATTESTRY_TOKEN");
+    dir.write("attestry.toml", &format!("{config}token-file = \"token\"\n"));
+    dir.run(&["search"]).expect(0).says(&["token is not sent"]);
+    assert_eq!(registry.tokens(), [""; 0]);
+
+    dir.run(&["search", "--config", "@attestry.toml"]).expect(0);
+    dir.run(&["search", "--token-file", "@token"]).expect(0);
+    dir.environment.insert("ATTESTRY_TOKEN".to_owned(), "secret".to_owned());
+    let named = dir.run(&["search", "--registry", &registry.url]).expect(0);
+    assert!(!named.stderr.contains("attestry.toml"), "{}", named.stderr);
+    let user = dir.path("user").display().to_string();
+    dir.environment.insert("XDG_CONFIG_HOME".to_owned(), user);
+    std::fs::create_dir_all(dir.path("user/attestry")).unwrap();
+    std::fs::rename(dir.path("attestry.toml"), dir.path("user/attestry/attestry.toml")).unwrap();
+    dir.run(&["search"]).expect(0);
+    assert_eq!(registry.tokens(), ["from-a-file", "from-a-file", "secret", "secret"]);
+}
+
+#[test]
+fn whose_certificates_count_is_said_by_no_registry_and_no_current_folder() {
+    let (mut dir, registry) = setting("p256");
+    dir.run(&["sign", "@app", "--key", "@k.key", "--trusted-root", "@trusted_root.json"]).expect(0);
+    let verify = ["verify", "@app", "--identity", "me@a.example", "--issuer", "https://a.example"];
+    dir.run(&verify).expect(1).says(&["certificate"]);
+    assert!(!registry.requests().iter().any(|request| request.contains("trusted-root")));
+
+    dir.write("attestry.toml", "trusted-root = \"trusted_root.json\"\n");
+    dir.run(&verify).expect(1).says(&["attestry.toml names", "not taken for certificates"]);
+    let by_key = ["verify", "@app", "--key", "@k.pub"];
+    dir.run(&by_key).expect(0).says(&["attestry.toml names"]);
+
+    // A registry's own root has no certificate authority.
+    let root = dir.path("trusted_root.json").display().to_string();
+    dir.environment.insert("ATTESTRY_TRUSTED_ROOT".to_owned(), root.clone());
+    dir.run(&verify).expect(1).says(&[&root, "ATTESTRY_TRUSTED_ROOT", "ship with this program"]);
+    let named = [&verify[..], &["--trusted-root", &root]].concat();
+    dir.run(&named).expect(2).says(&[&root, "authorities", "fix: ", "leave --trusted-root out"]);
+}
+
+#[test]
 fn a_lie_of_the_registry_is_found_when_it_is_told() {
     for lie in [Lie::Proof, Lie::Key] {
         let (dir, registry) = setting("p256");
@@ -97,6 +160,24 @@ fn push_tells_what_became_of_each_attestation() {
     let logged: Vec<bool> = updated.lines().map(|line| line.contains("tlogEntries")).collect();
     assert_eq!(logged, [true, true, false]);
     dir.run(&["push", "@3.json"]).expect(1);
+}
+
+#[test]
+fn what_is_no_attestation_is_status_2_unless_something_else_is_refused() {
+    let (dir, registry) = setting("p256");
+    dir.run(&["key", "generate", "--out", "@other"]).expect(0);
+    for (key, out) in [("@k.key", "@good"), ("@other.key", "@refused")] {
+        dir.run(&["sign", "@app", "--key", key, "--out", out, "--offline"]).expect(0);
+    }
+    dir.write("neither", "{\"a\":1}");
+    let lint = ["1 refused", "found 1 document that is neither", "attestry lint"];
+    dir.run(&["push", "@neither"]).expect(2).says(&lint);
+    dir.run(&["push", "@good", "@neither"]).expect(2).says(&["1 created", "1 refused"]);
+    dir.run(&["push", "@neither", "@refused"]).expect(1).says(&["2 refused"]);
+    // Nothing is sent when a file is missing.
+    let before = registry.requests().len();
+    dir.run(&["push", "@good", "@missing"]).expect(2).says(&["missing", "fix: "]);
+    assert_eq!(registry.requests().len(), before);
 }
 
 #[test]
@@ -152,10 +233,13 @@ fn a_checkpoint_is_verified_before_it_is_printed() {
 #[test]
 fn the_monitor_follows_a_log_that_only_grows() {
     let (dir, registry) = setting("p256");
+    let mut consistent = serde_json::Value::Null;
     for (more, size) in [(0, 1), (0, 1), (254, 255), (1, 256), (1, 257), (400, 657)] {
         registry.fill(more);
         let json = dir.json(&["log", "check", "--json"]);
-        assert_eq!((&json["consistent"], &json["entries"]), (&true.into(), &size.into()));
+        assert_eq!((&json["consistent"], &json["entries"]), (&consistent, &size.into()));
+        assert!(json.as_object().unwrap().contains_key("consistent"));
+        consistent = true.into();
     }
     assert!(dir.path("state/attestry/logs/127.0.0.1.checkpoint").exists());
 }
@@ -187,4 +271,31 @@ fn the_monitor_refuses_a_log_that_changes_its_past_and_keeps_what_it_had() {
         dir.run(&["log", "check", "--state", "@kept"]).expect(1).says(&["error:", "fix:", says]);
         assert_eq!(dir.read("kept"), kept);
     }
+}
+
+#[test]
+fn the_monitor_keeps_the_checkpoint_that_contradicts_the_kept_one() {
+    let (dir, registry) = setting("p256");
+    let check = ["log", "check", "--state", "@kept", "--json"];
+    dir.run(&check).expect(0);
+    registry.fill(5);
+    dir.run(&check).expect(0);
+    registry.rewrite(2);
+    let conflict = dir.path("kept.conflict").display().to_string();
+    let answer = dir.run(&check).expect(1).says(&[&conflict, "kept has the signed checkpoint"]);
+    let json: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(json["consistent"], false);
+    assert_eq!(json["conflict"], conflict);
+    assert_eq!((&json["previous"]["size"], &json["checkpoint"]["size"]), (&6.into(), &6.into()));
+    assert!(json["problem"].as_str().unwrap().contains("size 6"), "{json}");
+    let proof = dir.read("kept.conflict");
+    assert_ne!(proof, dir.read("kept"));
+    assert!(proof.starts_with("127.0.0.1\n6\n"), "{proof}");
+    // The first proof stays.
+    registry.rewrite(3);
+    dir.run(&check).expect(1);
+    assert_eq!(dir.read("kept.conflict"), proof);
+    registry.lie(Lie::Key);
+    let json: serde_json::Value = serde_json::from_str(&dir.run(&check).expect(1).stdout).unwrap();
+    assert_eq!((&json["consistent"], json.get("checkpoint")), (&false.into(), None));
 }

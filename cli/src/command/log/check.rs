@@ -4,8 +4,11 @@
 //! the log only grew in between, and then trusts no proof at all: it downloads every entry and
 //! every tile, hashes the entries, and compares each hash of each tile, the kept root, and the new
 //! root. Memory holds one tile for each level, whatever the size of the log.
+//!
+//! A checkpoint that contradicts the kept one is kept beside it: both are signed, so together they
+//! prove to others what the log did.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::merkle::{self, CompactRange};
@@ -26,7 +29,8 @@ const MAX_ENTRIES_BYTES: u64 = 256 * (2 + tile::MAX_ENTRY_BYTES as u64);
 
 #[derive(Serialize)]
 struct Answer {
-    consistent: bool,
+    /// Whether the log is what it was and what it says; nothing where none was kept before.
+    consistent: Option<bool>,
     checkpoint: HeadAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<HeadAnswer>,
@@ -34,27 +38,74 @@ struct Answer {
     state: String,
 }
 
+/// What is told of a log that is refused.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    consistent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<HeadAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<HeadAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflict: Option<String>,
+    problem: &'a str,
+}
+
+impl Refusal<'_> {
+    /// Answers, where the answer is wanted as JSON and the log was looked at.
+    fn tell(self, failure: Failure, session: &mut Session) -> Failure {
+        if !session.json() || !failure.is_refusal() {
+            return failure;
+        }
+        let answer = Refusal { problem: failure.problem(), ..self };
+        session.answer(&answer).err().unwrap_or(failure)
+    }
+}
+
 /// Runs `attestry log check`.
 pub(super) fn run(args: &CheckArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let mut told = Refusal {
+        consistent: false,
+        checkpoint: None,
+        previous: None,
+        state: None,
+        conflict: None,
+        problem: "",
+    };
     let log = Log::open(&args.registry, &args.trusted_root, session)?;
-    let head = log.head()?;
+    let head = match log.head() {
+        Ok(head) => head,
+        Err(failure) => return Err(told.tell(failure, session)),
+    };
+    told.checkpoint = Some(head.answer());
     let state = state_file(args, &head, session)?;
-    let previous = match kept(&state)? {
-        Some(signed) => Some(log.verified(&signed).map_err(|failure| {
-            failure.fix(format!(
+    told.state = Some(state.display().to_string());
+    let previous = match kept(&state)?.map(|signed| log.verified(&signed)).transpose() {
+        Ok(previous) => previous,
+        Err(failure) => {
+            let failure = failure.fix(format!(
                 "{} keeps a checkpoint that this log's key did not sign; give another log its own --state FILE",
                 state.display()
-            ))
-        })?),
-        None => None,
+            ));
+            return Err(told.tell(failure, session));
+        }
     };
-    if let Some(previous) = &previous {
-        demand_growth(&log, previous, &head)?;
+    told.previous = previous.as_ref().map(Head::answer);
+    let growth = previous.as_ref().map_or(Ok(()), |previous| demand_growth(&log, previous, &head));
+    if let Err(failure) = growth.and_then(|()| recompute(&log, previous.as_ref(), &head, session)) {
+        if !failure.is_refusal() {
+            return Err(failure);
+        }
+        let conflict = conflict_file(&state);
+        told.conflict = Some(conflict.display().to_string());
+        let failure = keep_proof(&failure, &head, previous.is_some(), &state, &conflict);
+        return Err(told.tell(failure, session));
     }
-    recompute(&log, previous.as_ref(), &head, session)?;
     keep(&state, &head)?;
     let answer = Answer {
-        consistent: true,
+        consistent: previous.as_ref().map(|_| true),
         checkpoint: head.answer(),
         previous: previous.as_ref().map(Head::answer),
         entries: head.checkpoint.size,
@@ -66,6 +117,37 @@ pub(super) fn run(args: &CheckArgs, session: &mut Session) -> Result<Exit, Failu
         tell(&answer, session);
     }
     Ok(Exit::Success)
+}
+
+/// `STATE.conflict`.
+fn conflict_file(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".conflict");
+    PathBuf::from(name)
+}
+
+/// Keeps the signed checkpoint that contradicts what is known: the two signatures prove it to
+/// anybody. The first such checkpoint stays, whatever later runs find.
+fn keep_proof(
+    failure: &Failure,
+    head: &Head,
+    is_state_kept: bool,
+    state: &Path,
+    conflict: &Path,
+) -> Failure {
+    let (state, shown) = (state.display(), conflict.display());
+    let written = if conflict.exists() { Ok(()) } else { keep(conflict, head) };
+    let proof = match (written, is_state_kept) {
+        (Err(error), _) => format!(
+            "; the signed checkpoint that contradicts it could not be kept in {shown}: {}",
+            error.problem()
+        ),
+        (Ok(()), true) => format!(
+            "; {state} has the signed checkpoint that was kept, {shown} the first that contradicts it"
+        ),
+        (Ok(()), false) => format!("; the signed checkpoint is kept in {shown}"),
+    };
+    Failure::refused(format!("{}{proof}", failure.problem())).fix(DISTRUST)
 }
 
 fn tell(answer: &Answer, session: &mut Session) {
@@ -93,7 +175,7 @@ fn state_file(args: &CheckArgs, head: &Head, session: &Session) -> Result<PathBu
     Ok(config::state_folder(&session.io)?.join("logs").join(name))
 }
 
-fn keep(state: &std::path::Path, head: &Head) -> Result<(), Failure> {
+fn keep(state: &Path, head: &Head) -> Result<(), Failure> {
     let folder = state.parent().map_or(Ok(()), std::fs::create_dir_all);
     folder
         .and_then(|()| bundle_file::replace(state, head.signed.as_bytes()))

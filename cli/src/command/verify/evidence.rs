@@ -1,5 +1,7 @@
 //! Where evidence is found: in the files that are named, in a registry, or beside the subject.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::{Bundle, Content, MAX_BUNDLE_BYTES, SignerMaterial, Version};
@@ -17,10 +19,14 @@ use crate::command::search::Query;
 use crate::output::{Failure, Session, chain};
 use crate::subject::{self, Subject};
 
-/// The most attestations of a subject that are looked through in a registry.
-const MAX_LISTED: u32 = 1_000;
-/// The most bundles that are fetched for one demand.
+/// The most attestations that are looked through for one demand and one signer. A list says
+/// nothing of the type of a message signature, so it is found among all that its signer made.
+const MAX_LISTED: u32 = 10_000;
+/// The most bundles that are fetched for one demand and one signer.
 const MAX_FETCHED: usize = 32;
+/// The most attestations of a subject, whoever signed them, that are looked at where the demanded
+/// signers made none that could prove the demand: they tell what there is instead.
+const MAX_OTHERS: u32 = 100;
 
 /// A bundle, and where it is from. Nothing of it is believed yet.
 pub(super) struct Evidence {
@@ -37,6 +43,8 @@ pub(super) struct Found {
     pub(super) evidence: Vec<Evidence>,
     /// The names of the types, each once, that a registry lists about the subject.
     pub(super) listed: Vec<String>,
+    /// The demands, by name, for which the registry has more than was looked at.
+    pub(super) cut: Vec<String>,
     /// The subject's SHA-512, where it was asked for.
     pub(super) sha512: Option<Digest>,
 }
@@ -80,19 +88,86 @@ fn ask(
     session: &mut Session,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let mut listed = list(client, &subject.digest, session)?;
-    let proves = |demand: &Demand| listed.iter().any(|item| could_prove(item, &demand.claim));
-    if !demands.iter().all(proves) {
+    let mut wanted = Vec::new();
+    let mut open = candidates(client, &subject.digest, demands.iter(), keys, &mut wanted, found)?;
+    if !open.is_empty() {
         found.sha512 = subject::sha512(&args.subject, subject, session)?;
-        if let Some(sha512) = &found.sha512 {
-            listed.extend(list(client, sha512, session)?);
+        if let Some(sha512) = found.sha512.clone() {
+            open = candidates(client, &sha512, open.into_iter(), keys, &mut wanted, found)?;
         }
     }
-    fetch(client, &listed, demands, keys, &mut found.evidence)?;
-    found.listed = listed.iter().map(kind).collect();
+    if !open.is_empty() {
+        let digests = std::iter::once(&subject.digest).chain(&found.sha512);
+        for digest in digests {
+            let query = Query::default().with("subject", Some(digest));
+            query.each(client, MAX_OTHERS, |item| {
+                found.listed.push(kind(&item));
+                if open.iter().any(|demand| could_prove(&item, &demand.claim)) {
+                    wanted.push(item);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        wanted.truncate(wanted.len().min(demands.len() * MAX_FETCHED));
+    }
+    fetch(client, &wanted, &mut found.evidence)?;
     found.listed.sort();
     found.listed.dedup();
     Ok(())
+}
+
+/// Adds what the demanded signers said about a digest and could prove a demand, newest first; gives
+/// the demands for which there is nothing. What a list says only saves work, and is not believed.
+fn candidates<'d>(
+    client: &Client,
+    digest: &Digest,
+    demands: impl Iterator<Item = &'d Demand>,
+    keys: &Keys,
+    wanted: &mut Vec<FoundItem>,
+    found: &mut Found,
+) -> Result<Vec<&'d Demand>, Failure> {
+    // A registry lists who signed by the key alone, so the signers of certificates are not asked for.
+    let signers: Vec<Option<String>> = match keys {
+        Keys::Managed(keys) => keys.iter().map(|k| Some(k.fingerprint().to_string())).collect(),
+        Keys::Identity(_) | Keys::AnyIdentity => vec![None],
+    };
+    let mut open = Vec::new();
+    for demand in demands {
+        let before = wanted.len();
+        for signer in &signers {
+            let query = Query::default()
+                .with("subject", Some(digest))
+                .with("signer", signer.as_ref())
+                .with("type", requested(&demand.claim));
+            let start = wanted.len();
+            let mut cut = query.each(client, MAX_LISTED, |item| {
+                if !could_prove(&item, &demand.claim) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                if wanted.len() - start == MAX_FETCHED {
+                    return Ok(ControlFlow::Break(()));
+                }
+                wanted.push(item);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            cut |= wanted.len() - start == MAX_FETCHED;
+            if cut && !found.cut.contains(&demand.name) {
+                found.cut.push(demand.name.clone());
+            }
+        }
+        if wanted.len() == before {
+            open.push(demand);
+        }
+    }
+    Ok(open)
+}
+
+/// The type that a claim asks for, as a registry takes it.
+fn requested(claim: &Claim) -> Option<&str> {
+    match claim {
+        Claim::Type(requested) => Some(requested),
+        Claim::Signature | Claim::AnyType => None,
+    }
 }
 
 /// What an attestation that a registry lists is, in the user's terms.
@@ -140,50 +215,10 @@ fn beside_subject(args: &VerifyArgs) -> Vec<PathBuf> {
     paths
 }
 
-/// Lists what the registry has about a digest.
-fn list(
-    client: &Client,
-    digest: &Digest,
-    session: &mut Session,
-) -> Result<Vec<FoundItem>, Failure> {
-    let mut listed: Vec<FoundItem> = Vec::new();
-    let query = Query::default().with("subject", Some(digest));
-    let more = query.each(client, MAX_LISTED, |item| {
-        listed.push(item);
-        Ok(())
-    })?;
-    if more {
-        session.warn(format!("only the first {MAX_LISTED} attestations of the subject are read"));
-    }
-    Ok(listed)
-}
-
-/// Fetches what could prove a demand: what the list says only saves work, and is not believed.
-fn fetch(
-    client: &Client,
-    listed: &[FoundItem],
-    demands: &[Demand],
-    keys: &Keys,
-    found: &mut Vec<Evidence>,
-) -> Result<(), Failure> {
-    let ours: Vec<String> = match keys {
-        Keys::Managed(keys) => keys.iter().map(|key| key.fingerprint().to_string()).collect(),
-        Keys::Identity(identity) => vec![identity.subject.clone()],
-    };
-    let of_us = |item: &FoundItem| item.signer.as_ref().is_some_and(|s| ours.contains(s));
-    // Newest first, those of the demanded signers before the others.
-    let mut listed: Vec<&FoundItem> = listed.iter().collect();
-    listed.sort_by_key(|item| (!of_us(item), std::cmp::Reverse(item.index)));
-    let mut wanted: Vec<&FoundItem> = Vec::new();
-    for demand in demands {
-        let fits = listed.iter().filter(|item| could_prove(item, &demand.claim)).take(MAX_FETCHED);
-        for item in fits.copied() {
-            if !wanted.iter().any(|known| known.digest == item.digest) {
-                wanted.push(item);
-            }
-        }
-    }
-    for item in wanted {
+/// Fetches the bundle of each, once.
+fn fetch(client: &Client, wanted: &[FoundItem], found: &mut Vec<Evidence>) -> Result<(), Failure> {
+    let mut fetched = BTreeSet::new();
+    for item in wanted.iter().filter(|item| fetched.insert(item.digest.as_str())) {
         // The digest comes from the registry, so it may be no digest at all.
         let digest: attestry_schemas::digest::Sha256 = item.digest.parse().map_err(|_| {
             Failure::undecided(format!("{} lists an attestation without a digest", client.url()))

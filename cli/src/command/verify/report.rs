@@ -1,6 +1,6 @@
 //! What verification tells: one line for each check.
 
-use attestry_schemas::verify::{Check, Passed, Refusal};
+use attestry_schemas::verify::{Check, Claim, Passed, Refusal};
 use serde::Serialize;
 
 use crate::output::{Exit, Failure, GREEN, RED, Session, YELLOW, printable};
@@ -66,9 +66,9 @@ pub(super) struct Failed {
 
 impl Failed {
     /// What verification refused.
-    pub(super) fn of(refusal: Refusal) -> Self {
+    pub(super) fn of(refusal: Refusal, claim: &Claim) -> Self {
         let Refusal { check, expected, found, .. } = refusal;
-        Self { check: check.name(), expected, found, fix: fix(check) }
+        Self { check: check.name(), expected, found, fix: fix(check, claim) }
     }
 }
 
@@ -79,6 +79,8 @@ pub(super) struct Report<'a> {
     pub(super) subject: &'a Subject,
     /// One for each demand.
     pub(super) outcomes: Vec<Outcome>,
+    /// The demands, by name, for which a registry has more than was looked at.
+    pub(super) cut: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -120,19 +122,29 @@ impl Report<'_> {
         } else {
             self.print(session);
         }
-        let failed = self.outcomes.into_iter().find_map(|outcome| outcome.refusal);
-        match failed {
-            None => {
-                session.say(format!("verified {}", self.subject.label()));
-                Ok(Exit::Success)
-            }
-            Some(Failed { check, expected, found, fix }) => {
-                let name = &self.subject.name;
-                let problem =
-                    format!("{name} does not verify: {check}: expected {expected}, found {found}");
-                Err(Failure::refused(problem).fix(fix))
-            }
+        let name = &self.subject.name;
+        let refused = || self.outcomes.iter().filter(|outcome| outcome.refusal.is_some());
+        let settled = refused().find(|outcome| !self.cut.contains(&outcome.demand));
+        let Some(outcome) = settled.or_else(|| refused().next()) else {
+            session.say(format!("verified {}", self.subject.label()));
+            return Ok(Exit::Success);
+        };
+        if settled.is_none() {
+            let problem = format!(
+                "cannot tell whether {name} verifies: the registry has more that could be its {} than was looked at, and nothing of the newest proves it",
+                outcome.demand
+            );
+            return Err(Failure::undecided(problem).fix("name the bundle with --bundle"));
         }
+        let Some(Failed { check, fix, .. }) = &outcome.refusal else {
+            return Ok(Exit::Success);
+        };
+        // What was expected and found stands in the line of the check.
+        let demand = match self.outcomes.as_slice() {
+            [_] => String::new(),
+            _ => format!("{}: ", outcome.demand),
+        };
+        Err(Failure::refused(format!("{name} does not verify: {demand}{check}")).fix(*fix))
     }
 
     fn print(&self, session: &mut Session) {
@@ -200,13 +212,18 @@ fn print_line(status: Status, check: &str, detail: &str, session: &mut Session) 
 }
 
 /// What to do about a check that failed.
-fn fix(check: Check) -> &'static str {
+fn fix(check: Check, claim: &Claim) -> &'static str {
     match check {
         Check::Subject => "do not use it: it is not the artifact that was signed; fetch it again",
         Check::Signature => "check that --key is the public key of whoever should have signed",
         Check::Certificate => "check --identity and --issuer, and that the bundle proves its time",
         Check::Statement => "attestry lint says what is wrong with the bundle",
-        Check::Type => "ask for an attestation of that type, or name the bundle that holds it",
+        Check::Type if matches!(claim, Claim::Signature) => {
+            "give --type to demand an attestation, or name the bundle of the signature with --bundle"
+        }
+        Check::Type => {
+            "have whoever makes that evidence attest it, or name another bundle with --bundle"
+        }
         Check::LogEntry | Check::Inclusion | Check::Checkpoint => {
             "take the bundle from the registry again, and its trusted root from its operator"
         }
