@@ -8,7 +8,9 @@
 )]
 
 mod backup;
+mod classic_link;
 mod cosign;
+mod evidence;
 mod path;
 mod races;
 mod refusals;

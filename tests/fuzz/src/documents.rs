@@ -1,6 +1,7 @@
-//! Targets for signed documents: JSON, digests, envelopes, statements, predicates, bundles.
+//! Targets for signed documents: JSON, digests, envelopes, statements, predicates, bundles, links.
 
 use attestry_schemas::bundle::Bundle;
+use attestry_schemas::classic_link::ClassicLink;
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::json as strict;
@@ -90,5 +91,17 @@ pub fn bundle(input: &[u8]) -> bool {
     assert_eq!(again.to_json(), written, "a bundle has one spelling");
     let stripped = bundle.stripped();
     assert!(stripped.tlog_entries.is_empty() && stripped.timestamps.is_empty());
+    true
+}
+
+/// A classic in-toto link; what its signatures cover must not change.
+pub fn classic_link(input: &[u8]) -> bool {
+    let Ok(link) = ClassicLink::parse(input) else { return false };
+    let written = link.to_json();
+    let again = ClassicLink::parse(&written).expect("what parsed is written so that it parses");
+    assert_eq!(again, link);
+    assert_eq!(again.to_json(), written);
+    assert!(!link.file_name().contains(['/', '\\']), "a file name with folders");
+    assert_eq!(link.file_names().len(), link.signatures().len());
     true
 }

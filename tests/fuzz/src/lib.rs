@@ -7,12 +7,18 @@
 mod documents;
 mod keys;
 mod log;
+mod reports;
 
-pub use documents::{bundle, digest, dsse, json, predicate_lint, statement};
+pub use documents::{bundle, classic_link, digest, dsse, json, predicate_lint, statement};
 pub use keys::{encrypted_key, key_pem};
 pub use log::{
     checkpoint, entry_bundle, note, rekor_body, rekor_request, signing_config, tile_path,
     trusted_root,
+};
+
+pub use reports::{
+    lockfiles, reports_analysis, reports_boms, reports_readiness, reports_secrets,
+    reports_statements, reports_tests, reports_vex, reports_vulns,
 };
 
 /// What a target is: its input goes in, whether it was accepted comes out.
@@ -28,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("statement", statement),
     ("predicate_lint", predicate_lint),
     ("bundle", bundle),
+    ("classic_link", classic_link),
     ("rekor_body", rekor_body),
     ("rekor_request", rekor_request),
     ("note", note),
@@ -36,6 +43,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("entry_bundle", entry_bundle),
     ("trusted_root", trusted_root),
     ("signing_config", signing_config),
+    ("reports_tests", reports_tests),
+    ("reports_boms", reports_boms),
+    ("reports_vulns", reports_vulns),
+    ("reports_vex", reports_vex),
+    ("reports_secrets", reports_secrets),
+    ("reports_readiness", reports_readiness),
+    ("reports_analysis", reports_analysis),
+    ("reports_statements", reports_statements),
+    ("lockfiles", lockfiles),
 ];
 
 /// The most bytes of JSON that a target reads.
