@@ -1,9 +1,6 @@
 //! Whole processes: `attestry verify` of a small file, and `attestry sign` of 1 GiB beside `sha256sum`.
 //!
 //! `cargo bench --profile release -p attestry-benches --bench process -- --runs 20`
-//!
-//! Time is from the start of the process to its end, as a shell sees it. Peak memory is what
-//! `/usr/bin/time` reports, where it is installed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are for the terminal")]
 
@@ -11,20 +8,18 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
-use attestry_benches::figures::{Durations, Table, ms};
+use attestry_benches::figures::Durations;
 use attestry_benches::machine;
 use attestry_benches::options::Options;
+use attestry_benches::process::{Named, Program, print, write_keys};
 use attestry_benches::programs::Programs;
 use attestry_benches::server::Server;
 use attestry_benches::{Context as _, Failure, fixtures};
-use attestry_schemas::key::{SigningKey, encrypted};
 
 /// Bytes of the large artifact, unless said otherwise.
 const LARGE_MIB: u64 = 1024;
-const PASSWORD: &str = "a password";
 
 fn main() -> ExitCode {
     match run() {
@@ -55,97 +50,6 @@ fn run() -> Result<(), Failure> {
     small(&program, &server, runs)?;
     drop(server);
     large(&program, runs, mib)
-}
-
-/// A key pair as files: the private half once plain and once under a password.
-fn write_keys(key: &SigningKey, folder: &Path) -> Result<(), Failure> {
-    let plain = pem::encode(&pem::Pem::new("PRIVATE KEY", key.to_pkcs8_der().as_slice()));
-    // The salt and nonce of a key that lives for a minute need not be random.
-    let locked = encrypted::encrypt(key, PASSWORD.as_bytes(), [1; 32], [2; 24]);
-    for (name, text) in
-        [("plain.key", plain), ("locked.key", locked), ("signer.pub", key.public_key().to_pem())]
-    {
-        std::fs::write(folder.join(name), text).context("writing a key")?;
-    }
-    Ok(())
-}
-
-struct Program<'a> {
-    cli: OsString,
-    folder: &'a Path,
-    token: String,
-}
-
-impl Program<'_> {
-    fn attestry(&self, arguments: &[&str]) -> Vec<OsString> {
-        std::iter::once(self.cli.clone()).chain(arguments.iter().map(OsString::from)).collect()
-    }
-
-    fn command(&self, words: &[OsString]) -> Result<Command, Failure> {
-        let (program, arguments) = words.split_first().ok_or("expected a command")?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(self.folder)
-            .env("ATTESTRY_PASSWORD", PASSWORD)
-            .env("ATTESTRY_TOKEN", &self.token)
-            .env("XDG_CONFIG_HOME", self.folder)
-            .env("XDG_STATE_HOME", self.folder)
-            .env_remove("ATTESTRY_REGISTRY")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        Ok(command)
-    }
-
-    /// Runs a command once and says how long it took.
-    fn time(&self, words: &[OsString]) -> Result<Duration, Failure> {
-        let mut command = self.command(words)?;
-        let started = Instant::now();
-        let output = command.output().context(format!("running {words:?}"))?;
-        let elapsed = started.elapsed();
-        if output.status.success() {
-            return Ok(elapsed);
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{words:?} ended with {}: {said}", output.status).into())
-    }
-
-    /// The peak memory of a command in MiB, or a dash where nothing can tell it.
-    fn peak_memory(&self, words: &[OsString]) -> Result<String, Failure> {
-        let report = self.folder.join("time.txt");
-        let mut timed: Vec<OsString> =
-            ["/usr/bin/time", "-f", "%M", "-o"].iter().map(OsString::from).collect();
-        timed.push(report.clone().into_os_string());
-        timed.extend_from_slice(words);
-        if !Path::new("/usr/bin/time").exists() {
-            return Ok("–".to_owned());
-        }
-        self.time(&timed)?;
-        let text = std::fs::read_to_string(&report).context("reading what time wrote")?;
-        let kib: f64 = text.trim().parse().context("reading what time wrote")?;
-        Ok(format!("{:.1}", kib / 1024.0))
-    }
-
-    /// Measures commands in turn, so that all of them meet the same disturbances.
-    fn measure(&self, commands: &[Named<'_>], runs: usize) -> Result<Vec<Durations>, Failure> {
-        let mut measured = vec![Vec::with_capacity(runs); commands.len()];
-        for round in 0..=runs {
-            for (command, measured) in commands.iter().zip(&mut measured) {
-                let elapsed = self.time(&command.words)?;
-                // The first round warms the caches.
-                if round > 0 {
-                    measured.push(elapsed);
-                }
-            }
-        }
-        Ok(measured.into_iter().map(Durations::new).collect())
-    }
-}
-
-struct Named<'a> {
-    name: &'a str,
-    words: Vec<OsString>,
 }
 
 fn small(program: &Program<'_>, server: &Server, runs: usize) -> Result<(), Failure> {
@@ -216,23 +120,4 @@ fn write_large(path: &Path, mib: u64) -> Result<(), Failure> {
         file.write_all(&block).context("writing the large file")?;
     }
     file.sync_all().context("writing the large file")
-}
-
-fn print(
-    program: &Program<'_>,
-    commands: &[Named<'_>],
-    measured: &[Durations],
-) -> Result<(), Failure> {
-    let mut table = Table::new(&["command", "min ms", "median ms", "max ms", "peak memory MiB"]);
-    for (command, durations) in commands.iter().zip(measured) {
-        table.row([
-            command.name.to_owned(),
-            ms(durations.min()),
-            ms(durations.median()),
-            ms(durations.max()),
-            program.peak_memory(&command.words)?,
-        ]);
-    }
-    println!("{table}");
-    Ok(())
 }

@@ -8,6 +8,7 @@ pub mod fixtures;
 pub mod log;
 pub mod machine;
 pub mod options;
+pub mod process;
 pub mod programs;
 pub mod server;
 
