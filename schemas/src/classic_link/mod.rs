@@ -177,8 +177,9 @@ struct Wire {
     signed: Value,
 }
 
+/// A signature of metadata of in-toto, as it is written.
 #[derive(Deserialize)]
-struct WireSignature {
+pub(crate) struct WireSignature {
     keyid: String,
     sig: Option<String>,
     // The two members of an OpenPGP signature.
@@ -267,7 +268,10 @@ fn demand_at_most(limit: usize, what: &'static str, found: usize) -> Result<(), 
 
 /// Reads one signature. The members beside these (`cert`, a certificate that is not used here) say
 /// nothing that is signed.
-fn signature(index: usize, wire: WireSignature) -> Result<ClassicSignature, ClassicLinkError> {
+pub(crate) fn signature(
+    index: usize,
+    wire: WireSignature,
+) -> Result<ClassicSignature, ClassicLinkError> {
     let refused = |expected, found| Err(ClassicLinkError::Signature { index, expected, found });
     let WireSignature { keyid, sig, signature, other_headers } = wire;
     let chars = SHORT_KEYID_CHARS..=MAX_KEYID_CHARS;

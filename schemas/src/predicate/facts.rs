@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::EVIDENCE_EXTENSION;
+use super::purl::behind_scheme;
 use super::rules::{items_of, text_of};
 use super::types::from_uri;
 use super::vsa::GATE_EXTENSION;
@@ -271,7 +272,7 @@ impl Facts {
     }
 
     fn purl(&mut self, purls: &mut BTreeSet<String>, purl: &str) {
-        if !purl.starts_with("pkg:") || purls.contains(purl) {
+        if behind_scheme(purl).is_none() || purls.contains(purl) {
             return;
         }
         if purls.len() >= MAX_PURLS || purl.len() > MAX_FACT_BYTES {
@@ -350,6 +351,12 @@ fn is_modified(descriptor: &Value) -> bool {
 
 fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The repository that a URI names, in the form of [`Source::repository`].
+#[must_use]
+pub fn repository_of(uri: &str) -> Option<&str> {
+    split_repository(uri).map(|(repository, _)| repository)
 }
 
 /// Splits `git+https://host/path.git@reference#fragment` into repository and reference.

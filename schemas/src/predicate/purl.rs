@@ -11,9 +11,15 @@ pub(super) struct Purl<'a> {
     pub(super) qualified: bool,
 }
 
+/// What stands behind the scheme, whose case does not matter (RFC 3986 §3.1); nothing of another URI.
+pub(super) fn behind_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("pkg:".len())?;
+    scheme.eq_ignore_ascii_case("pkg:").then_some(rest)
+}
+
 /// Takes a package URL apart; nothing when it is not one.
 pub(super) fn parse(text: &str) -> Option<Purl<'_>> {
-    let rest = text.strip_prefix("pkg:")?.trim_start_matches('/');
+    let rest = behind_scheme(text)?.trim_start_matches('/');
     let plain = |c: char| !c.is_whitespace() && !c.is_control();
     if !rest.chars().all(plain) {
         return None;
@@ -56,7 +62,7 @@ const CASELESS: &[&str] = &[
 /// it is.
 pub fn canonical_purl(text: &str) -> String {
     let Some(purl) = parse(text) else { return text.to_owned() };
-    let rest = text.strip_prefix("pkg:").unwrap_or(text).trim_start_matches('/');
+    let rest = behind_scheme(text).unwrap_or(text).trim_start_matches('/');
     let (rest, subpath) = rest.split_once('#').unwrap_or((rest, ""));
     let (path, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
     let path = path.split_once('/').map_or("", |(_, path)| path);
@@ -194,7 +200,7 @@ mod tests {
             }
         };
         check(
-            &["pkg:npm/@scope/x@2.0.0", "pkg:npm/%40Scope/x@2.0.0", "pkg://NPM/@scope//x@2.0.0"],
+            &["pkg:npm/@scope/x@2.0.0", "pkg:npm/%40Scope/x@2.0.0", "PKG://NPM/@scope//x@2.0.0"],
             "pkg:npm/%40scope/x@2.0.0",
         );
         check(&["pkg:npm/@scope/x", "pkg:npm/%40scope/x@"], "pkg:npm/%40scope/x");

@@ -27,6 +27,12 @@ impl UtcTime {
         self.0
     }
 
+    /// The moment of an RFC 3339 time with any offset, as predicates that are not ours may write it.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        parse_rfc3339(text).map(Self)
+    }
+
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded towards the past.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {

@@ -214,6 +214,12 @@ pub static PREDICATE_TYPES: &[PredicateType] = &[
         &attestry::governance::POLICY,
     ),
     ours(
+        "review",
+        "https://attestry.dev/review/v1",
+        "that a commit was reviewed, by whom",
+        &attestry::source::REVIEW,
+    ),
+    ours(
         "approval",
         "https://attestry.dev/approval/v1",
         "consent that artifacts enter an environment",

@@ -1,9 +1,8 @@
 //! Who signed a classic link, in its own metadata or in an envelope.
 
-use super::ingest::{envelope_key, key_of};
+use super::ingest::{envelope_key, signers};
 use super::{Check, Refusal, Verified, key_names};
 use crate::classic_link::{ClassicLink, LinkRecord};
-use crate::digest::Sha256;
 use crate::dsse::{Envelope, MAX_ENVELOPE_BYTES, PAYLOAD_TYPE};
 use crate::json;
 use crate::key::PublicKey;
@@ -30,37 +29,19 @@ pub fn classic_link(
     link: &ClassicLink,
     keys: &[PublicKey],
 ) -> Result<Verified<SignedLink>, Refusal> {
-    let mut values: Vec<&[u8]> = Vec::new();
-    for value in link.signatures().iter().filter_map(|signature| signature.value.as_deref()) {
-        if !values.contains(&value) {
-            values.push(value);
+    let values = link.signatures().iter().filter_map(|signature| signature.value.as_deref());
+    let values: Vec<&[u8]> = values.collect();
+    match signers(&values, link.signed_bytes(), keys) {
+        Ok(keys) => Ok(Verified::new(SignedLink { record: link.record().clone(), keys })),
+        Err(found) => {
+            let found = match (link.signatures().len(), values.len()) {
+                (0, _) => "a link without signatures".to_owned(),
+                (_, 0) => "signatures of OpenPGP only".to_owned(),
+                _ => found,
+            };
+            Err(Refusal::new(Check::Signature, key_names(keys), found))
         }
     }
-    let digest = Sha256::of(link.signed_bytes());
-    let mut found = match (link.signatures().len(), values.len()) {
-        (0, _) => "a link without signatures".to_owned(),
-        (_, 0) => "signatures of OpenPGP only".to_owned(),
-        _ => "no key that verifies it".to_owned(),
-    };
-    let mut signed: Vec<PublicKey> = Vec::new();
-    for key in keys {
-        if signed.contains(key) {
-            continue;
-        }
-        for value in &values {
-            match key_of(value, &digest, Some(link.signed_bytes()), std::slice::from_ref(key)) {
-                Ok(key) => {
-                    signed.push(key.clone());
-                    break;
-                }
-                Err(refusal) => found = refusal.found,
-            }
-        }
-    }
-    if signed.is_empty() {
-        return Err(Refusal::new(Check::Signature, key_names(keys), found));
-    }
-    Ok(Verified::new(SignedLink { record: link.record().clone(), keys: signed }))
 }
 
 /// Verifies an envelope around a classic link against the keys.

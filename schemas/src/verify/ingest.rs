@@ -110,6 +110,39 @@ pub(super) fn key_of<'k>(
     Err(Refusal::new(Check::Signature, key_names(keys), found))
 }
 
+/// Finds which of the keys made one of the signatures over the message, each once; or says what was
+/// found in the place of a good signature.
+pub(super) fn signers(
+    signatures: &[&[u8]],
+    message: &[u8],
+    keys: &[PublicKey],
+) -> Result<Vec<PublicKey>, String> {
+    let mut values: Vec<&[u8]> = Vec::new();
+    for value in signatures {
+        if !values.contains(value) {
+            values.push(value);
+        }
+    }
+    let digest = Sha256::of(message);
+    let mut found = "no key that verifies it".to_owned();
+    let mut signed: Vec<PublicKey> = Vec::new();
+    for key in keys {
+        if signed.contains(key) {
+            continue;
+        }
+        for value in &values {
+            match key_of(value, &digest, Some(message), std::slice::from_ref(key)) {
+                Ok(key) => {
+                    signed.push(key.clone());
+                    break;
+                }
+                Err(refusal) => found = refusal.found,
+            }
+        }
+    }
+    if signed.is_empty() { Err(found) } else { Ok(signed) }
+}
+
 /// Parses an envelope's payload as a statement.
 pub(super) fn statement(envelope: &Envelope) -> Result<Statement, Refusal> {
     if envelope.payload_type != PAYLOAD_TYPE {

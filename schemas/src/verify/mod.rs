@@ -3,8 +3,8 @@
 //! Everything else in this crate parses; only this module says that something is true, and it says
 //! so with a type: [`Verified`] has no public constructor. Two questions are answered here:
 //!
-//! - *Did one of these keys make this signature?* ([`envelope`], [`message`], [`classic_link`]): what
-//!   a registry asks of what it is sent.
+//! - *Did one of these keys make this signature?* ([`envelope`], [`message`], [`classic_link`],
+//!   [`layout`]): what a registry asks of what it is sent.
 //! - *Does this bundle prove that claim about this artifact?* ([`Verifier::bundle`]): what a
 //!   deployment asks, with signature, subject, type, log inclusion and checkpoint.
 //!
@@ -20,6 +20,7 @@ mod bundle;
 mod certificate;
 mod classic_link;
 mod ingest;
+mod layout;
 mod log;
 mod subject;
 
@@ -27,6 +28,7 @@ pub use bundle::{Claim, Keys, Verifier};
 pub use certificate::Identity;
 pub use classic_link::{SignedLink, classic_link, link_envelope};
 pub use ingest::{SignedMessage, SignedStatement, envelope, message};
+pub use layout::{SignedLayout, layout};
 pub use log::{Logged, checkpoint, log_entry};
 pub use subject::{Subject, subject_algorithm};
 

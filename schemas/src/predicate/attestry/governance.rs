@@ -28,6 +28,14 @@ pub struct Genesis {
     pub created_at: UtcTime,
     /// The version of the registry that created the log.
     pub version: String,
+    /// The fingerprints of the keys that publish the roster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub root_keys: Vec<Fingerprint>,
+    /// How many of them must sign it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub root_threshold: Option<u64>,
 }
 
 impl Predicate for Genesis {
@@ -76,6 +84,10 @@ pub struct Approval {
     pub environment: String,
     /// When the consent stops to count.
     pub expires: UtcTime,
+    /// What the consent is to; to a deployment when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ApprovalPurpose")]
+    pub purpose: Option<ApprovalPurpose>,
     /// Why the approver consents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
@@ -84,6 +96,16 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub note: Option<String>,
+}
+
+/// What an approval consents to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalPurpose {
+    /// That the subjects are deployed.
+    Deployment,
+    /// That the subjects are deployed although something newer runs.
+    Rollback,
 }
 
 impl Predicate for Approval {
@@ -214,6 +236,8 @@ closed!(
         required("publicKey", Form::Name),
         required("createdAt", Form::Time),
         required("version", Form::Name),
+        optional("rootKeys", Form::List(&Form::Name)),
+        optional("rootThreshold", Form::Count),
     ]
 );
 
@@ -244,6 +268,7 @@ closed!(
     [
         required("environment", Form::Name),
         required("expires", Form::Time),
+        optional("purpose", Form::OneOf(&["deployment", "rollback"])),
         optional("reason", Form::Text),
         optional("note", Form::Text),
     ]

@@ -6,6 +6,7 @@
 pub mod analysis;
 pub mod environment;
 pub mod governance;
+pub mod source;
 
 use std::borrow::Cow;
 
@@ -52,6 +53,7 @@ static DESCRIBED: &[Described] = &[
     describe::<governance::Genesis>("genesis"),
     describe::<governance::Roster>("roster"),
     describe::<governance::Policy>("policy"),
+    describe::<source::Review>("review"),
     describe::<governance::Approval>("approval"),
     describe::<governance::Waiver>("waiver"),
     describe::<governance::BreakGlass>("break-glass"),

@@ -1,0 +1,106 @@
+//! What a review asks of the gate: which images would run that do not yet.
+//!
+//! | request | asks about |
+//! |---|---|
+//! | CREATE of a workload | all of its images |
+//! | UPDATE of a workload, its subresources included (`ephemeralcontainers`, `status`, `resize`) | the images that the object has and had not; so an unchanged or smaller set passes, and a scale-down that swaps an image does not |
+//! | UPDATE of one that is being deleted | the same: it runs until it is gone |
+//! | DELETE, CONNECT | nothing |
+//! | another kind (`Scale`, `Binding`, a custom resource) | nothing, with a warning |
+//!
+//! The last row is no hole: the configuration of the webhook selects the kinds, and whatever a custom resource describes
+//! runs as Pods, which are asked about when they are made. Refusing kinds that are not understood would stop clusters,
+//! and prove nothing. A kind that is understood and does not read is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::image::{Image, ImageError};
+use super::review::{Operation, Review};
+use super::workload::{Use, Workload};
+
+/// The most reasons that one refusal tells.
+const MAX_TOLD: usize = 10;
+
+/// An image that must be decided about, once, however often the object uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The image.
+    pub image: Image,
+    /// What uses it, such as `container api`.
+    pub places: Vec<String>,
+}
+
+/// What must be decided before the object may be admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Demand {
+    /// The images, in the order of their names.
+    pub images: Vec<Asked>,
+    /// What whoever asks should know although it is admitted.
+    pub warning: Option<String>,
+    /// Whether the object may be what a restart makes: new, and a Pod or kept by a controller.
+    pub may_be_restart: bool,
+}
+
+/// What tells images apart from those that were there. Tags beside a digest do not.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Identity<'u> {
+    Pinned(Image),
+    Unpinned(&'u str),
+}
+
+impl<'u> Identity<'u> {
+    fn of(used: &'u Use) -> Self {
+        Image::parse(&used.reference).map_or(Self::Unpinned(&used.reference), Self::Pinned)
+    }
+}
+
+impl Demand {
+    /// What a review asks.
+    ///
+    /// # Errors
+    /// The reasons for which no decision can admit the object: images without a digest, and objects that do not read.
+    pub fn of(review: &Review) -> Result<Self, Vec<String>> {
+        if matches!(review.operation, Operation::Delete | Operation::Connect) {
+            return Ok(Self::default());
+        }
+        let Some(workload) = Workload::of(&review.kind.group, &review.kind.kind) else {
+            let kind: String = review.kind.kind.chars().take(40).collect();
+            let warning =
+                format!("attestry: a {kind} names no images that are known; its Pods are checked");
+            return Ok(Self { warning: Some(warning), ..Self::default() });
+        };
+        let uses = workload.uses(&review.object).map_err(|reason| vec![reason])?;
+        // What was there and cannot be read excuses nothing.
+        let before = match review.operation {
+            Operation::Update => workload.uses(&review.old_object).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let before: BTreeSet<Identity<'_>> = before.iter().map(Identity::of).collect();
+        let mut images: BTreeMap<Image, Vec<String>> = BTreeMap::new();
+        let mut reasons = Vec::new();
+        for used in uses.iter().filter(|used| !before.contains(&Identity::of(used))) {
+            match Image::parse(&used.reference) {
+                Ok(image) => images.entry(image).or_default().push(used.place.clone()),
+                Err(error) => reasons.push(reason(used, &error)),
+            }
+        }
+        if reasons.len() > MAX_TOLD {
+            let more = reasons.len() - MAX_TOLD;
+            reasons.truncate(MAX_TOLD);
+            reasons.push(format!("and {more} more images that cannot be decided about"));
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        let is_new = review.operation == Operation::Create;
+        Ok(Self {
+            images: images.into_iter().map(|(image, places)| Asked { image, places }).collect(),
+            warning: None,
+            may_be_restart: is_new && (workload.is_pod() || review.is_controlled()),
+        })
+    }
+}
+
+fn reason(used: &Use, error: &ImageError) -> String {
+    format!("{}: {error}", used.place)
+}

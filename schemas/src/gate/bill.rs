@@ -1,0 +1,118 @@
+//! What the gate asks of a bill of materials: the components and licences of CycloneDX and SPDX.
+
+use serde_json::{Map, Value};
+
+use crate::predicate::{self, UtcTime};
+
+/// What a licence of the SPDX list is called by a document of SPDX 3.
+const SPDX_LICENSES: [&str; 2] = ["https://spdx.org/licenses/", "http://spdx.org/licenses/"];
+
+/// A bill of materials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sbom {
+    /// `cyclonedx` or `spdx`.
+    pub kind: &'static str,
+    /// The package URLs of its components.
+    pub purls: Vec<String>,
+    /// Component to licence, each as the document has it.
+    pub licenses: Vec<(String, String)>,
+    /// When it was made, as it says.
+    pub created: Option<UtcTime>,
+    /// Whether it had more than is read.
+    pub truncated: bool,
+}
+
+impl Sbom {
+    /// Reads a document of CycloneDX.
+    #[must_use]
+    pub fn cyclonedx(document: &Value) -> Self {
+        let metadata = document.get("metadata");
+        let created = metadata.and_then(|metadata| metadata.get("timestamp"));
+        let licenses = cyclonedx_licenses(document);
+        Self::of("cyclonedx", "https://cyclonedx.org/bom", document, licenses, created)
+    }
+
+    /// Reads a document of SPDX 2 or 3.
+    #[must_use]
+    pub fn spdx(document: &Value) -> Self {
+        let graph = document.get("@graph").and_then(Value::as_array);
+        let mut infos = document.get("creationInfo").into_iter().chain(graph.into_iter().flatten());
+        let created = infos.find_map(|info| info.get("created"));
+        let mut licenses = spdx2_licenses(document);
+        licenses.extend(graph.into_iter().flatten().flat_map(spdx3_licenses));
+        Self::of("spdx", "https://spdx.dev/Document", document, licenses, created)
+    }
+
+    fn of(
+        kind: &'static str,
+        uri: &str,
+        document: &Value,
+        licenses: Vec<(String, String)>,
+        created: Option<&Value>,
+    ) -> Self {
+        let facts = predicate::facts(uri, document);
+        let created = created.and_then(Value::as_str).and_then(UtcTime::from_rfc3339);
+        Self { kind, purls: facts.purls, licenses, created, truncated: facts.truncated }
+    }
+}
+
+/// Of all components, nested ones too, and the parts of the main one.
+fn cyclonedx_licenses(document: &Value) -> Vec<(String, String)> {
+    let text = |map: &Map<String, Value>, name: &str| {
+        map.get(name).and_then(Value::as_str).map(str::to_owned)
+    };
+    let main = document.get("metadata").and_then(|metadata| metadata.get("component"));
+    let mut waiting: Vec<&Value> =
+        parts(document).chain(main.into_iter().flat_map(parts)).collect();
+    let mut found = Vec::new();
+    while let Some(component) = waiting.pop() {
+        waiting.extend(parts(component));
+        let Some(component) = component.as_object() else { continue };
+        let name = text(component, "purl").or_else(|| text(component, "name")).unwrap_or_default();
+        let choices = component.get("licenses").and_then(Value::as_array);
+        for choice in choices.into_iter().flatten().filter_map(Value::as_object) {
+            let license = choice.get("license").and_then(Value::as_object);
+            let license = license.and_then(|one| text(one, "id").or_else(|| text(one, "name")));
+            if let Some(license) = license.or_else(|| text(choice, "expression")) {
+                found.push((name.clone(), license));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn parts(of: &Value) -> impl Iterator<Item = &Value> {
+    of.get("components").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Of all packages, what was concluded and what was declared.
+fn spdx2_licenses(document: &Value) -> Vec<(String, String)> {
+    let packages = document.get("packages").and_then(Value::as_array);
+    let mut found = Vec::new();
+    for package in packages.into_iter().flatten() {
+        let text = |name: &str| package.get(name).and_then(Value::as_str);
+        for license in ["licenseConcluded", "licenseDeclared"].into_iter().filter_map(text) {
+            if !matches!(license, "NOASSERTION" | "NONE") {
+                found.push((text("name").unwrap_or_default().to_owned(), license.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// The licences that an element of SPDX 3 is or names. Which component has it stands elsewhere in the graph.
+fn spdx3_licenses(element: &Value) -> Vec<(String, String)> {
+    let text = |name: &str| element.get(name).and_then(Value::as_str);
+    let mut names: Vec<&str> = text("simplelicensing_licenseExpression").into_iter().collect();
+    let is_license = |kind: &str| matches!(kind, "hasDeclaredLicense" | "hasConcludedLicense");
+    if text("relationshipType").is_some_and(is_license) {
+        let targets = element.get("to").and_then(Value::as_array).into_iter().flatten();
+        let listed = targets.filter_map(Value::as_str).filter_map(|target| {
+            SPDX_LICENSES.iter().find_map(|prefix| target.strip_prefix(prefix))
+        });
+        names.extend(listed);
+    }
+    let of = text("from").or_else(|| text("spdxId")).unwrap_or_default();
+    names.into_iter().map(|name| (of.to_owned(), name.to_owned())).collect()
+}

@@ -1,0 +1,232 @@
+//! The case that a rule judges: a question, who is trusted, and the evidence that counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::answer::earlier;
+use super::evidence::{Evidence, Said};
+use super::{Documents, Question};
+use crate::digest::{Digest, Sha256};
+use crate::document::duration::lasting;
+use crate::policy::{Demand, Policy};
+use crate::predicate::UtcTime;
+use crate::roster::Signer;
+use crate::roster::trust::{Distrust, Trust};
+
+/// What a rule judges.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'c> {
+    pub(super) question: &'c Question,
+    pub(super) trust: &'c Trust,
+    pub(super) evidence: &'c [Weighed<'c>],
+    pub(super) documents: &'c Documents<'c>,
+    /// The artifact's names: the one that was asked for, and those that trusted evidence gives it.
+    pub(super) names: &'c [String],
+    /// The policy that the rule stands in.
+    pub(super) policy: Option<&'c Policy>,
+}
+
+/// Evidence with its signer, if the roster permits that signer what it says; otherwise why not.
+pub(super) struct Weighed<'c> {
+    pub(super) evidence: &'c Evidence,
+    pub(super) signer: Result<&'c Signer, String>,
+}
+
+impl<'c> Weighed<'c> {
+    pub(super) fn of(evidence: &'c Evidence, trust: &'c Trust) -> Self {
+        let word = evidence.permission();
+        let uri = evidence.predicate_type().unwrap_or(word);
+        let signer = match trust.signer(evidence.signer(), evidence.logged_at()) {
+            Err(distrust) => Err(distrust.to_string()),
+            Ok(signer) if signer.may.contains(word) || signer.may.contains(uri) => Ok(signer),
+            Ok(signer) => Err(format!("the roster does not let {} sign {word}", signer.name)),
+        };
+        Self { evidence, signer }
+    }
+}
+
+/// Evidence that counts, with its signer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted<'c> {
+    pub(super) evidence: &'c Evidence,
+    pub(super) signer: &'c Signer,
+}
+
+impl Counted<'_> {
+    pub(super) fn digest(&self) -> Sha256 {
+        self.evidence.digest()
+    }
+
+    pub(super) fn time(&self) -> UtcTime {
+        self.evidence.time()
+    }
+}
+
+/// The evidence for one demand: what counts, the newest first, and why the rest does not.
+pub(super) struct Selection<'c> {
+    pub(super) counted: Vec<Counted<'c>>,
+    pub(super) set_aside: Vec<String>,
+    max_age: Option<i64>,
+}
+
+impl<'c> Selection<'c> {
+    /// From when on this evidence is too old, if a rule says so.
+    pub(super) fn expires(&self, evidence: &Counted<'_>) -> Option<UtcTime> {
+        later(evidence.time(), self.max_age?)
+    }
+
+    /// The newest of each kind, by a key that tells kinds apart.
+    pub(super) fn newest_by<K: Ord>(&self, key: impl Fn(&Counted<'c>) -> K) -> Vec<Counted<'c>> {
+        let mut newest: BTreeMap<K, Counted<'c>> = BTreeMap::new();
+        for counted in &self.counted {
+            newest.entry(key(counted)).or_insert(*counted);
+        }
+        newest.into_values().collect()
+    }
+
+    /// What there is instead of evidence that counts.
+    pub(super) fn instead(&self, nothing: &str) -> String {
+        match self.set_aside.as_slice() {
+            [] => nothing.to_owned(),
+            [one] => format!("none that counts: {one}"),
+            [first, rest @ ..] => format!("none that counts: {first}; and {} more", rest.len()),
+        }
+    }
+}
+
+impl<'c> Case<'c> {
+    pub(super) fn subject(&self) -> Digest {
+        self.question.subject.into()
+    }
+
+    pub(super) fn now(&self) -> UtcTime {
+        self.question.now
+    }
+
+    /// The evidence about the artifact that says something of this kind and counts.
+    pub(super) fn select(&self, demand: &Demand, is: impl Fn(&Said) -> bool) -> Selection<'c> {
+        let subject = self.subject();
+        self.select_where(demand, |evidence| is(evidence.said()) && evidence.is_about(&subject))
+    }
+
+    /// The evidence that fits and counts: of a signer whom the roster permits it and the demand names,
+    /// young enough.
+    pub(super) fn select_where(
+        &self,
+        demand: &Demand,
+        fits: impl Fn(&Evidence) -> bool,
+    ) -> Selection<'c> {
+        let mut counted = Vec::new();
+        let mut set_aside = Vec::new();
+        // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time.
+        let mut said = BTreeSet::new();
+        for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
+            match self.named(signer, demand) {
+                Ok(signer) if said.insert((evidence.payload(), signer.name.as_str())) => {
+                    counted.push(Counted { evidence, signer });
+                }
+                Ok(_) => {}
+                Err(why) => set_aside.push(format!("{}: {why}", short(evidence.digest()))),
+            }
+        }
+        counted.sort_by_key(|one| std::cmp::Reverse((one.time(), one.evidence.index())));
+        let max_age = demand.max_age.map(crate::document::Duration::seconds);
+        if let Some(most) = max_age {
+            counted.retain(|one| {
+                let young = later(one.time(), most).is_some_and(|end| self.now() < end);
+                if !young {
+                    let age = self.now().unix_seconds() - one.time().unix_seconds();
+                    let told = format!("{}: {} old", short(one.digest()), lasting(age));
+                    set_aside.push(format!("{told}, less than {} is allowed", lasting(most)));
+                }
+                young
+            });
+        }
+        Selection { counted, set_aside, max_age }
+    }
+
+    /// The signer of evidence that counts for a demand; otherwise why it does not.
+    fn named(
+        &self,
+        signer: &Result<&'c Signer, String>,
+        demand: &Demand,
+    ) -> Result<&'c Signer, String> {
+        let signer = signer.as_ref().map_err(Clone::clone)?;
+        let named = demand.signers.iter().map(String::as_str);
+        if demand.signers.is_empty() || self.trust.roster().is_named(&signer.name, named) {
+            Ok(signer)
+        } else {
+            Err(format!("{} is not one of {}", signer.name, demand.signers.join(", ")))
+        }
+    }
+
+    /// Names that a demand has and the roster does not: a rule with one cannot be judged.
+    pub(super) fn unknown_name<'n>(&self, names: &'n [String]) -> Option<&'n str> {
+        names.iter().map(String::as_str).find(|name| !self.trust.roster().knows(name))
+    }
+
+    /// The name of who asks: that of the signer whom the registry knows as this principal.
+    pub(super) fn caller(&self) -> Option<&'c str> {
+        let principal = self.question.caller.as_deref()?;
+        self.trust.roster().principal(principal)
+    }
+
+    /// Who asks, and whether the roster trusts them now.
+    pub(super) fn asking(&self) -> Asking<'c> {
+        let principal = self.question.caller.as_deref().unwrap_or_default();
+        let entries = self.trust.roster().signers.iter();
+        let mut asking = Asking { name: None, stands: Err(String::new()), until: None };
+        for entry in entries.filter(|entry| entry.principals.contains(principal)) {
+            asking.name = Some(entry.name.as_str());
+            asking.until = earlier(asking.until, self.trust.next_change(entry, self.now()));
+            // One of several keys of a signer suffices.
+            if asking.stands.is_err() {
+                asking.stands = self.trust.stands(entry, self.now()).map_err(|d| now(&d));
+            }
+        }
+        asking
+    }
+}
+
+/// Who asks.
+pub(super) struct Asking<'c> {
+    /// The name of the signer; none when the roster does not know the caller.
+    pub(super) name: Option<&'c str>,
+    /// Whether it is valid now and not revoked; otherwise why not.
+    pub(super) stands: Result<(), String>,
+    /// From when on that may be otherwise.
+    pub(super) until: Option<UtcTime>,
+}
+
+/// Why somebody is not trusted now.
+fn now(distrust: &Distrust) -> String {
+    match distrust {
+        Distrust::Unknown { .. } => "not in the roster".to_owned(),
+        Distrust::NotYetValid { from, .. } => format!("valid from {from} on"),
+        Distrust::NoLongerValid { until, .. } => format!("valid until {until}"),
+        Distrust::Revoked { reason, from, .. } => format!("revoked ({reason}) from {from} on"),
+    }
+}
+
+/// A moment so many seconds later.
+pub(super) fn later(moment: UtcTime, seconds: i64) -> Option<UtcTime> {
+    let at = moment.timestamp().checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?;
+    Some(at.into())
+}
+
+/// The first hex digits of a digest, for a reader.
+pub(super) fn short(digest: Sha256) -> String {
+    digest.hex().chars().take(12).collect()
+}
+
+/// Names after one another, or a word for none.
+pub(super) fn joined<S: AsRef<str>>(names: &[S], none: &str) -> String {
+    if names.is_empty() {
+        return none.to_owned();
+    }
+    names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+/// Whose evidence a demand asks for.
+pub(super) fn by(demand: &Demand) -> String {
+    joined(&demand.signers, "a signer whom the roster permits it")
+}

@@ -1,0 +1,166 @@
+//! What scanners found, and what others say of it: vulns v0.2 and OpenVEX as the gate reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::digest::Sha256;
+use crate::policy::Severity;
+use crate::predicate::vulns::{Vulnerabilities, Vulnerability};
+use crate::predicate::{EVIDENCE_EXTENSION, Predicate as _, UtcTime};
+
+/// A scan for vulnerabilities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// The scanner's URI.
+    pub scanner: String,
+    /// When it finished.
+    pub scanned_at: UtcTime,
+    /// What it found.
+    pub findings: Vec<Vulnerable>,
+    /// How many more it found of a severity than the statement lists.
+    pub unlisted: BTreeMap<Severity, u64>,
+}
+
+/// One vulnerability that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vulnerable {
+    /// Its identifier.
+    pub id: String,
+    /// Other identifiers of the same.
+    pub aliases: Vec<String>,
+    /// The gravest of its ratings.
+    pub severity: Severity,
+    /// When it was published.
+    pub published: Option<UtcTime>,
+    /// The package that has it.
+    pub package: Option<String>,
+    /// The versions in which it is fixed.
+    pub fixed: Vec<String>,
+}
+
+impl Vulnerable {
+    /// Whether a text names it.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.id == id || self.aliases.iter().any(|alias| alias == id)
+    }
+}
+
+impl Scan {
+    /// Reads a vulns v0.2 predicate; what is wrong with it, in words.
+    ///
+    /// # Errors
+    /// A scan whose time does not parse: without one nothing can be said of its age.
+    pub fn read(predicate: &Value) -> Result<Self, String> {
+        let scan = Vulnerabilities::from_value(predicate).map_err(|e| crate::problem::chain(&e))?;
+        let time = &scan.metadata.scan_finished_on;
+        let scanned_at = UtcTime::from_rfc3339(time)
+            .ok_or_else(|| format!("the time of the scan is {:.100}", format!("{time:?}")))?;
+        let unlisted = predicate.get(EVIDENCE_EXTENSION).and_then(|e| e.get("unlisted"));
+        let unlisted = unlisted.and_then(Value::as_object).into_iter().flatten();
+        let mut counts = BTreeMap::new();
+        for (word, count) in unlisted.filter_map(|(word, count)| Some((word, count.as_u64()?))) {
+            *counts.entry(Severity::of(word)).or_default() += count;
+        }
+        Ok(Self {
+            scanner: scan.scanner.uri,
+            scanned_at,
+            findings: scan.scanner.result.into_iter().map(vulnerable).collect(),
+            unlisted: counts,
+        })
+    }
+}
+
+fn vulnerable(found: Vulnerability) -> Vulnerable {
+    let is_word = |method: &str| !method.ends_with("_vector");
+    let rated = found.severity.iter().filter(|score| is_word(&score.method));
+    let severity = rated.map(|score| Severity::of(&score.score)).max();
+    let annotations = found.annotations.unwrap_or_default();
+    let member = |name: &str| annotations.iter().find_map(|map| map.get(name));
+    let texts = |name: &str| -> Vec<String> {
+        let list = member(name).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let text = |name: &str| member(name).and_then(Value::as_str);
+    Vulnerable {
+        aliases: texts("aliases"),
+        severity: severity.unwrap_or(Severity::Unknown),
+        published: text("publishedDate").and_then(UtcTime::from_rfc3339),
+        package: text("package").map(str::to_owned),
+        fixed: texts("fixedVersions"),
+        id: found.id,
+    }
+}
+
+/// What a VEX document says of one vulnerability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vex {
+    /// Its name and aliases.
+    pub names: Vec<String>,
+    /// Whether it does not matter: `not_affected` or `fixed`.
+    pub harmless: bool,
+    /// Why, in the words of the document.
+    pub why: String,
+    /// The SHA-256 digests of the products that it names, in hex; none when it is for whatever it is attached to.
+    pub products: BTreeSet<String>,
+}
+
+impl Vex {
+    /// Reads an OpenVEX document; statements without a name are left out.
+    #[must_use]
+    pub fn read(predicate: &Value) -> Vec<Self> {
+        let statements = predicate.get("statements").and_then(Value::as_array);
+        statements.into_iter().flatten().filter_map(Self::statement).collect()
+    }
+
+    fn statement(statement: &Value) -> Option<Self> {
+        let vulnerability = statement.get("vulnerability")?;
+        let mut names: Vec<String> = Vec::new();
+        match vulnerability {
+            // Before 0.2.0 it was a text.
+            Value::String(name) => names.push(name.clone()),
+            _ => {
+                names.extend(vulnerability.get("name")?.as_str().map(str::to_owned));
+                let aliases = vulnerability.get("aliases").and_then(Value::as_array);
+                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
+                names.extend(aliases.map(str::to_owned));
+            }
+        }
+        let status = statement.get("status").and_then(Value::as_str)?;
+        let justification = statement.get("justification").and_then(Value::as_str);
+        let why = match justification {
+            Some(justification) => format!("{status}: {justification}"),
+            None => status.to_owned(),
+        };
+        let mut products = BTreeSet::new();
+        for product in statement.get("products").and_then(Value::as_array).into_iter().flatten() {
+            digests_of(product, &mut products);
+        }
+        Some(Self { names, harmless: matches!(status, "not_affected" | "fixed"), why, products })
+    }
+
+    /// Whether it is for this artifact: the products of a statement may be others than the subject of its attestation.
+    #[must_use]
+    pub fn is_about(&self, artifact: &Sha256) -> bool {
+        self.products.is_empty() || self.products.contains(&artifact.hex())
+    }
+}
+
+/// The SHA-256 digests by which a product is named: of its `hashes`, and of its identifiers, such as
+/// `pkg:oci/api@sha256%3A…`.
+fn digests_of(product: &Value, found: &mut BTreeSet<String>) {
+    let hashes = product.get("hashes").and_then(|hashes| hashes.get("sha-256")?.as_str());
+    found.extend(hashes.map(str::to_ascii_lowercase));
+    let identifiers = product.get("identifiers").and_then(Value::as_object).into_iter().flatten();
+    let texts = identifiers.map(|(_, value)| value).chain(product.get("@id")).chain(Some(product));
+    for text in texts.filter_map(Value::as_str) {
+        let text = text.to_ascii_lowercase().replace("%3a", ":");
+        for (at, mark) in text.match_indices("sha256:") {
+            let hex = text.get(at + mark.len()..).and_then(|rest| rest.get(..64));
+            found.extend(
+                hex.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned),
+            );
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Who rules at a size of the log: the roster that k of n root keys have signed, the policies that the roster's quorum has signed.
+//!
+//! A pure function of the governance statements, their documents and the size, so that the registry, a replay and
+//! an offline pack come to the same answer. A version only grows: what is signed later with a lower version does
+//! not rule, so an old roster or policy that somebody sends again changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Documents;
+use super::evidence::{Evidence, Said};
+use crate::digest::{DigestSet, Sha256};
+use crate::key::Fingerprint;
+use crate::policy::Policy;
+use crate::predicate::UtcTime;
+use crate::predicate::attestry::governance::{self as said};
+use crate::roster::Roster;
+use crate::roster::trust::{Published, Revocation, Trust};
+use crate::verify::Signer;
+
+/// The root of trust: the keys that `init` was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// The keys that publish the roster.
+    pub keys: BTreeSet<Fingerprint>,
+    /// How many of them must sign it: at least 1.
+    pub threshold: u64,
+    /// The key of the registry, which signs decisions.
+    pub gate: Fingerprint,
+}
+
+impl Roots {
+    /// The roots that a log's genesis statement names.
+    #[must_use]
+    pub fn of_genesis(genesis: &said::Genesis, gate: Fingerprint) -> Self {
+        let keys: BTreeSet<Fingerprint> = genesis.root_keys.iter().copied().collect();
+        let threshold = genesis.root_threshold.unwrap_or(1).max(1);
+        Self { keys, threshold, gate }
+    }
+}
+
+/// A policy that rules, or ruled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedPolicy {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// When the log first held the signature that made it rule.
+    pub at: UtcTime,
+    /// The index of that signature.
+    pub index: u64,
+}
+
+/// A document that is signed by some and not yet by enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The policy's name; none for a roster.
+    pub name: Option<String>,
+    /// The version.
+    pub version: u64,
+    /// The digest of the document.
+    pub digest: Sha256,
+    /// How many have signed.
+    pub have: u64,
+    /// How many must.
+    pub need: u64,
+}
+
+/// Who rules at one size of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Governance {
+    /// The trust; none before a roster rules.
+    pub trust: Option<Arc<Trust>>,
+    /// Every roster that was published, by version.
+    pub rosters: Vec<Published>,
+    /// The index of the signature that made each of them rule.
+    pub roster_indexes: Vec<u64>,
+    /// The newest version of each policy, by name.
+    pub policies: Vec<PublishedPolicy>,
+    /// Every policy that was published, in the order of the log.
+    pub history: Vec<PublishedPolicy>,
+    /// What waits for signatures.
+    pub pending: Vec<Pending>,
+}
+
+impl Governance {
+    /// Whether a type of statement changes who rules.
+    #[must_use]
+    pub fn concerns(said: &Said) -> bool {
+        matches!(said, Said::Roster(_) | Said::Policy(_) | Said::Revocation(_))
+    }
+
+    /// Who rules when the log has `size` leaves.
+    #[must_use]
+    pub fn at(
+        size: u64,
+        roots: &Roots,
+        statements: &[Arc<Evidence>],
+        documents: &Documents<'_>,
+    ) -> Self {
+        let mut statements: Vec<&Arc<Evidence>> =
+            statements.iter().filter(|one| one.index() < size).collect();
+        statements.sort_by_key(|one| one.index());
+        let mut pending = Vec::new();
+        let (rosters, roster_indexes) = rosters(roots, &statements, documents, &mut pending);
+        let revocations = revocations(roots, &statements);
+        let trust = Trust::new(&rosters, &revocations, roots.gate).map(Arc::new);
+        let history = match &trust {
+            Some(trust) => policies(trust, &statements, documents, &mut pending),
+            None => Vec::new(),
+        };
+        let newest: BTreeMap<&str, &PublishedPolicy> =
+            history.iter().map(|one| (one.policy.name.as_str(), one)).collect();
+        let policies = newest.into_values().cloned().collect();
+        Self { trust, rosters, roster_indexes, policies, history, pending }
+    }
+
+    /// The policies that rule.
+    #[must_use]
+    pub fn ruling(&self) -> Vec<Arc<Policy>> {
+        self.policies.iter().map(|published| Arc::clone(&published.policy)).collect()
+    }
+}
+
+/// Signatures over the same payload, in the order of the log: the distinct signers so far, and at which statement
+/// there were enough.
+struct Votes<'e> {
+    first: &'e Evidence,
+    names: BTreeSet<String>,
+    enough: Option<&'e Evidence>,
+}
+
+/// Counts the votes for each payload of which `vote` gives the voter.
+fn votes<'e>(
+    statements: &[&'e Arc<Evidence>],
+    need: u64,
+    vote: impl Fn(&Evidence) -> Option<String>,
+) -> Vec<Votes<'e>> {
+    let mut order: Vec<Votes<'e>> = Vec::new();
+    let mut places: BTreeMap<Sha256, usize> = BTreeMap::new();
+    for statement in statements {
+        let Some(name) = vote(statement) else { continue };
+        let place = *places.entry(statement.payload()).or_insert(order.len());
+        if place == order.len() {
+            order.push(Votes { first: statement, names: BTreeSet::new(), enough: None });
+        }
+        let Some(votes) = order.get_mut(place) else { continue };
+        votes.names.insert(name);
+        if votes.enough.is_none() && votes.names.len() as u64 >= need {
+            votes.enough = Some(statement);
+        }
+    }
+    order
+}
+
+/// A root key's voice. Keys are distinct by what they are, not by what they are called.
+fn root(roots: &Roots, evidence: &Evidence) -> Option<String> {
+    match evidence.signer() {
+        Signer::Key(key) if roots.keys.contains(key) => Some(key.to_string()),
+        _ => None,
+    }
+}
+
+fn rosters(
+    roots: &Roots,
+    statements: &[&Arc<Evidence>],
+    documents: &Documents<'_>,
+    pending: &mut Vec<Pending>,
+) -> (Vec<Published>, Vec<u64>) {
+    let vote = |one: &Evidence| match one.said() {
+        Said::Roster(_) => root(roots, one),
+        _ => None,
+    };
+    let mut complete = Vec::new();
+    for votes in votes(statements, roots.threshold, vote) {
+        let Said::Roster(predicate) = votes.first.said() else { continue };
+        let Some(digest) = sha256(&predicate.digest) else { continue };
+        match votes.enough {
+            Some(enough) => complete.push((enough, predicate, digest)),
+            None => pending.push(Pending {
+                name: None,
+                version: predicate.version,
+                digest,
+                have: votes.names.len() as u64,
+                need: roots.threshold,
+            }),
+        }
+    }
+    complete.sort_by_key(|(enough, ..)| enough.index());
+    let (mut published, mut indexes): (Vec<Published>, Vec<u64>) = (Vec::new(), Vec::new());
+    for (enough, predicate, digest) in complete {
+        let newest = published.last().map_or(0, |last| last.roster.version);
+        let roster = documents(digest).and_then(|text| Roster::read(&text).ok());
+        // The document must be the one that was signed for, and newer than what rules.
+        if let Some(roster) = roster
+            && (roster.digest, roster.version) == (digest, predicate.version)
+            && roster.expires == predicate.expires
+            && roster.version > newest
+        {
+            published.push(Published { roster, at: enough.logged_at() });
+            indexes.push(enough.index());
+        }
+    }
+    let newest = published.last().map_or(0, |last| last.roster.version);
+    pending.retain(|one| one.version > newest);
+    (published, indexes)
+}
+
+fn revocations(roots: &Roots, statements: &[&Arc<Evidence>]) -> Vec<Revocation> {
+    let vote = |one: &Evidence| match one.said() {
+        Said::Revocation(_) => root(roots, one),
+        _ => None,
+    };
+    let counted = votes(statements, roots.threshold, vote).into_iter().filter_map(|votes| {
+        let Said::Revocation(predicate) = votes.first.said() else { return None };
+        Some(Revocation {
+            signer: predicate.signer.clone(),
+            reason: predicate.reason,
+            effective_at: predicate.effective_at,
+            logged_at: votes.enough?.logged_at(),
+        })
+    });
+    counted.collect()
+}
+
+fn policies(
+    trust: &Trust,
+    statements: &[&Arc<Evidence>],
+    documents: &Documents<'_>,
+    pending: &mut Vec<Pending>,
+) -> Vec<PublishedPolicy> {
+    let Some(quorum) = &trust.roster().policies else { return Vec::new() };
+    let vote = |one: &Evidence| {
+        let Said::Policy(_) = one.said() else { return None };
+        let signer = trust.signer(one.signer(), one.logged_at()).ok()?;
+        let is_of_group = trust.roster().is_named(&signer.name, [quorum.group.as_str()]);
+        is_of_group.then(|| signer.name.clone())
+    };
+    let (mut complete, mut waiting) = (Vec::new(), Vec::new());
+    for votes in votes(statements, quorum.threshold, vote) {
+        let Said::Policy(predicate) = votes.first.said() else { continue };
+        let Some(digest) = sha256(&predicate.digest) else { continue };
+        match votes.enough {
+            Some(enough) => complete.push((enough, predicate, digest)),
+            None => waiting.push(Pending {
+                name: Some(predicate.name.clone()),
+                version: predicate.version,
+                digest,
+                have: votes.names.len() as u64,
+                need: quorum.threshold,
+            }),
+        }
+    }
+    complete.sort_by_key(|(enough, ..)| enough.index());
+    let mut history = Vec::new();
+    let mut newest: BTreeMap<String, PublishedPolicy> = BTreeMap::new();
+    for (enough, predicate, digest) in complete {
+        let rules = newest.get(&predicate.name).map_or(0, |one| one.policy.version);
+        // Names that the roster does not know are an error of the rule, not of the publication.
+        let policy = documents(digest).and_then(|text| Policy::read(&text, None).ok());
+        if let Some(policy) = policy
+            && (policy.digest, policy.version) == (digest, predicate.version)
+            && (&policy.name, policy.expires) == (&predicate.name, predicate.expires)
+            && policy.version > rules
+        {
+            let published = PublishedPolicy {
+                policy: Arc::new(policy),
+                at: enough.logged_at(),
+                index: enough.index(),
+            };
+            history.push(published.clone());
+            newest.insert(predicate.name.clone(), published);
+        }
+    }
+    let grows = |one: &Pending| {
+        let name = one.name.as_deref().unwrap_or_default();
+        newest.get(name).is_none_or(|rules| rules.policy.version < one.version)
+    };
+    pending.extend(waiting.into_iter().filter(grows));
+    history
+}
+
+/// The SHA-256 of a document.
+#[must_use]
+pub fn sha256(digests: &DigestSet) -> Option<Sha256> {
+    format!("sha256:{}", digests.value("sha256")?).parse().ok()
+}

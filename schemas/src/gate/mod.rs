@@ -1,0 +1,245 @@
+//! The gate: whether an artifact may enter an environment, and why.
+//!
+//! [`decide`] is a pure function of a question, the trust, the policies and the evidence: the same inputs give the
+//! same bytes, here and offline, today and in years. It reads no clock; the moment is part of the
+//! question. Everything that is not a clear yes is a no that says what would make it a yes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::digest::Sha256;
+use crate::policy::{Mode, Policy, Rule, RuleKind};
+use crate::predicate::UtcTime;
+use crate::roster::trust::Trust;
+
+pub mod answer;
+pub mod bill;
+mod case;
+pub mod decision;
+pub mod evidence;
+mod exception;
+pub mod explain;
+pub mod findings;
+pub mod governance;
+pub mod pack;
+mod rules;
+
+pub use answer::{Answer, Finding, Outcome};
+pub use decision::{Decision, Details, PolicyVerdict};
+pub use evidence::{Evidence, Held, Said};
+
+use answer::{Judgement, earlier};
+use case::{Case, Weighed};
+
+/// What is asked: may this artifact enter this environment now, or stay?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The artifact.
+    pub subject: Sha256,
+    /// What the caller calls it: a path such as `registry.example.com/pay/api`. It can add policies, never avoid one.
+    pub name: Option<String>,
+    /// The environment.
+    pub environment: String,
+    /// As whom the registry knows the caller, such as `token:deploy`.
+    pub caller: Option<String>,
+    /// The configuration that is being applied.
+    pub configuration: Option<Sha256>,
+    /// The moment.
+    pub now: UtcTime,
+    /// The size of the log: evidence from this index on is not looked at.
+    pub log_size: u64,
+    /// The host name of the log.
+    pub origin: String,
+    /// What the verdict is for.
+    pub purpose: Purpose,
+}
+
+/// What a verdict is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// That the artifact enters the environment.
+    #[default]
+    Deploy,
+    /// That what entered stays: rules about the act of deploying ask nothing of it.
+    Run(Run),
+}
+
+impl Purpose {
+    /// Whether the artifact runs already.
+    #[must_use]
+    pub fn is_run(self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+}
+
+/// What runs, and why it is judged again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The statement that it was deployed.
+    pub deployment: Sha256,
+    /// The attestation that changed the verdict; none when the passing of time did.
+    pub because: Option<Sha256>,
+}
+
+/// Documents that policies name by digest: classic layouts.
+pub type Documents<'d> = dyn Fn(Sha256) -> Option<Vec<u8>> + 'd;
+
+/// Decides. Evidence of an index beyond the question's log size is ignored, so a decision can be made again later.
+#[must_use]
+pub fn decide(
+    question: &Question,
+    trust: Option<&Trust>,
+    policies: &[Arc<Policy>],
+    evidence: &[Arc<Evidence>],
+    documents: &Documents<'_>,
+) -> Decision {
+    let Some(trust) = trust else {
+        let why = "expected a roster that says who is trusted, found none";
+        return Decision::denied(
+            question,
+            None,
+            why,
+            "publish one: attestry roster push roster.toml --key ROOT.key --registry URL",
+        );
+    };
+    if question.now >= trust.roster().expires {
+        let why = format!(
+            "expected a roster that is in force, found version {}, which expired at {}",
+            trust.roster().version,
+            trust.roster().expires
+        );
+        return Decision::denied(
+            question,
+            Some(trust),
+            &why,
+            "publish a new version of the roster",
+        );
+    }
+    let evidence = weighed(question, trust, evidence);
+    let names = names(question, &evidence);
+    let case =
+        Case { question, trust, evidence: &evidence, documents, names: &names, policy: None };
+    let mut matching: Vec<&Arc<Policy>> = policies
+        .iter()
+        .filter(|policy| policy.matches(&question.environment, names.iter().map(String::as_str)))
+        .collect();
+    matching.sort_by_key(|policy| (policy.name.as_str(), policy.version, policy.digest));
+    let mut until = Some(trust.roster().expires);
+    let verdicts = matching.iter().map(|policy| {
+        let (verdict, moment) = judge_policy(policy, &Case { policy: Some(policy), ..case });
+        until = earlier(until, moment);
+        verdict
+    });
+    let verdicts = verdicts.collect();
+    if matching.iter().all(|policy| policy.mode == Mode::Shadow) {
+        let why = format!(
+            "expected a policy for {} in {}, found none that matches",
+            case::joined(&names, "an artifact without a name"),
+            question.environment
+        );
+        let fix = "publish a policy whose [match] names artifact and environment, or ask by the artifact's --name";
+        return Decision::denied(question, Some(trust), &why, fix)
+            .recording(names.clone(), verdicts);
+    }
+    Decision::of(question, trust, names.clone(), verdicts, until)
+}
+
+/// The evidence that the log held at the question's size and moment, each once, in the order of the log, with what its
+/// signature is worth: in whatever order it is given, the same is decided.
+fn weighed<'e>(
+    question: &Question,
+    trust: &'e Trust,
+    evidence: &'e [Arc<Evidence>],
+) -> Vec<Weighed<'e>> {
+    let held = evidence
+        .iter()
+        .filter(|one| one.index() < question.log_size && one.logged_at() <= question.now);
+    let mut held: Vec<&Evidence> = held.map(Arc::as_ref).collect();
+    held.sort_by_key(|one| (one.index(), one.digest()));
+    held.dedup_by_key(|one| (one.index(), one.digest()));
+    held.into_iter().map(|one| Weighed::of(one, trust)).collect()
+}
+
+/// The artifact's names. A name that a stranger gives would add policies, which denies: only trusted evidence is asked.
+fn names(question: &Question, evidence: &[Weighed<'_>]) -> Vec<String> {
+    let subject = question.subject.into();
+    let mut names: BTreeSet<String> = question.name.iter().cloned().collect();
+    for one in evidence.iter().filter(|one| one.signer.is_ok()) {
+        names.extend(one.evidence.names_of(&subject).map(str::to_owned));
+    }
+    names.into_iter().collect()
+}
+
+/// Judges every rule of one policy; also tells from when on the verdict may be another.
+fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcTime>) {
+    let mut until = None;
+    let mut answers = Vec::new();
+    let in_force = case.now() < policy.expires;
+    if !in_force {
+        let wanted = "a policy that is in force";
+        let found = format!("{}, which expired at {}", policy.title(), policy.expires);
+        let judgement = Judgement::error(wanted, found, "publish a new version of the policy");
+        answers.push(judgement.answer("policy", "policy"));
+    } else {
+        until = earlier(until, Some(policy.expires));
+        for rule in &policy.rules {
+            let (answer, moment) = judge_rule(rule, policy, case);
+            until = earlier(until, moment);
+            answers.push(answer);
+        }
+    }
+    let holds = !answers.is_empty() && answers.iter().all(|answer| answer.outcome.is_good());
+    // A policy that is no longer in force grants no exceptions either.
+    let broken = if holds || !in_force { None } else { exception::broken_glass(policy, case) };
+    if let Some(broken) = &broken {
+        until = earlier(until, Some(broken.expires));
+    }
+    let verdict = PolicyVerdict {
+        name: policy.name.clone(),
+        version: policy.version,
+        digest: policy.digest,
+        mode: policy.mode,
+        passed: holds || broken.is_some(),
+        break_glass: broken.map(|broken| broken.told),
+        rules: answers,
+    };
+    (verdict, until)
+}
+
+/// Judges one rule, with the waivers for its findings.
+fn judge_rule(rule: &Rule, policy: &Policy, case: &Case<'_>) -> (Answer, Option<UtcTime>) {
+    let mut judgement = match &rule.kind {
+        RuleKind::Any(rules) => any(rules, policy, case),
+        kind => rules::judge(kind, case),
+    };
+    if judgement.outcome == Outcome::Fail {
+        exception::waive(&mut judgement, &rule.id, policy, case);
+    }
+    let until = judgement.until;
+    (judgement.answer(&rule.id, rule.kind.name()), until)
+}
+
+/// One of the rules suffices.
+fn any(rules: &[Rule], policy: &Policy, case: &Case<'_>) -> Judgement {
+    let (mut answers, mut until) = (Vec::new(), None);
+    for rule in rules {
+        let (answer, moment) = judge_rule(rule, policy, case);
+        until = earlier(until, moment);
+        answers.push(answer);
+    }
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
+    let wanted = format!("one of {}", ids.join(", "));
+    let good = answers.iter().find(|answer| answer.outcome.is_good());
+    let mut judgement = match good {
+        Some(good) => Judgement::pass(wanted, format!("{}: {}", good.rule, good.found)),
+        None => {
+            let found = "none of them holds";
+            Judgement::fail("any", wanted, found, "make one of them hold")
+        }
+    };
+    judgement.any = answers;
+    judgement.until(until)
+}
+
+#[cfg(test)]
+mod tests;

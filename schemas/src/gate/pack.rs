@@ -1,0 +1,276 @@
+//! A pack: everything that a decision stands on, in one file, to decide again offline.
+//!
+//! `application/vnd.attestry.pack.v1+json`: the question's artifact and environment, the size of the log, the genesis
+//! statement, the statements that say who rules, the evidence, and the documents that they name by digest. Every
+//! bundle carries its log proof. Nothing in a pack is believed: [`Pack::open`] verifies all of it against a trusted root that the
+//! user names, and what does not verify is left out and told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::governance::{Governance, Roots};
+use super::{Evidence, Held};
+use crate::base64;
+use crate::bundle::{Bundle, Content};
+use crate::digest::Sha256;
+use crate::dsse::Envelope;
+use crate::json::{self, JsonError};
+use crate::key::PublicKey;
+use crate::predicate::attestry::governance::Genesis;
+use crate::predicate::{Predicate as _, UtcTime};
+use crate::problem::chain;
+use crate::trusted_root::TrustedRoot;
+use crate::verify::{self, Verified};
+
+/// The media type of a pack.
+pub const MEDIA_TYPE: &str = "application/vnd.attestry.pack.v1+json";
+/// The most bytes of a pack.
+pub const MAX_PACK_BYTES: usize = 256 << 20;
+/// The most bundles of a pack.
+pub const MAX_BUNDLES: usize = 100_000;
+
+/// Why a pack is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// It is not a pack.
+    #[error("expected a pack ({MEDIA_TYPE})")]
+    Json(#[source] JsonError),
+    /// It is of another media type.
+    #[error("expected mediaType {MEDIA_TYPE}, found {0:?}")]
+    MediaType(String),
+    /// It has more bundles than are read.
+    #[error("expected at most {MAX_BUNDLES} bundles, found {0}")]
+    TooMany(usize),
+    /// Its genesis statement does not say whose log this is.
+    #[error("expected the genesis statement of a log of the trusted root, at index 0: {0}")]
+    Genesis(String),
+}
+
+/// A pack as it was read: nothing of it is verified.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pack {
+    /// [`MEDIA_TYPE`].
+    pub media_type: String,
+    /// The artifact, `sha256:…`.
+    pub subject: String,
+    /// The environment.
+    pub environment: String,
+    /// What the caller called the artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The size of the log when the pack was made.
+    pub size: u64,
+    /// The bundle of the genesis statement.
+    pub genesis: Value,
+    /// The keys of the roster that stand in it by fingerprint alone, as PEM.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Roster, policy and revocation statements.
+    pub governance: Vec<Packed>,
+    /// The evidence.
+    pub evidence: Vec<Packed>,
+    /// The documents that statements and policies name, in base64 by digest.
+    pub documents: BTreeMap<String, String>,
+}
+
+/// One attestation of a pack.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Packed {
+    /// The Sigstore bundle with its log proof.
+    pub bundle: Value,
+    /// The envelope as it was posted, in base64, where those are not the bytes that a bundle's envelope has: what the
+    /// attestation's digest is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posted: Option<String>,
+}
+
+/// A pack whose content was verified against a trusted root.
+#[derive(Debug)]
+pub struct Opened {
+    /// The host name of the log.
+    pub origin: String,
+    /// The size of the log when the pack was made.
+    pub size: u64,
+    /// Who rules.
+    pub governance: Governance,
+    /// The evidence that verified.
+    pub evidence: Vec<Arc<Evidence>>,
+    /// What did not verify, and why.
+    pub left_out: Vec<String>,
+    documents: BTreeMap<Sha256, Vec<u8>>,
+}
+
+impl Pack {
+    /// Reads a pack.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn parse(text: &[u8]) -> Result<Self, PackError> {
+        let value = json::parse(text, MAX_PACK_BYTES).map_err(PackError::Json)?;
+        let pack: Self = json::from_value(value, "the pack").map_err(PackError::Json)?;
+        if pack.media_type != MEDIA_TYPE {
+            return Err(PackError::MediaType(pack.media_type.chars().take(100).collect()));
+        }
+        let count = pack.governance.len() + pack.evidence.len();
+        if count > MAX_BUNDLES { Err(PackError::TooMany(count)) } else { Ok(pack) }
+    }
+
+    /// Verifies the pack against a trusted root that the user names.
+    ///
+    /// # Errors
+    /// [`PackError::Genesis`] when the log cannot be told; what else does not verify is left out.
+    pub fn open(&self, root: &TrustedRoot) -> Result<Opened, PackError> {
+        let (origin, roots) = self.roots(root)?;
+        let mut left_out = Vec::new();
+        let documents = self.documents(&mut left_out);
+        let find = |digest: Sha256| documents.get(&digest).cloned();
+        // Root keys are named by fingerprint in the genesis statement; the keys themselves may stand anywhere.
+        let mut keys = self.keys();
+        let statements = verified(&self.governance, &keys, root, &mut Vec::new());
+        let governance = Governance::at(self.size, &roots, &statements, &find);
+        if let Some(trust) = &governance.trust {
+            keys.extend(trust.roster().keys().cloned());
+        }
+        // The policies' signers stand in the roster, which is known only now.
+        let statements = verified(&self.governance, &keys, root, &mut left_out);
+        let governance = Governance::at(self.size, &roots, &statements, &find);
+        keys.extend(log_key(root, &origin));
+        let evidence = verified(&self.evidence, &keys, root, &mut left_out);
+        Ok(Opened { origin, size: self.size, governance, evidence, left_out, documents })
+    }
+
+    fn keys(&self) -> Vec<PublicKey> {
+        self.keys.iter().filter_map(|pem| PublicKey::from_pem(pem).ok()).collect()
+    }
+
+    fn documents(&self, left_out: &mut Vec<String>) -> BTreeMap<Sha256, Vec<u8>> {
+        let mut documents = BTreeMap::new();
+        for (digest, text) in &self.documents {
+            let bytes = base64::decode(text, "document").ok();
+            match (digest.parse::<Sha256>(), bytes) {
+                (Ok(digest), Some(bytes)) if Sha256::of(&bytes) == digest => {
+                    documents.insert(digest, bytes);
+                }
+                _ => left_out.push(format!("the document {digest}: its bytes have another digest")),
+            }
+        }
+        documents
+    }
+
+    fn roots(&self, root: &TrustedRoot) -> Result<(String, Roots), PackError> {
+        let fault = |text: String| PackError::Genesis(text);
+        let bundle = Bundle::from_value(self.genesis.clone()).map_err(|e| fault(chain(&e)))?;
+        for log in root.logs() {
+            let Some(key) = log_key(root, &log.origin) else { continue };
+            let Ok((signed, held)) = logged(&bundle, std::slice::from_ref(&key), root) else {
+                continue;
+            };
+            let statement = &signed.get().statement;
+            if held.index != 0 || statement.predicate_type != Genesis::URI {
+                continue;
+            }
+            let genesis =
+                Genesis::from_value(&statement.predicate).map_err(|e| fault(chain(&e)))?;
+            if genesis.origin == log.origin {
+                return Ok((
+                    genesis.origin.clone(),
+                    Roots::of_genesis(&genesis, key.fingerprint()),
+                ));
+            }
+        }
+        Err(fault("found none".to_owned()))
+    }
+}
+
+impl Opened {
+    /// A document that a policy names.
+    #[must_use]
+    pub fn document(&self, digest: Sha256) -> Option<Vec<u8>> {
+        self.documents.get(&digest).cloned()
+    }
+}
+
+fn log_key(root: &TrustedRoot, origin: &str) -> Option<PublicKey> {
+    root.logs().iter().find(|log| log.origin == origin).map(|log| log.key.clone())
+}
+
+/// The evidence of the bundles that verify with one of the keys, each once.
+fn verified(
+    bundles: &[Packed],
+    keys: &[PublicKey],
+    root: &TrustedRoot,
+    left_out: &mut Vec<String>,
+) -> Vec<Arc<Evidence>> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for (index, packed) in bundles.iter().enumerate() {
+        match of_packed(packed, keys, root) {
+            Ok(evidence) if seen.insert(evidence.index()) => all.push(Arc::new(evidence)),
+            Ok(_) => {}
+            Err(why) => left_out.push(format!("bundle {index}: {why}")),
+        }
+    }
+    all
+}
+
+fn of_packed(packed: &Packed, keys: &[PublicKey], root: &TrustedRoot) -> Result<Evidence, String> {
+    let bundle = Bundle::from_value(packed.bundle.clone()).map_err(|e| chain(&e))?;
+    match &bundle.content {
+        Content::Envelope(envelope) => {
+            let (signed, mut held) = logged(&bundle, keys, root)?;
+            if let Some(posted) = &packed.posted {
+                let bytes = base64::decode(posted, "envelope").map_err(|e| chain(&e))?;
+                let same = Envelope::parse(&bytes).map_err(|e| chain(&e))?;
+                if same != *envelope {
+                    return Err(
+                        "expected the posted envelope of the bundle, found another".to_owned()
+                    );
+                }
+                held.digest = Sha256::of(&bytes);
+            }
+            Ok(Evidence::of_statement(&signed, held))
+        }
+        Content::Message(message) => {
+            let signed = verify::message(message, keys).map_err(|e| e.to_string())?;
+            let mut held = held(&bundle, &signed.get().entry, root)?;
+            // Message signatures are kept as their bundle without log entries.
+            let kept = Bundle::of_key(&signed.get().key, Content::Message(message.clone()));
+            held.digest = Sha256::of(&kept.to_json());
+            Ok(Evidence::of_message(&signed, held))
+        }
+    }
+}
+
+fn logged(
+    bundle: &Bundle,
+    keys: &[PublicKey],
+    root: &TrustedRoot,
+) -> Result<(Verified<verify::SignedStatement>, Held), String> {
+    let Content::Envelope(envelope) = &bundle.content else {
+        return Err("expected an envelope, found a message signature".to_owned());
+    };
+    let signed = verify::envelope(envelope, keys).map_err(|e| e.to_string())?;
+    let held = held(bundle, &signed.get().entry, root)?;
+    Ok((signed, held))
+}
+
+/// Where the log holds what a bundle signs, by its own proof.
+fn held(bundle: &Bundle, entry: &crate::rekor::Entry, root: &TrustedRoot) -> Result<Held, String> {
+    let proof = bundle.tlog_entries.first().ok_or("expected a log entry, found none")?;
+    let logged = verify::log_entry(proof, entry, root).map_err(|e| e.to_string())?;
+    let logged = logged.get();
+    let seconds =
+        logged.cosigned_at_s.ok_or("expected a checkpoint that says when it was signed")?;
+    let seconds = i64::try_from(seconds).map_err(|_| "the checkpoint's time is out of range")?;
+    let moment = jiff::Timestamp::from_second(seconds).map_err(|e| e.to_string())?;
+    let digest = match &bundle.content {
+        Content::Envelope(envelope) => Sha256::of(&envelope.to_json()),
+        Content::Message(message) => message.digest.as_sha256().unwrap_or(Sha256([0; 32])),
+    };
+    Ok(Held { digest, index: logged.index, logged_at: UtcTime::from(moment) })
+}

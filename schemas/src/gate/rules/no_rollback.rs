@@ -1,0 +1,75 @@
+//! `no-rollback`: it is not older than what runs here, unless that is approved.
+
+use std::collections::BTreeSet;
+
+use super::super::answer::{Judgement, earlier};
+use super::super::case::{Case, Counted, joined, short};
+use super::approval::consents;
+use super::provenance;
+use super::running::running;
+use crate::digest::Sha256;
+use crate::policy::Demand;
+use crate::predicate::attestry::governance::ApprovalPurpose;
+
+pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Judgement {
+    let environment = &case.question.environment;
+    let wanted = format!("nothing older than what runs in {environment}, unless approved");
+    let Some((current, statement)) = running(case) else {
+        return Judgement::pass(wanted, format!("nothing of that name runs in {environment}"));
+    };
+    if current == case.question.subject {
+        return Judgement::pass(wanted, "it runs there already").on([statement.digest()]);
+    }
+    let (mine, theirs) = (built(case, case.question.subject), built(case, current));
+    let found = match (&mine, &theirs) {
+        (Some(mine), Some(theirs)) if mine.time() >= theirs.time() => {
+            let found = format!(
+                "built at {}, what runs ({}) at {}",
+                mine.time(),
+                short(current),
+                theirs.time()
+            );
+            return Judgement::pass(wanted, found).on([
+                statement.digest(),
+                mine.digest(),
+                theirs.digest(),
+            ]);
+        }
+        (Some(mine), Some(theirs)) => {
+            format!(
+                "built at {}, older than what runs ({}), built at {}",
+                mine.time(),
+                short(current),
+                theirs.time()
+            )
+        }
+        (None, _) => "no provenance that says when it was built".to_owned(),
+        (_, None) => {
+            format!("no provenance that says when what runs ({}) was built", short(current))
+        }
+    };
+    let mut evidence = vec![statement.digest()];
+    evidence.extend(mine.iter().chain(&theirs).map(Counted::digest));
+    if !approvers.is_empty() {
+        let demand = Demand { signers: approvers.to_vec(), max_age: None };
+        let given = consents(case, &demand, ApprovalPurpose::Rollback).counted;
+        let names: BTreeSet<&str> = given.iter().map(|(one, _)| one.signer.name.as_str()).collect();
+        if names.len() as u64 >= threshold {
+            let until =
+                given.iter().fold(None, |until, (_, expires)| earlier(until, Some(*expires)));
+            let told = joined(&names.iter().copied().collect::<Vec<_>>(), "");
+            evidence.extend(given.iter().map(|(one, _)| one.digest()));
+            let found = format!("{found}; the rollback is approved by {told}");
+            return Judgement::pass(wanted, found).on(evidence).until(until);
+        }
+    }
+    let fix = format!(
+        "deploy something newer, or have it approved: attestry approve ARTIFACT --environment {environment} --rollback --key KEY"
+    );
+    Judgement::fail("rollback", wanted, found, fix).on(evidence)
+}
+
+/// The first provenance of a digest: when it was built, by a builder that the signer may claim to be.
+fn built<'c>(case: &Case<'c>, digest: Sha256) -> Option<Counted<'c>> {
+    provenance::accepted(case, &digest.into()).pop()
+}

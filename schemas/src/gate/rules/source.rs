@@ -1,0 +1,177 @@
+//! `source`: the very commit that the provenance names was reviewed, in the repository that it names.
+
+use std::collections::BTreeSet;
+
+use super::super::answer::{Finding, Judgement, earlier};
+use super::super::case::{Case, Counted, Selection, by, joined};
+use super::super::evidence::{Evidence, Said};
+use super::provenance;
+use crate::digest::{Digest, Sha256};
+use crate::policy::Demand;
+use crate::predicate::attestry::source::Review;
+use crate::predicate::vsa::{VerificationResult, source_level};
+use crate::predicate::{Predicate as _, Source, UtcTime, repository_of};
+use crate::roster::Roster;
+
+/// The source level of SLSA 1.2 that means two-party review.
+const TWO_PARTY_LEVEL: u64 = 4;
+/// The source level that evidence of a review alone stands for.
+const REVIEW_LEVEL: u64 = 1;
+
+/// What there is to say of one commit.
+#[derive(Default)]
+struct Proof {
+    level: Option<u64>,
+    two_party: bool,
+    findings: Vec<Finding>,
+    found: String,
+    evidence: Vec<Sha256>,
+    until: Option<UtcTime>,
+}
+
+/// Any commit that an accepted provenance was built from suffices; of several the newest is told.
+pub(super) fn judge(case: &Case<'_>, demand: &Demand, level: u64, two_party: bool) -> Judgement {
+    let review = if two_party { " and review by a second party" } else { "" };
+    let wanted = format!(
+        "evidence by {} of source level {level}{review} for the commit that was built",
+        by(demand)
+    );
+    let fix = "have the code host or a reviewer attest the commit: attestry attest gitCommit:COMMIT --type review|vsa";
+    let mut newest: Option<Proof> = None;
+    let mut until = None;
+    for (built, source, commit) in commits(case) {
+        let mut proof = prove(case, demand, source, commit);
+        proof.evidence.push(built.digest());
+        until = earlier(until, proof.until);
+        if proof.level.is_none_or(|found| found < level) {
+            proof.findings.push(Finding::new("level", proof.found.clone()));
+        }
+        if two_party && !proof.two_party {
+            let text = "no review by somebody else than the author";
+            proof.findings.push(Finding::new("two-party", text));
+        }
+        if proof.findings.is_empty() {
+            let mut judgement = Judgement::pass(wanted, proof.found).on(proof.evidence);
+            judgement.level = proof.level.map(|found| format!("SLSA_SOURCE_LEVEL_{found}"));
+            return judgement.until(until);
+        }
+        newest.get_or_insert(proof);
+    }
+    let Some(proof) = newest else {
+        let found = "no provenance that counts and names a commit; a modified tree is no commit";
+        return Judgement::fail("commit", wanted, found, fix);
+    };
+    let texts: Vec<&String> = proof.findings.iter().map(|finding| &finding.text).collect();
+    let found = joined(&texts, "");
+    Judgement::failing(proof.findings, wanted, found, fix).on(proof.evidence).until(until)
+}
+
+/// What the evidence about a commit proves: the newest summary of each verifier, the newest review by each signer.
+fn prove(case: &Case<'_>, demand: &Demand, source: &Source, commit: &str) -> Proof {
+    let selection = about(case, demand, commit);
+    let mut proof = Proof::default();
+    let mut elsewhere = None;
+    let newest = selection.newest_by(|one| match one.evidence.said() {
+        Said::Summary(summary) => (summary.verifier.id.clone(), repository(one.evidence)),
+        _ => (one.signer.name.clone(), repository(one.evidence)),
+    });
+    for one in newest {
+        // Any commit can be pushed to another repository, which reviews as it likes.
+        let repository = repository(one.evidence);
+        if repository.as_deref() != Some(source.repository.as_str()) {
+            elsewhere = repository;
+            continue;
+        }
+        proof.evidence.push(one.digest());
+        proof.until = earlier(proof.until, selection.expires(&one));
+        match one.evidence.said() {
+            Said::Summary(summary) if summary.verification_result == VerificationResult::Failed => {
+                let text = format!("{} says FAILED", summary.verifier.id);
+                proof.findings.push(Finding::new("failed", text));
+            }
+            Said::Summary(summary) => {
+                let predicate = summary.to_value().unwrap_or_default();
+                let level = predicate.as_object().and_then(source_level).map(u64::from);
+                proof.two_party |= level.is_some_and(|level| level >= TWO_PARTY_LEVEL);
+                proof.level = proof.level.max(level);
+            }
+            Said::Review(review) if is_two_party(review, &one, case.trust.roster()) => {
+                proof.two_party = true;
+                proof.level = proof.level.max(Some(REVIEW_LEVEL));
+            }
+            _ => {}
+        }
+    }
+    let short: String = commit.chars().take(12).collect();
+    proof.found = match (proof.level, elsewhere) {
+        (Some(level), _) => {
+            let second = if proof.two_party { ", reviewed by a second party" } else { "" };
+            format!("source level {level}{second} for {short}")
+        }
+        (None, Some(other)) if proof.evidence.is_empty() => {
+            format!("evidence for {short} in {other}, and it was built from {}", source.repository)
+        }
+        (None, _) => selection.instead(&format!("nothing that proves a level for {short}")),
+    };
+    proof
+}
+
+/// The commits that accepted provenances name, with their source: the newest first.
+fn commits<'c>(case: &Case<'c>) -> Vec<(Counted<'c>, &'c Source, &'c str)> {
+    let named = |one: Counted<'c>| match one.evidence.said() {
+        Said::Provenance(_, facts) => {
+            let source = facts.sources.first()?;
+            Some((one, source, source.commit.as_deref()?))
+        }
+        _ => None,
+    };
+    let subject = case.subject();
+    provenance::accepted(case, &subject).into_iter().filter_map(named).collect()
+}
+
+/// What counts about a commit, under the names that evidence has for it.
+fn about<'c>(case: &Case<'c>, demand: &Demand, commit: &str) -> Selection<'c> {
+    let digests = ["gitCommit", "sha1"].iter().filter_map(|name| Digest::new(*name, commit).ok());
+    let digests: Vec<Digest> = digests.collect();
+    case.select_where(demand, |evidence| {
+        matches!(evidence.said(), Said::Summary(_) | Said::Review(_))
+            && digests.iter().any(|digest| evidence.is_about(digest))
+    })
+}
+
+/// The repository that evidence about a commit is for.
+fn repository(evidence: &Evidence) -> Option<String> {
+    let uri = match evidence.said() {
+        Said::Summary(summary) => &summary.resource_uri,
+        Said::Review(review) => &review.repository,
+        _ => return None,
+    };
+    repository_of(uri).map(str::to_owned)
+}
+
+/// The name of the signer that a text means, or the text.
+fn meant<'t>(text: &'t str, roster: &'t Roster) -> &'t str {
+    let is_name = roster.signers.iter().any(|entry| entry.name == text);
+    if is_name { text } else { roster.principal(text).unwrap_or(text) }
+}
+
+/// Whether somebody else than the author has approved it, by the word of somebody else than the author.
+fn is_two_party(review: &Review, one: &Counted<'_>, roster: &Roster) -> bool {
+    let author = meant(&review.author, roster);
+    one.signer.name != author
+        && review.reviewers.iter().any(|reviewer| meant(reviewer, roster) != author)
+}
+
+/// The authors of the commits, as any review of one that counts says; by the name of the signer where the roster
+/// knows one.
+pub(super) fn authors(case: &Case<'_>) -> BTreeSet<String> {
+    let mut authors = BTreeSet::new();
+    for (_, _, commit) in commits(case) {
+        for one in about(case, &Demand::default(), commit).counted {
+            if let Said::Review(review) = one.evidence.said() {
+                authors.insert(meant(&review.author, case.trust.roster()).to_owned());
+            }
+        }
+    }
+    authors
+}

@@ -1,0 +1,140 @@
+//! `test-result`: tests passed, and no failure stands that no newer result has made good.
+
+use std::collections::BTreeSet;
+
+use super::super::answer::{Finding, Judgement};
+use super::super::case::{Case, Counted, by, joined, short};
+use super::super::evidence::Said;
+use crate::policy::Demand;
+use crate::predicate::in_toto::{TestResult, TestVerdict};
+use crate::statement::ResourceDescriptor;
+
+/// How many names of tests an answer repeats.
+const MAX_NAMES: usize = 5;
+
+pub(super) fn judge(
+    case: &Case<'_>,
+    demand: &Demand,
+    suites: &[String],
+    least_passed: u64,
+) -> Judgement {
+    let mut wanted = format!("passed tests by {}, at least {least_passed}", by(demand));
+    if !suites.is_empty() {
+        wanted += &format!(", of the suites {}", joined(suites, "any"));
+    }
+    let fix = "run the tests and import their report: attestry evidence add REPORT --subject ARTIFACT --key KEY --registry URL";
+    let selection = case.select(demand, |said| matches!(said, Said::TestResult(_)));
+    if selection.counted.is_empty() {
+        return Judgement::fail("test-result", wanted, selection.instead("no test result"), fix);
+    }
+    let results: Vec<Run<'_>> = selection.counted.iter().filter_map(Run::of).collect();
+    let standing: Vec<&Run<'_>> = standing(&results);
+    let mut findings: Vec<Finding> = standing.iter().flat_map(|run| run.failures()).collect();
+    for suite in suites.iter().filter(|suite| !standing.iter().any(|run| run.is_of(suite))) {
+        findings.push(Finding::new(suite, format!("no result of the suite {suite}")));
+    }
+    // A test that several results name is one test.
+    let mut passed: Vec<&str> = standing.iter().flat_map(|run| run.passed()).collect();
+    passed.sort_unstable();
+    passed.dedup();
+    let count = passed.len() as u64;
+    if count < least_passed {
+        findings.push(Finding::new("least-passed", format!("{count} tests passed")));
+    }
+    let until = standing.iter().filter_map(|run| selection.expires(run.one)).min();
+    let evidence = standing.iter().map(|run| run.one.digest());
+    if findings.is_empty() {
+        let found = format!("{count} tests passed in {} results", standing.len());
+        return Judgement::pass(wanted, found).on(evidence).until(until);
+    }
+    let first: Vec<&String> =
+        findings.iter().take(MAX_NAMES).map(|finding| &finding.text).collect();
+    let more = findings.len().saturating_sub(MAX_NAMES);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let found = format!("{}{more}", joined(&first, ""));
+    Judgement::failing(findings, wanted, found, fix).on(evidence).until(until)
+}
+
+/// One result of tests.
+struct Run<'r> {
+    one: &'r Counted<'r>,
+    result: &'r TestResult,
+    configuration: BTreeSet<&'r str>,
+}
+
+impl<'r> Run<'r> {
+    fn of(one: &'r Counted<'r>) -> Option<Self> {
+        let Said::TestResult(result) = one.evidence.said() else { return None };
+        let configuration = result.configuration.iter().filter_map(name).collect();
+        Some(Self { one, result, configuration })
+    }
+
+    /// Whether a suite is named in its configuration, or stands before a `::` in the name of one of its tests.
+    fn is_of(&self, suite: &str) -> bool {
+        let within =
+            |test: &str| test.strip_prefix(suite).is_some_and(|rest| rest.starts_with("::"));
+        self.configuration.contains(suite) || self.all().any(within)
+    }
+
+    fn passed(&self) -> impl Iterator<Item = &'r str> + use<'r> {
+        listed(&self.result.passed_tests).chain(listed(&self.result.warned_tests))
+    }
+
+    fn failed(&self) -> impl Iterator<Item = &'r str> + use<'r> {
+        listed(&self.result.failed_tests)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'r str> + use<'r> {
+        self.passed().chain(self.failed())
+    }
+
+    /// Whether it says that something failed: by its verdict, or by the name of a test.
+    fn has_failed(&self) -> bool {
+        self.result.result == TestVerdict::Failed || self.failed().next().is_some()
+    }
+
+    /// Each failed test is a finding of its own, so that a waiver for one covers no other.
+    fn failures(&self) -> Vec<Finding> {
+        let digest = short(self.one.digest());
+        let named =
+            self.failed().map(|test| Finding::new(test, format!("{test} failed in {digest}")));
+        let named: Vec<Finding> = named.collect();
+        if named.is_empty() && self.has_failed() {
+            let text = format!("{digest} says FAILED, without the name of a test");
+            return vec![Finding::new(&format!("failed {digest}"), text)];
+        }
+        named
+    }
+
+    /// Whether it ran again what failed in an older result: by the same signer, in the same configuration, and each
+    /// failed test is there, or the suite that it is of. Another suite's success makes nothing good.
+    fn makes_good(&self, older: &Self) -> bool {
+        let ran_again = |test: &str| {
+            self.all().any(|other| other == test)
+                || self.is_of(test.rsplit_once("::").map_or(test, |(suite, _)| suite))
+        };
+        self.one.signer.name == older.one.signer.name
+            && self.configuration == older.configuration
+            && match older.failed().next() {
+                Some(_) => older.failed().all(ran_again),
+                None => older.all().all(ran_again),
+            }
+    }
+}
+
+/// The results that count, of which the newest is the first: not those that failed and that a newer one made good.
+fn standing<'r>(results: &'r [Run<'r>]) -> Vec<&'r Run<'r>> {
+    let stands = |(at, run): &(usize, &'r Run<'r>)| {
+        let newer = results.iter().take(*at);
+        !run.has_failed() || !newer.into_iter().any(|newer| newer.makes_good(run))
+    };
+    results.iter().enumerate().filter(stands).map(|(_, run)| run).collect()
+}
+
+fn listed<'r>(names: &'r Option<Vec<String>>) -> impl Iterator<Item = &'r str> + use<'r> {
+    names.iter().flatten().map(String::as_str)
+}
+
+fn name(descriptor: &ResourceDescriptor) -> Option<&str> {
+    descriptor.name.as_deref().or(descriptor.uri.as_deref())
+}

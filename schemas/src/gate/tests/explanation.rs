@@ -1,0 +1,111 @@
+//! What a reader is told.
+
+use super::*;
+
+fn lines(trial: &Trial) -> Vec<String> {
+    explain::lines(&trial.decide().summary()).unwrap()
+}
+
+/// Digests differ with every change of a statement; what they stand for does not.
+fn without_digests(lines: &[String]) -> String {
+    let words = |line: &String| {
+        let word = |word: &str| {
+            let hex = word.trim_start_matches("sha256:").trim_end_matches([',', ':']);
+            let is_digest = hex.len() == 12 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+            if is_digest { word.replace(hex, "…") } else { word.to_owned() }
+        };
+        line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    };
+    lines.iter().map(words).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_denial_says_what_was_wanted_what_was_found_and_what_to_do() {
+    let rules = rule("signature", "signers = [\"ci\"]")
+        + &rule("vuln-scan", "signers = [\"scanner\"]\nblock = \"high\"\nmax_age = \"1d\"")
+        + &rule("approval", "signers = [\"leads\"]\nthreshold = 2")
+        + "[waivers]\ngroup = \"leads\"\nthreshold = 1\nrules = [\"vuln-scan\"]\n";
+    let mut trial = Trial::of(&rules);
+    trial.say(signature("ci"));
+    trial.say(scanned(&[("CVE-1", "high"), ("CVE-2", "critical"), ("CVE-3", "low")], LOGGED));
+    trial.say(waiver("alice", "vuln-scan", "CVE-1", "2026-12-01T00:00:00Z"));
+    trial.say(approval("alice", "2026-12-01T00:00:00Z"));
+    let expected = "\
+DENIED: pay/api in production
+policy production@3 (enforce) denies
+  ✓ signature: signed by ci
+      evidence: sha256:…
+  ✗ vuln-scan: 2 that block: CVE-1 (high), CVE-2 (critical); 0 not affected, 0 within their leeway
+      wanted: a scan by scanner, at most 1d old, with nothing of severity high or above
+      - CVE-1 (high) [CVE-1], waived
+      - CVE-2 (critical) [CVE-2]
+      evidence: sha256:…, sha256:…
+      fix: scan again and import the report, fix what is found, or have it assessed in an OpenVEX document
+  ✗ approval: 1 of 2: alice
+      wanted: the consent of 2 of leads to production
+      evidence: sha256:…
+      fix: attestry approve ARTIFACT --environment production --key KEY --registry URL
+nearest pass: vuln-scan, approval are missing";
+    assert_eq!(without_digests(&lines(&trial)), expected);
+}
+
+#[test]
+fn an_exception_is_told_with_who_made_it_and_until_when() {
+    let rules = rule("signature", "signers = [\"ci\"]")
+        + &rule("vuln-scan", "block = \"high\"")
+        + "[waivers]\ngroup = \"leads\"\nthreshold = 1\n"
+        + "[break_glass]\ngroup = \"leads\"\nthreshold = 1\n";
+    let mut trial = Trial::of(&rules);
+    trial.say(scanned(&[("CVE-1", "high")], LOGGED));
+    trial.say(waiver("alice", "vuln-scan", "CVE-1", "2026-12-01T00:00:00Z"));
+    let predicate = json!({
+        "environment": "production", "reason": "incident 7", "expires": "2026-11-27T12:00:00Z",
+        "reviewBy": "2026-12-01T00:00:00Z", "group": "leads",
+    });
+    trial.say(Saying::of("bob", "break-glass", predicate));
+    let expected = "\
+ALLOWED: pay/api in production
+policy production@3 (enforce) passes
+  ✗ signature: no signature
+      wanted: a signature of the artifact by ci
+      fix: attestry sign ARTIFACT --key KEY --registry URL
+  ~ vuln-scan: 1 that block: CVE-1 (high); 0 not affected, 0 within their leeway
+      waived: CVE-1 (high) by sha256:…
+      evidence: sha256:…, sha256:…
+  ! the glass is broken by bob until 2026-11-27T12:00:00Z: incident 7; leads must review it by 2026-12-01T00:00:00Z";
+    assert_eq!(without_digests(&lines(&trial)), expected);
+}
+
+#[test]
+fn a_refusal_says_what_is_missing_altogether() {
+    let mut trial = Trial::of(&rule("signature", ""));
+    trial.question.environment = "staging".to_owned();
+    let expected = "\
+DENIED: pay/api in staging
+✗ expected a policy for pay/api in staging, found none that matches
+    fix: publish a policy whose [match] names artifact and environment, or ask by the artifact's --name";
+    assert_eq!(lines(&trial).join("\n"), expected);
+}
+
+#[test]
+fn rules_of_which_one_suffices_are_told_below_it_and_the_nearest_pass_names_what_is_left() {
+    let rules = "[[rule]]\nid = \"one-of\"\nany = [\n\
+        { type = \"signature\", id = \"a\", signers = [\"ci\"] },\n\
+        { type = \"test-result\", id = \"b\" },\n]\n";
+    let mut trial = Trial::of(rules);
+    trial.policy("later", "warn", &rule("sbom", ""));
+    let told = lines(&trial).join("\n");
+    assert!(told.contains("policy later@3 (warn) warns: it would deny"), "{told}");
+    assert!(told.contains("  ✗ one-of: none of them holds"), "{told}");
+    assert!(told.contains("    ✗ a: no signature"), "{told}");
+    assert!(told.ends_with("nearest pass: only one-of is missing"), "{told}");
+}
+
+#[test]
+fn names_that_others_give_steer_no_terminal() {
+    let mut trial = Trial::of(&rule("test-result", ""));
+    trial.question.name = Some("pay/\u{1b}[2Japi".to_owned());
+    trial.say(tested("ci", "FAILED", &[], &["a\n✓ test-result: all passed\u{9b}"]));
+    let told = lines(&trial);
+    assert!(told.iter().all(|line| !line.chars().any(char::is_control)), "{told:?}");
+}

@@ -1,0 +1,134 @@
+//! `no-rollback`.
+
+use super::*;
+
+const RULE: &str = "approvers = [\"leads\"]\nthreshold = 2";
+
+/// Provenance of an artifact that was built at a time.
+fn built_at(digest: Sha256, at: &str) -> Saying {
+    let mut saying = built().about(digest).at(at);
+    saying.predicate["runDetails"]["metadata"]["finishedOn"] = at.into();
+    saying
+}
+
+fn runs(digest: Sha256, at: &str) -> Saying {
+    deployed("deployed", "production", None, at).about(digest)
+}
+
+/// Something newer runs.
+fn trial() -> Trial {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.say(built_at(artifact(), "2026-11-20T00:00:00Z"));
+    trial.say(built_at(other_artifact(), "2026-11-25T00:00:00Z"));
+    trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z"));
+    trial
+}
+
+#[test]
+fn something_older_than_what_runs_fails_and_something_newer_passes() {
+    trial().fails("no-rollback", &["rollback"]);
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.passes("no-rollback");
+    trial.say(built_at(artifact(), "2026-11-25T00:00:00Z"));
+    trial.say(built_at(other_artifact(), "2026-11-20T00:00:00Z"));
+    trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z"));
+    trial.passes("no-rollback");
+}
+
+#[test]
+fn what_runs_already_passes() {
+    let mut trial = trial();
+    trial.say(runs(artifact(), "2026-11-26T12:00:00Z"));
+    trial.passes("no-rollback");
+}
+
+#[test]
+fn an_older_one_is_made_no_newer_by_what_is_said_later() {
+    let mut trial = trial();
+    trial.say(built_at(artifact(), "2026-11-26T12:00:00Z"));
+    trial.fails("no-rollback", &["rollback"]);
+    // Nor is what runs made older, by a signer who may not claim the builder.
+    trial.signer("laptop", "laptop", "may = [\"provenance\"]\n");
+    trial.say(built_at(other_artifact(), "2026-11-01T00:00:00Z").by_key("laptop"));
+    trial.fails("no-rollback", &["rollback"]);
+}
+
+#[test]
+fn without_provenance_nobody_knows_and_that_fails() {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.say(built_at(artifact(), "2026-11-20T00:00:00Z"));
+    trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z"));
+    trial.fails("no-rollback", &["rollback"]);
+}
+
+#[test]
+fn another_name_or_another_environment_is_not_what_runs_here() {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.say(
+        runs(other_artifact(), "2026-11-26T00:00:00Z").about_named("pay/web", other_artifact()),
+    );
+    trial.say(deployed("deployed", "staging", None, LOGGED).about(other_artifact()));
+    trial.passes("no-rollback");
+}
+
+#[test]
+fn each_subject_of_a_deployment_has_its_own_name() {
+    let mut trial = trial();
+    let mut both = runs(artifact(), "2026-11-26T12:00:00Z");
+    both.subjects = vec![
+        ResourceDescriptor::named("pay/web", Sha256::of(b"web").into()),
+        ResourceDescriptor::named(NAME, other_artifact().into()),
+    ];
+    trial.evidence.pop();
+    trial.say(both);
+    let answer = trial.fails("no-rollback", &["rollback"]);
+    assert!(answer.found.contains(&other_artifact().hex()[..12]), "{}", answer.found);
+}
+
+#[test]
+fn what_left_or_was_replaced_no_longer_runs() {
+    let mut trial = trial();
+    trial.say(
+        deployed("decommissioned", "production", None, "2026-11-26T12:00:00Z")
+            .about(other_artifact()),
+    );
+    trial.passes("no-rollback");
+    // What it took the place of does not run again when it leaves.
+    let mut trial = trial_replaced();
+    trial.passes("no-rollback");
+    trial.say(runs(other_artifact(), "2026-11-26T18:00:00Z"));
+    trial.fails("no-rollback", &["rollback"]);
+}
+
+fn trial_replaced() -> Trial {
+    let mut trial = trial();
+    let newest = Sha256::of(b"the newest");
+    let mut replacing = runs(newest, "2026-11-26T10:00:00Z");
+    replacing.predicate["replaces"] = json!({ "sha256": other_artifact().hex() });
+    trial.say(replacing);
+    trial.say(deployed("decommissioned", "production", None, "2026-11-26T12:00:00Z").about(newest));
+    trial
+}
+
+#[test]
+fn enough_approvals_of_the_rollback_let_it_pass_while_they_last() {
+    let rollback = |signer: &str, expires: &str| {
+        let mut saying = approval(signer, expires);
+        saying.predicate["purpose"] = "rollback".into();
+        saying
+    };
+    let mut trial = trial();
+    trial.say(rollback("alice", "2026-11-27T18:00:00Z"));
+    trial.say(approval("bob", "2026-11-27T18:00:00Z"));
+    trial.fails("no-rollback", &["rollback"]);
+    trial.say(rollback("bob", "2026-11-27T12:00:00Z"));
+    assert!(trial.passes("no-rollback").found.ends_with("approved by alice, bob"));
+    trial.turns_at("2026-11-27T12:00:00Z");
+}
+
+#[test]
+fn a_deployment_that_a_stranger_states_is_none() {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z").by_key("stranger"));
+    trial.passes("no-rollback");
+}

@@ -1,0 +1,147 @@
+//! `sbom`.
+
+use super::*;
+
+fn cyclonedx(components: Value) -> Saying {
+    let bom = json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": components });
+    Saying::of("ci", "cyclonedx", bom)
+}
+
+fn component(purl: &str, license: &str) -> Value {
+    json!({
+        "type": "library", "name": "x", "purl": purl,
+        "licenses": [{ "license": { "id": license } }],
+    })
+}
+
+fn spdx3(elements: Value) -> Saying {
+    let bom = json!({
+        "@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+        "@graph": elements,
+    });
+    Saying::of("ci", "spdx", bom)
+}
+
+const DENY: &str = "deny_components = [\"pkg:npm/left-pad\"]\ndeny_licenses = [\"AGPL-3.0-only\", \"Some Licence\"]";
+
+#[test]
+fn a_bill_must_be_there_and_of_a_demanded_kind() {
+    let mut trial = Trial::of(&rule("sbom", "kinds = [\"spdx\"]"));
+    trial.say(cyclonedx(json!([])));
+    trial.fails("sbom", &["sbom"]);
+    let mut trial = Trial::of(&rule("sbom", ""));
+    trial.say(cyclonedx(json!([component("pkg:npm/a@1", "MIT")])));
+    assert_eq!(trial.passes("sbom").found, "1 with 1 components by package URL");
+}
+
+#[test]
+fn denied_components_are_found_in_any_spelling_and_depth() {
+    for purl in ["pkg:npm/left-pad@1.3.0", "pkg:npm/Left-Pad@1?arch=x", "pkg:npm/left%2Dpad"] {
+        let mut trial = Trial::of(&rule("sbom", DENY));
+        let mut nested = component(purl, "MIT");
+        for _ in 0..20 {
+            nested = json!({ "type": "library", "name": "outer", "components": [nested] });
+        }
+        trial.say(cyclonedx(json!([nested])));
+        trial.fails("sbom", &[purl]);
+    }
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(cyclonedx(json!([component("pkg:npm/left-pad-2@1", "MIT")])));
+    trial.passes("sbom");
+}
+
+#[test]
+fn denied_licences_are_found_alone_in_expressions_and_in_any_case() {
+    let purl = "pkg:npm/a@1";
+    for license in ["AGPL-3.0-only", "agpl-3.0-ONLY", "(MIT OR AGPL-3.0-only)", "Some Licence"] {
+        let mut trial = Trial::of(&rule("sbom", DENY));
+        let mut nested = component(purl, license);
+        for _ in 0..20 {
+            nested = json!({ "type": "library", "name": "outer", "components": [nested] });
+        }
+        trial.say(cyclonedx(json!([nested])));
+        trial.fails("sbom", &[&format!("{license} {purl}")]);
+    }
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(cyclonedx(json!([component(purl, "AGPL-3.0-only-not")])));
+    trial.passes("sbom");
+}
+
+#[test]
+fn licences_of_spdx_2_and_3_are_read() {
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    let document = json!({
+        "spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "x",
+        "dataLicense": "CC0-1.0", "documentNamespace": "https://x.example/1",
+        "creationInfo": { "created": "2026-11-27T08:00:00Z", "creators": ["Tool: t"] },
+        "packages": [{
+            "SPDXID": "SPDXRef-a", "name": "a", "downloadLocation": "NOASSERTION",
+            "licenseConcluded": "NOASSERTION", "licenseDeclared": "AGPL-3.0-only",
+        }],
+    });
+    trial.say(Saying::of("ci", "spdx", document));
+    trial.fails("sbom", &["AGPL-3.0-only a"]);
+
+    let info = json!({
+        "type": "CreationInfo", "@id": "_:c", "specVersion": "3.0.1",
+        "created": "2026-11-27T08:00:00Z", "createdBy": ["https://x.example/agent"],
+    });
+    let document = json!({
+        "type": "SpdxDocument", "spdxId": "https://x.example/d", "creationInfo": "_:c",
+        "rootElement": ["https://x.example/a"],
+    });
+    for (element, finding) in [
+        (
+            json!({
+                "type": "simplelicensing_LicenseExpression", "spdxId": "https://x.example/l",
+                "creationInfo": "_:c", "simplelicensing_licenseExpression": "AGPL-3.0-only",
+            }),
+            "AGPL-3.0-only https://x.example/l",
+        ),
+        (
+            json!({
+                "type": "Relationship", "spdxId": "https://x.example/r", "creationInfo": "_:c",
+                "relationshipType": "hasDeclaredLicense", "from": "https://x.example/a",
+                "to": ["https://spdx.org/licenses/AGPL-3.0-only"],
+            }),
+            "AGPL-3.0-only https://x.example/a",
+        ),
+    ] {
+        let mut trial = Trial::of(&rule("sbom", DENY));
+        trial.say(spdx3(json!([info, document, element])));
+        trial.fails("sbom", &[finding]);
+    }
+}
+
+#[test]
+fn a_second_bill_of_another_signer_does_not_hide_what_the_first_lists() {
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.signer("tool", "tool", "may = [\"cyclonedx\"]\n");
+    trial.say(cyclonedx(json!([component("pkg:npm/left-pad@1", "MIT")])));
+    trial.say(cyclonedx(json!([])).by_key("tool").at("2026-11-27T09:30:00Z"));
+    trial.fails("sbom", &["pkg:npm/left-pad@1"]);
+    trial.say(cyclonedx(json!([])).at("2026-11-27T09:40:00Z"));
+    trial.passes("sbom");
+}
+
+#[test]
+fn a_bill_with_more_than_is_read_denies_where_something_is_denied() {
+    let many: Vec<Value> = (0..17_000)
+        .map(|n| json!({ "type": "library", "name": "x", "purl": format!("pkg:npm/p{n}@1") }))
+        .collect();
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(cyclonedx(many.clone().into()));
+    trial.fails("sbom", &["truncated"]);
+    let mut trial = Trial::of(&rule("sbom", ""));
+    trial.say(cyclonedx(many.into()));
+    trial.passes("sbom");
+}
+
+#[test]
+fn a_bill_is_as_old_as_it_says() {
+    let mut trial = Trial::of(&rule("sbom", "max_age = \"1d\""));
+    let mut saying = cyclonedx(json!([]));
+    saying.predicate["metadata"] = json!({ "timestamp": "2026-11-20T00:00:00+02:00" });
+    trial.say(saying);
+    trial.fails("sbom", &["sbom"]);
+}

@@ -1,0 +1,211 @@
+//! `vuln-scan`.
+
+use super::*;
+
+const LEEWAY: &str = "block = \"high\"\nmax_age = \"1d\"\nleeway = { high = \"7d\" }";
+
+/// A scan of one high vulnerability with what else is known of it.
+fn annotated(id: &str, annotations: Value, at: &str) -> Saying {
+    let result = json!({
+        "id": id,
+        "severity": [{ "method": "trivy", "score": "high" }],
+        "annotations": [annotations],
+    });
+    scan_of(vec![result], at)
+}
+
+fn vex(signer: &str, status: &str, name: &str, more: Value) -> Saying {
+    let mut statement = json!({ "vulnerability": { "name": name }, "status": status });
+    if status == "not_affected" {
+        statement["justification"] = "component_not_present".into();
+    }
+    for (member, value) in more.as_object().unwrap() {
+        statement[member] = value.clone();
+    }
+    let document = json!({
+        "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://vex.example/1",
+        "author": "triage", "timestamp": "2026-11-01T00:00:00Z", "version": 1,
+        "statements": [statement],
+    });
+    Saying::of(signer, "openvex", document)
+}
+
+#[test]
+fn what_is_as_grave_as_the_policy_says_blocks() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    trial.fails("vuln-scan", &["vuln-scan"]);
+    trial.say(scanned(&[("CVE-1", "MEDIUM"), ("CVE-2", "6.9")], LOGGED));
+    trial.passes("vuln-scan");
+    trial.say(scanned(&[("CVE-3", "HIGH"), ("CVE-4", "9.8"), ("CVE-5", "low")], LOGGED));
+    trial.fails("vuln-scan", &["CVE-3", "CVE-4"]);
+}
+
+#[test]
+fn the_gravest_rating_counts_and_a_vector_is_none() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    let result = json!({ "id": "CVE-1", "severity": [
+        { "method": "a", "score": "low" },
+        { "method": "b_vector", "score": "9.9" },
+        { "method": "c", "score": "medium" },
+    ]});
+    trial.say(scan_of(vec![result.clone()], LOGGED));
+    trial.passes("vuln-scan");
+    let mut worse = result;
+    worse["severity"][0]["score"] = "7.0".into();
+    trial.say(scan_of(vec![worse], LOGGED));
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn what_nobody_rated_blocks_where_low_does() {
+    for (block, score) in [("low", "weird"), ("low", "NaN"), ("low", "-1"), ("low", "inf")] {
+        let mut trial = Trial::of(&rule("vuln-scan", &format!("block = \"{block}\"")));
+        trial.say(scanned(&[("CVE-1", score)], LOGGED));
+        trial.fails("vuln-scan", &["CVE-1"]);
+    }
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"medium\""));
+    trial.say(scanned(&[("CVE-1", "weird")], LOGGED));
+    trial.passes("vuln-scan");
+}
+
+#[test]
+fn the_newest_scan_of_each_scanner_counts() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    trial.say(scanned(&[("CVE-1", "high")], "2026-11-27T08:00:00Z"));
+    trial.say(scanned(&[], "2026-11-27T09:00:00Z"));
+    trial.passes("vuln-scan");
+    let mut other = scanned(&[("CVE-2", "high")], "2026-11-27T07:00:00Z");
+    other.predicate["scanner"]["uri"] = "pkg:github/anchore/grype".into();
+    trial.say(other);
+    trial.fails("vuln-scan", &["CVE-2"]);
+}
+
+#[test]
+fn a_newer_scan_that_finds_something_is_never_hidden_behind_an_older_clean_one() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    trial.say(scanned(&[("CVE-1", "high")], "2026-11-27T09:00:00Z"));
+    // Logged later, and scanned before.
+    trial.say(scanned(&[], "2026-11-27T08:00:00Z").at("2026-11-27T09:30:00Z"));
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn each_named_scanner_must_have_scanned() {
+    let mut trial =
+        Trial::of(&rule("vuln-scan", "block = \"high\"\nscanners = [\"trivy\", \"grype\"]"));
+    trial.say(scanned(&[], LOGGED));
+    trial.fails("vuln-scan", &["grype"]);
+    let mut fake = scanned(&[], LOGGED);
+    fake.predicate["scanner"]["uri"] = "pkg:github/evil/not-grype".into();
+    trial.say(fake);
+    trial.fails("vuln-scan", &["grype"]);
+    let mut real = scanned(&[], LOGGED);
+    real.predicate["scanner"]["uri"] = "pkg:github/anchore/grype@0.80.0".into();
+    trial.say(real);
+    trial.passes("vuln-scan");
+}
+
+#[test]
+fn what_a_scan_does_not_list_blocks_by_its_severity() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    let mut scan = scanned(&[], LOGGED);
+    scan.predicate["https://attestry.dev/evidence/v1"] = json!({ "unlisted": { "medium": 3 } });
+    trial.say(scan);
+    trial.passes("vuln-scan");
+    let mut scan = scanned(&[], "2026-11-27T09:30:00Z");
+    scan.predicate["https://attestry.dev/evidence/v1"] = json!({ "unlisted": { "high": 3 } });
+    trial.say(scan);
+    trial.fails("vuln-scan", &["unlisted"]);
+}
+
+#[test]
+fn leeway_begins_with_publication_and_ends_by_itself() {
+    let mut trial = Trial::of(&rule("vuln-scan", LEEWAY));
+    let published = json!({ "publishedDate": "2026-11-20T22:00:00Z" });
+    trial.say(annotated("CVE-1", published, "2026-11-27T09:00:00Z"));
+    trial.passes("vuln-scan");
+    trial.turns_at("2026-11-27T22:00:00Z");
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn leeway_is_of_one_severity() {
+    let mut trial = Trial::of(&rule("vuln-scan", LEEWAY));
+    trial.say(scanned(&[("CVE-1", "critical"), ("CVE-2", "high")], LOGGED));
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn a_first_sight_is_remembered_beyond_the_age_of_a_scan() {
+    let mut trial = Trial::of(&rule("vuln-scan", LEEWAY));
+    trial.say(annotated("GHSA-1", json!({}), "2026-11-19T09:00:00Z"));
+    let now = || annotated("CVE-1", json!({ "aliases": ["GHSA-1"] }), "2026-11-27T09:00:00Z");
+    trial.say(now());
+    trial.fails("vuln-scan", &["CVE-1"]);
+    let mut trial = Trial::of(&rule("vuln-scan", LEEWAY));
+    trial.say(annotated("CVE-1", json!({}), "2026-11-27T09:00:00Z"));
+    trial.passes("vuln-scan");
+}
+
+#[test]
+fn a_date_of_publication_puts_nothing_off() {
+    let mut trial = Trial::of(&rule("vuln-scan", LEEWAY));
+    let future = json!({ "publishedDate": "2099-01-01T00:00:00Z" });
+    trial.say(annotated("CVE-1", future.clone(), "2026-11-20T09:00:00Z"));
+    trial.say(annotated("CVE-1", future, "2026-11-27T09:00:00Z"));
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn vex_counts_by_named_signers_only() {
+    let found = || scanned(&[("CVE-1", "high")], LOGGED);
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+    trial.signer("vendor", "vendor", "may = [\"openvex\"]\n");
+    trial.say(found()).say(vex("vendor", "not_affected", "CVE-1", json!({})));
+    trial.fails("vuln-scan", &["CVE-1"]);
+    trial.say(vex("triage", "not_affected", "CVE-1", json!({})));
+    assert_eq!(trial.passes("vuln-scan").evidence.len(), 2);
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+    trial.say(found()).say(vex("triage", "not_affected", "CVE-1", json!({})));
+    trial.fails("vuln-scan", &["CVE-1"]);
+}
+
+#[test]
+fn the_newest_assessment_counts_under_any_name_of_the_vulnerability() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+    trial.say(annotated("GHSA-1", json!({ "aliases": ["CVE-1"] }), LOGGED));
+    trial.say(vex("triage", "fixed", "CVE-1", json!({})));
+    trial.passes("vuln-scan");
+    let affected = json!({ "action_statement": "update" });
+    trial.say(vex("triage", "affected", "CVE-1", affected));
+    trial.fails("vuln-scan", &["GHSA-1"]);
+}
+
+#[test]
+fn an_assessment_of_another_product_says_nothing_of_the_artifact() {
+    let product = |digest: Sha256| json!({ "products": [{ "@id": format!("pkg:oci/api@sha256%3A{}", digest.hex()) }] });
+    for (more, passes) in [
+        (product(artifact()), true),
+        (product(other_artifact()), false),
+        (json!({ "products": [{ "@id": "pkg:oci/api" }] }), true),
+        (
+            json!({ "products": [{ "@id": "x:y", "hashes": { "sha-256": other_artifact().hex() } }] }),
+            false,
+        ),
+    ] {
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+        trial.say(scanned(&[("CVE-1", "high")], LOGGED));
+        trial.say(vex("triage", "not_affected", "CVE-1", more.clone()));
+        assert_eq!(trial.decide().passed(), passes, "{more}");
+    }
+}
+
+#[test]
+fn many_findings_do_not_take_quadratic_time() {
+    let ids: Vec<String> = (0..10_000).map(|n| format!("CVE-{n}")).collect();
+    let found: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "critical")).collect();
+    let mut trial = Trial::of(&rule("vuln-scan", &format!("{LEEWAY}\nvex = [\"triage\"]")));
+    trial.say(scanned(&found, "2026-11-25T09:00:00Z")).say(scanned(&found, LOGGED));
+    let answer = trial.answer("vuln-scan");
+    assert_eq!(answer.findings.last().unwrap().text, "9900 more findings");
+}

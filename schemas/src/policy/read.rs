@@ -1,0 +1,241 @@
+//! From a policy's TOML to a [`Policy`].
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::{Demand, Exceptions, MAX_RULES, Mode, Policy, Rule, RuleKind, rule};
+use crate::digest::Sha256;
+use crate::document::{self, Duration, Faults, Pattern, Placed, Section, quoted};
+use crate::roster::{Quorum, Roster};
+
+/// What a policy's `schema` member says.
+pub const SCHEMA: &str = "policy/v1";
+
+const MODES: [(&str, Mode); 3] =
+    [("enforce", Mode::Enforce), ("warn", Mode::Warn), ("shadow", Mode::Shadow)];
+
+/// The longest that an exception lasts where the policy does not say.
+const LONGEST_WAIVER: &str = "90d";
+const LONGEST_BREAK_GLASS: &str = "24h";
+
+/// What rules are read with: the names that the roster knows.
+pub(super) struct Reader<'r> {
+    roster: Option<&'r Roster>,
+}
+
+pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Faults> {
+    let digest = Sha256::of(text);
+    let reader = Reader { roster };
+    document::read(text, SCHEMA, |section| {
+        let name = section.text("name").filter(|name| is_name(section, name));
+        let version = section.count("version", 1);
+        let expires = section.time("expires");
+        let mode = section.word("mode", &MODES);
+        let scope = section.section("match", |table| {
+            Some((patterns(table, "artifacts"), patterns(table, "environments")))
+        });
+        if !section.has("match") {
+            section.missing("match", "a table with artifacts and environments");
+        }
+        let rules = section.sections("rule", |table| reader.rule(table, true));
+        if !section.has("rule") {
+            section
+                .missing("rule", "at least one [[rule]]; an empty policy would allow everything");
+        }
+        distinct(section, &rules);
+        let waivers = section.section("waivers", |table| {
+            let rules = table.optional_texts("rules").unwrap_or_default();
+            let terms = reader.exceptions(table, LONGEST_WAIVER)?;
+            let rules = rules.into_iter().map(|rule| rule.value).collect();
+            Some(Exceptions { rules, ..terms })
+        });
+        let break_glass =
+            section.section("break_glass", |table| reader.exceptions(table, LONGEST_BREAK_GLASS));
+        let (artifacts, environments) = scope?;
+        let policy = Policy {
+            name: name?.value,
+            version: version?.value,
+            expires: expires?.value,
+            mode: mode?,
+            artifacts,
+            environments,
+            rules,
+            waivers,
+            break_glass,
+            digest,
+        };
+        known_rules(section, &policy);
+        Some(policy)
+    })
+}
+
+/// Names of policies stand in URIs.
+fn is_name(section: &Section<'_, '_>, name: &Placed<String>) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let fits = name.value.len() <= 100 && name.value.chars().all(plain);
+    if !fits {
+        let expected = "a name of at most 100 lower-case letters, digits, '-' and '.'";
+        section.fault(name.span.clone(), expected, &quoted(&name.value));
+    }
+    fits
+}
+
+/// Rules are named in waivers and in answers, so each has a name of its own.
+fn distinct(section: &Section<'_, '_>, rules: &[Rule]) {
+    let mut ids = std::collections::BTreeSet::new();
+    let inner = rules.iter().flat_map(|rule| match &rule.kind {
+        RuleKind::Any(rules) => rules.as_slice(),
+        _ => &[],
+    });
+    let mut count = 0;
+    for rule in rules.iter().chain(inner) {
+        count += 1;
+        if !ids.insert(rule.id.as_str()) {
+            let found = format!("{} twice; give one of them another id", quoted(&rule.id));
+            section.fault(section.span(), "each rule's id once", &found);
+        }
+    }
+    if count > MAX_RULES {
+        section.fault(section.span(), &format!("at most {MAX_RULES} rules"), &count.to_string());
+    }
+}
+
+/// A waiver can only be for a rule that is there.
+fn known_rules(section: &Section<'_, '_>, policy: &Policy) {
+    for id in policy.waivers.iter().flat_map(|waivers| &waivers.rules) {
+        if !policy.all_rules().any(|rule| rule.id == *id) {
+            section.fault(
+                section.span(),
+                "waivers.rules to name rules of this policy",
+                &quoted(id),
+            );
+        }
+    }
+}
+
+/// A list of patterns, each of which can match something.
+pub(super) fn patterns(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
+    parsed(table, table.texts(name))
+}
+
+pub(super) fn optional_patterns(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
+    parsed(table, table.optional_texts(name).unwrap_or_default())
+}
+
+/// Parses each text; those that do not are faults.
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    table: &Section<'_, '_>,
+    texts: Vec<Placed<String>>,
+) -> Vec<T> {
+    let mut all = Vec::new();
+    for text in texts {
+        match text.value.parse() {
+            Ok(value) => all.push(value),
+            Err(error) => {
+                let error = T::Err::to_string(&error);
+                let (expected, found) = error
+                    .strip_prefix("expected ")
+                    .and_then(|rest| rest.rsplit_once(", found "))
+                    .map_or_else(
+                        || (error.clone(), quoted(&text.value)),
+                        |(e, f)| (e.to_owned(), f.to_owned()),
+                    );
+                table.fault(text.span, &expected, &found);
+            }
+        }
+    }
+    all
+}
+
+impl Reader<'_> {
+    /// One rule; inside `any` no further `any`.
+    pub(super) fn rule(&self, table: &Section<'_, '_>, may_be_any: bool) -> Option<Rule> {
+        let given = table.optional_text("id").filter(|id| is_name(table, id));
+        let kind = if may_be_any && table.has("any") {
+            let rules = table.sections("any", |inner| self.rule(inner, false));
+            Some(RuleKind::Any(rules))
+        } else {
+            rule::kind(self, table)
+        }?;
+        let id = given.map_or_else(|| kind.name().to_owned(), |id| id.value);
+        Some(Rule { id, kind })
+    }
+
+    /// Whose evidence counts, and how old it may be.
+    pub(super) fn demand(&self, table: &Section<'_, '_>) -> Demand {
+        let signers = self.optional_names(table, "signers");
+        let max_age = table.optional_duration("max_age").map(|age| age.value);
+        Demand { signers, max_age }
+    }
+
+    /// Names of signers and groups; a fault when there are none.
+    pub(super) fn names(&self, table: &Section<'_, '_>, name: &str) -> Vec<String> {
+        self.known(table, table.texts(name))
+    }
+
+    /// Names of signers and groups, if the member is there.
+    pub(super) fn optional_names(&self, table: &Section<'_, '_>, name: &str) -> Vec<String> {
+        self.known(table, table.optional_texts(name).unwrap_or_default())
+    }
+
+    fn known(&self, table: &Section<'_, '_>, names: Vec<Placed<String>>) -> Vec<String> {
+        names.into_iter().map(|name| self.known_name(table, name)).collect()
+    }
+
+    fn known_name(&self, table: &Section<'_, '_>, name: Placed<String>) -> String {
+        if self.roster.is_some_and(|roster| !roster.knows(&name.value)) {
+            let expected = "a signer or group of the roster";
+            table.fault(name.span, expected, &quoted(&name.value));
+        }
+        name.value
+    }
+
+    /// A threshold of at least 1 that the named signers can reach.
+    pub(super) fn threshold(&self, table: &Section<'_, '_>, signers: &[String]) -> u64 {
+        let Some(threshold) = table.optional_count("threshold", 1) else { return 1 };
+        self.reachable(table, &threshold, signers);
+        threshold.value
+    }
+
+    fn reachable(&self, table: &Section<'_, '_>, threshold: &Placed<u64>, signers: &[String]) {
+        let Some(roster) = self.roster.filter(|_| !signers.is_empty()) else { return };
+        let named = |entry: &&crate::roster::Signer| {
+            roster.is_named(&entry.name, signers.iter().map(String::as_str))
+        };
+        let all: std::collections::BTreeSet<&str> =
+            roster.signers.iter().filter(named).map(|entry| entry.name.as_str()).collect();
+        if threshold.value > all.len() as u64 {
+            let expected = format!("a threshold that the {} named signers can reach", all.len());
+            table.fault(threshold.span.clone(), &expected, &threshold.value.to_string());
+        }
+    }
+
+    fn exceptions(&self, table: &Section<'_, '_>, longest: &str) -> Option<Exceptions> {
+        let group = table.text("group").map(|group| self.known_name(table, group));
+        let threshold = table.count("threshold", 1);
+        let longest: Option<Duration> =
+            table.optional_duration("longest").map(|d| d.value).or_else(|| longest.parse().ok());
+        let (group, threshold) = (group?, threshold?);
+        self.reachable(table, &threshold, std::slice::from_ref(&group));
+        Some(Exceptions {
+            quorum: Quorum { group, threshold: threshold.value },
+            longest: longest?,
+            rules: Vec::new(),
+        })
+    }
+
+    /// Parameter to its allowed values.
+    pub(super) fn parameters(
+        &self,
+        table: &Section<'_, '_>,
+    ) -> Option<BTreeMap<String, Vec<String>>> {
+        table.section("parameters", |parameters| {
+            let names: Vec<_> = parameters.names().collect();
+            let allowed = |name: &Placed<String>| {
+                let values = parameters.texts(&name.value);
+                (name.value.clone(), values.into_iter().map(|value| value.value).collect())
+            };
+            Some(names.iter().map(allowed).collect())
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! From a rule's table to a [`RuleKind`].
+
+use std::collections::BTreeMap;
+
+use super::read::{Reader, optional_patterns, parsed};
+use super::window::{Freeze, Hours};
+use super::{Demand, Role, RuleKind, Severity};
+use crate::digest::Sha256;
+use crate::document::{Placed, Section, quoted};
+use crate::predicate::attestry::environment::CheckSeverity;
+use crate::roster::MAX_BUILD_LEVEL;
+
+/// The highest source level of SLSA 1.2.
+const MAX_SOURCE_LEVEL: u64 = 4;
+
+const KINDS: [(&str, Kind); 15] = [
+    ("signature", Kind::Signature),
+    ("provenance", Kind::Provenance),
+    ("source", Kind::Source),
+    ("test-result", Kind::TestResult),
+    ("vuln-scan", Kind::VulnScan),
+    ("sbom", Kind::Sbom),
+    ("secret-scan", Kind::SecretScan),
+    ("readiness", Kind::Readiness),
+    ("promotion", Kind::Promotion),
+    ("approval", Kind::Approval),
+    ("deployer", Kind::Deployer),
+    ("window", Kind::Window),
+    ("no-rollback", Kind::NoRollback),
+    ("vsa", Kind::Vsa),
+    ("layout", Kind::Layout),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Signature,
+    Provenance,
+    Source,
+    TestResult,
+    VulnScan,
+    Sbom,
+    SecretScan,
+    Readiness,
+    Promotion,
+    Approval,
+    Deployer,
+    Window,
+    NoRollback,
+    Vsa,
+    Layout,
+}
+
+const SEVERITIES: [(&str, Severity); 4] = [
+    ("low", Severity::Low),
+    ("medium", Severity::Medium),
+    ("high", Severity::High),
+    ("critical", Severity::Critical),
+];
+
+const CHECK_SEVERITIES: [(&str, CheckSeverity); 5] = [
+    ("info", CheckSeverity::Info),
+    ("low", CheckSeverity::Low),
+    ("medium", CheckSeverity::Medium),
+    ("high", CheckSeverity::High),
+    ("critical", CheckSeverity::Critical),
+];
+
+const ROLES: [Role; 3] = [Role::Author, Role::Builder, Role::Deployer];
+
+pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
+    let kind = table.word("type", &KINDS)?;
+    match kind {
+        Kind::Signature => {
+            let demand = reader.demand(table);
+            let threshold = reader.threshold(table, &demand.signers);
+            Some(RuleKind::Signature { demand, threshold })
+        }
+        Kind::Provenance => Some(RuleKind::Provenance {
+            demand: reader.demand(table),
+            builders: texts(table.optional_texts("builders")),
+            level: level(table, "level", 1, MAX_BUILD_LEVEL),
+            sources: optional_patterns(table, "sources"),
+            refs: optional_patterns(table, "refs"),
+            build_types: texts(table.optional_texts("build_types")),
+            parameters: reader.parameters(table),
+        }),
+        Kind::Source => Some(RuleKind::Source {
+            demand: reader.demand(table),
+            level: level(table, "level", 1, MAX_SOURCE_LEVEL),
+            two_party: table.flag("two_party"),
+        }),
+        Kind::TestResult => Some(RuleKind::TestResult {
+            demand: reader.demand(table),
+            suites: texts(table.optional_texts("suites")),
+            least_passed: table.optional_count("least_passed", 1).map_or(1, |count| count.value),
+        }),
+        Kind::VulnScan => vuln_scan(reader, table),
+        Kind::Sbom => Some(RuleKind::Sbom {
+            demand: reader.demand(table),
+            kinds: kinds(table),
+            deny_components: components(table),
+            deny_licenses: texts(table.optional_texts("deny_licenses")),
+        }),
+        Kind::SecretScan => Some(RuleKind::SecretScan {
+            demand: reader.demand(table),
+            most: table.optional_count("most", 0).map_or(0, |count| count.value),
+        }),
+        Kind::Readiness => Some(RuleKind::Readiness {
+            demand: reader.demand(table),
+            checks: texts(table.optional_texts("checks")),
+            categories: texts(table.optional_texts("categories")),
+            block: table.optional_word("block", &CHECK_SEVERITIES).unwrap_or(CheckSeverity::High),
+            bind_configuration: table.flag("bind_configuration"),
+        }),
+        Kind::Promotion => Some(RuleKind::Promotion {
+            from: table.text("from")?.value,
+            soak: table.duration("soak")?.value,
+        }),
+        Kind::Approval => {
+            let demand = named(reader.demand(table), table, "the group whose consent is needed");
+            let threshold = reader.threshold(table, &demand.signers);
+            Some(RuleKind::Approval { demand, threshold, distinct_from: roles(table) })
+        }
+        Kind::Deployer => Some(RuleKind::Deployer { signers: reader.names(table, "signers") }),
+        Kind::Window => window(reader, table),
+        Kind::NoRollback => {
+            let approvers = reader.optional_names(table, "approvers");
+            let threshold = reader.threshold(table, &approvers);
+            Some(RuleKind::NoRollback { approvers, threshold })
+        }
+        Kind::Vsa => Some(RuleKind::Vsa {
+            demand: named(reader.demand(table), table, "who may speak for the verifier"),
+            verifier: table.text("verifier")?.value,
+            resource: optional_patterns_one(table, "resource"),
+            levels: texts(table.optional_texts("levels")),
+        }),
+        Kind::Layout => layout(reader, table),
+    }
+}
+
+/// A demand that names signers, without which anybody could say what it asks for.
+fn named(demand: Demand, table: &Section<'_, '_>, who: &str) -> Demand {
+    if demand.signers.is_empty() && !table.has("signers") {
+        table.missing("signers", who);
+    }
+    demand
+}
+
+fn texts(placed: Option<Vec<Placed<String>>>) -> Vec<String> {
+    placed.into_iter().flatten().map(|text| text.value).collect()
+}
+
+fn level(table: &Section<'_, '_>, name: &str, default: u64, most: u64) -> u64 {
+    let Some(level) = table.optional_count(name, 0) else { return default };
+    if level.value > most {
+        let expected = format!("a level of 0 to {most}");
+        table.fault(level.span, &expected, &level.value.to_string());
+    }
+    level.value
+}
+
+fn vuln_scan(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
+    let demand = reader.demand(table);
+    let block = table.word("block", &SEVERITIES);
+    let leeway = table.section("leeway", |leeway| {
+        let given = SEVERITIES.iter().filter_map(|(name, severity)| {
+            Some((*severity, leeway.optional_duration(name)?.value))
+        });
+        Some(given.collect::<BTreeMap<_, _>>())
+    });
+    Some(RuleKind::VulnScan {
+        demand,
+        scanners: texts(table.optional_texts("scanners")),
+        block: block?,
+        leeway: leeway.unwrap_or_default(),
+        vex: reader.optional_names(table, "vex"),
+    })
+}
+
+fn kinds(table: &Section<'_, '_>) -> Vec<String> {
+    let kinds = table.optional_texts("kinds").unwrap_or_default();
+    for kind in &kinds {
+        if !matches!(kind.value.as_str(), "cyclonedx" | "spdx") {
+            table.fault(kind.span.clone(), "cyclonedx or spdx", &quoted(&kind.value));
+        }
+    }
+    texts(Some(kinds))
+}
+
+fn components(table: &Section<'_, '_>) -> Vec<String> {
+    let components = table.optional_texts("deny_components").unwrap_or_default();
+    for component in &components {
+        if !component.value.starts_with("pkg:") {
+            let expected = "a package URL such as pkg:cargo/openssl or pkg:npm/left-pad@1.3.0";
+            table.fault(component.span.clone(), expected, &quoted(&component.value));
+        }
+    }
+    texts(Some(components))
+}
+
+fn roles(table: &Section<'_, '_>) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for text in table.optional_texts("distinct_from").unwrap_or_default() {
+        match ROLES.iter().find(|role| role.name() == text.value) {
+            Some(role) => roles.push(*role),
+            None => table.fault(text.span, "author, builder or deployer", &quoted(&text.value)),
+        }
+    }
+    roles
+}
+
+fn window(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
+    let hours: Vec<Hours> = parsed(table, table.optional_texts("hours").unwrap_or_default());
+    let freezes = table.sections("freezes", |freeze| {
+        let (from, until, reason) =
+            (freeze.time("from"), freeze.time("until"), freeze.text("reason"));
+        let (from, until) = (from?, until?);
+        if from.value >= until.value {
+            let expected = format!("until after from ({})", from.value);
+            freeze.fault(until.span, &expected, &until.value.to_string());
+        }
+        Some(Freeze { from: from.value, until: until.value, reason: reason?.value })
+    });
+    if !table.has("hours") && !table.has("freezes") {
+        table.missing("hours", "hours, freezes, or both");
+    }
+    let exceptions = reader.optional_names(table, "exceptions");
+    Some(RuleKind::Window { hours, freezes, exceptions })
+}
+
+fn optional_patterns_one(table: &Section<'_, '_>, name: &str) -> Option<crate::document::Pattern> {
+    let text = table.optional_text(name)?;
+    parsed(table, vec![text]).pop()
+}
+
+fn layout(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
+    let document: Option<Sha256> =
+        table.text("document").and_then(|text| parsed(table, vec![text]).pop());
+    let owners = reader.names(table, "owners");
+    let threshold = reader.threshold(table, &owners);
+    let sublayouts = parsed(table, table.optional_texts("sublayouts").unwrap_or_default());
+    Some(RuleKind::Layout { document: document?, owners, threshold, sublayouts })
+}

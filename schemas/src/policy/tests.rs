@@ -1,0 +1,194 @@
+use super::*;
+
+const HEAD: &str = "schema = \"policy/v1\"\nname = \"production\"\nversion = 3\nexpires = 2027-06-30T00:00:00Z\nmode = \"enforce\"\n[match]\nartifacts = [\"pay/**\"]\nenvironments = [\"production\"]\n";
+
+fn roster() -> Roster {
+    let signer = |name: &str, key: &str| {
+        format!("[[signer]]\nname = \"{name}\"\nkey = \"{key}\"\nmay = [\"provenance\"]\n")
+    };
+    let text = "schema = \"roster/v1\"\nversion = 1\nexpires = 2027-12-31T00:00:00Z\n".to_owned()
+        + &signer("ci", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")
+        + &signer("lead", "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs")
+        + "[groups]\nleads = [\"lead\"]\n";
+    Roster::read(text.as_bytes()).unwrap()
+}
+
+fn faults(rules: &str) -> String {
+    let text = format!("{HEAD}{rules}");
+    match Policy::read(text.as_bytes(), Some(&roster())) {
+        Ok(policy) => format!("accepted: {policy:?}"),
+        Err(faults) => faults.to_string(),
+    }
+}
+
+#[test]
+fn reads_every_rule() {
+    let rules = r#"
+[[rule]]
+type = "signature"
+signers = ["ci"]
+[[rule]]
+type = "provenance"
+signers = ["ci"]
+builders = ["https://ci.example/b"]
+level = 3
+sources = ["https://git.example/pay/**"]
+refs = ["refs/heads/main", "refs/tags/*"]
+build_types = ["https://example.org/build/v1"]
+max_age = "30d"
+parameters = { step = ["build"], command = ["*"] }
+[[rule]]
+type = "source"
+level = 2
+two_party = true
+[[rule]]
+type = "test-result"
+suites = ["unit"]
+least_passed = 10
+[[rule]]
+type = "vuln-scan"
+block = "high"
+leeway = { high = "14d", critical = "2d" }
+vex = ["leads"]
+max_age = "1d"
+[[rule]]
+type = "sbom"
+kinds = ["cyclonedx"]
+deny_components = ["pkg:cargo/openssl"]
+deny_licenses = ["AGPL-3.0-only"]
+[[rule]]
+type = "secret-scan"
+[[rule]]
+type = "readiness"
+checks = ["CKV_K8S_1"]
+categories = ["permissions"]
+block = "medium"
+bind_configuration = true
+[[rule]]
+type = "promotion"
+from = "staging"
+soak = "1h"
+[[rule]]
+type = "approval"
+signers = ["leads"]
+threshold = 1
+distinct_from = ["author", "builder", "deployer"]
+[[rule]]
+type = "deployer"
+signers = ["ci"]
+[[rule]]
+type = "window"
+hours = ["mon-fri 08:00-16:00"]
+freezes = [{ from = 2026-12-20T00:00:00Z, until = 2027-01-02T00:00:00Z, reason = "holidays" }]
+exceptions = ["leads"]
+[[rule]]
+type = "no-rollback"
+approvers = ["leads"]
+[[rule]]
+type = "vsa"
+signers = ["ci"]
+verifier = "https://verifier.example"
+resource = "pkg:oci/**"
+levels = ["SLSA_BUILD_LEVEL_2"]
+[[rule]]
+type = "layout"
+document = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+owners = ["lead"]
+[[rule]]
+id = "one-of"
+any = [{ type = "vsa", id = "v", signers = ["ci"], verifier = "https://x.example" }, { type = "signature", id = "s" }]
+[waivers]
+group = "leads"
+threshold = 1
+rules = ["vuln-scan"]
+[break_glass]
+group = "leads"
+threshold = 1
+longest = "4h"
+"#;
+    let text = format!("{HEAD}{rules}");
+    let policy = Policy::read(text.as_bytes(), Some(&roster())).unwrap();
+    let names: Vec<&str> = policy.rules.iter().map(|rule| rule.kind.name()).collect();
+    assert_eq!(names.len(), 16);
+    assert_eq!(policy.rules[15].id, "one-of");
+    assert_eq!(policy.all_rules().count(), 18);
+    assert_eq!(policy.title(), "production@3");
+    assert!(policy.matches("production", ["pay/api"]));
+    assert!(!policy.matches("staging", ["pay/api"]));
+    assert!(!policy.matches("production", ["other/api"]));
+    assert!(policy.matches("production", ["other/api", "pay/api"]));
+    assert_eq!(policy.break_glass.unwrap().longest.seconds(), 4 * 3_600);
+}
+
+#[test]
+fn refuses_what_would_allow_more_than_it_says() {
+    let one = "[[rule]]\ntype = \"signature\"\n";
+    for (rules, expected) in [
+        ("", "an empty policy would allow everything"),
+        ("[[rule]]\nany = []\n", "a list of 1 to"),
+        ("[[rule]]\ntype = \"signature\"\nsigners = []\n", "a list of 1 to"),
+        (
+            "[[rule]]\ntype = \"signature\"\nthreshold = 0\n",
+            "line 11, column 13: expected rule[0].threshold to be a whole number of at least 1, found 0",
+        ),
+        (
+            "[[rule]]\ntype = \"signature\"\nsigners = [\"nobody\"]\n",
+            "a signer or group of the roster, found \"nobody\"",
+        ),
+        (
+            "[[rule]]\ntype = \"approval\"\nsigners = [\"leads\"]\nthreshold = 2\n",
+            "the 1 named signers can reach",
+        ),
+        ("[[rule]]\ntype = \"approval\"\n", "the group whose consent is needed"),
+        ("[[rule]]\ntype = \"vsa\"\nverifier = \"https://x\"\n", "who may speak for the verifier"),
+        ("[[rule]]\ntype = \"sigature\"\n", "found \"sigature\""),
+        ("[[rule]]\ntype = \"provenance\"\nsources = [\"a//b\"]\n", "a pattern such as"),
+        ("[[rule]]\ntype = \"provenance\"\nlevel = 4\n", "0 to 3"),
+        ("[[rule]]\ntype = \"provenance\"\nparameters = { step = [] }\n", "a list of 1 to"),
+        (
+            "[[rule]]\ntype = \"vuln-scan\"\n",
+            "rule[0].block (low, medium, high, critical), found none",
+        ),
+        (
+            "[[rule]]\ntype = \"vuln-scan\"\nblock = \"high\"\nleeway = { hgh = \"1d\" }\n",
+            "leeway.hgh",
+        ),
+        ("[[rule]]\ntype = \"window\"\n", "hours, freezes, or both"),
+        ("[[rule]]\ntype = \"window\"\nhours = [\"mon 16:00-08:00\"]\n", "days and hours in UTC"),
+        ("[[rule]]\nany = [{ any = [{ type = \"signature\" }] }]\n", "type (signature"),
+        ("[[rule]]\ntype = \"signature\"\n[[rule]]\ntype = \"signature\"\n", "each rule's id once"),
+        (
+            &format!("{one}[waivers]\ngroup = \"leads\"\nthreshold = 1\nrules = [\"x\"]\n"),
+            "name rules of this policy",
+        ),
+        (&format!("{one}[break_glass]\ngroup = \"leads\"\nthreshold = 0\n"), "at least 1"),
+        (
+            &format!(
+                "{one}[break_glass]\ngroup = \"leads\"\nthreshold = 1\nrules = [\"signature\"]\n"
+            ),
+            "found \"break_glass.rules\"",
+        ),
+        (&format!("{one}maxage = \"1d\"\n"), "found \"rule[0].maxage\""),
+        (&format!("{one}[mach]\n"), "found \"mach\""),
+    ] {
+        let found = faults(rules);
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn rates_severities_as_scanners_write_them() {
+    for (text, severity) in [
+        ("CRITICAL", Severity::Critical),
+        ("9.8", Severity::Critical),
+        ("7", Severity::High),
+        ("Moderate", Severity::Medium),
+        ("0.1", Severity::Low),
+        ("0.0", Severity::None),
+        ("Negligible", Severity::None),
+        ("odd", Severity::Unknown),
+        ("", Severity::Unknown),
+    ] {
+        assert_eq!(Severity::of(text), severity, "{text}");
+    }
+}

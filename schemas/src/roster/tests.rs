@@ -1,0 +1,168 @@
+use super::trust::{Distrust, Published, Revocation, Trust};
+use super::*;
+use crate::predicate::attestry::governance::RevokedSigner;
+
+const KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+const OTHER: &str = "SHA256:ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs";
+
+fn document(version: u64, more: &str) -> String {
+    format!("schema = \"roster/v1\"\nversion = {version}\nexpires = 2027-12-31T00:00:00Z\n{more}")
+}
+
+fn signer(name: &str, key: &str, more: &str) -> String {
+    format!("[[signer]]\nname = \"{name}\"\nkey = \"{key}\"\nmay = [\"provenance\"]\n{more}\n")
+}
+
+fn roster(version: u64, more: &str) -> Roster {
+    Roster::read(document(version, more).as_bytes()).unwrap()
+}
+
+fn time(text: &str) -> UtcTime {
+    text.parse().unwrap()
+}
+
+fn key(text: &str) -> verify::Signer {
+    verify::Signer::Key(text.parse().unwrap())
+}
+
+#[test]
+fn reads_signers_groups_and_publishers() {
+    let more = signer("ci", KEY, "builders = [{ id = \"https://ci.example/b\", level = 3 }]")
+        + &signer("ci", OTHER, "principals = [\"token:ci\"]")
+        + "[[signer]]\nname = \"gh\"\nissuer = \"https://i.example\"\nsubject = \"https://s.example\"\nmay = [\"signature\", \"https://example.org/p/v1\"]\n"
+        + "[groups]\nbuild = [\"ci\", \"gh\"]\n[policies]\ngroup = \"build\"\nthreshold = 2\n";
+    let roster = roster(7, &more);
+    assert_eq!(roster.signers.len(), 3);
+    assert_eq!(roster.policies, Some(Quorum { group: "build".to_owned(), threshold: 2 }));
+    assert_eq!(roster.principal("token:ci"), Some("ci"));
+    assert!(roster.is_named("ci", ["build"]) && !roster.is_named("x", ["build"]));
+    assert_eq!(roster.signer(&key(OTHER)).unwrap().name, "ci");
+    let identity = verify::Signer::Identity {
+        subject: "https://s.example".to_owned(),
+        issuer: "https://i.example".to_owned(),
+    };
+    assert_eq!(roster.signer(&identity).unwrap().name, "gh");
+}
+
+#[test]
+fn refuses_what_could_trust_more_than_it_says() {
+    let two = signer("a", KEY, "") + &signer("b", OTHER, "");
+    for (more, expected) in [
+        (signer("a", KEY, "") + &signer("b", KEY, ""), "each key and identity once"),
+        (signer("a", KEY, "") + &signer("a", KEY, ""), "each key and identity once"),
+        (signer("a b", KEY, ""), "a name of at most"),
+        (signer("a", "SHA256:x", ""), "key to be a PEM public key"),
+        (signer("a", KEY, "revoked_at = 2026-01-01T00:00:00Z"), "revoked_at and reason together"),
+        (signer("a", KEY, "issuer = \"https://i\""), "either key, or issuer and subject"),
+        (signer("a", KEY, "builders = [{ id = \"x\", level = 4 }]"), "0 to 3"),
+        (signer("a", KEY, "admin = true"), "found \"signer[0].admin\""),
+        (two.clone() + "[groups]\nall = []\n", "a list of 1 to"),
+        (two.clone() + "[groups]\nall = [\"c\"]\n", "the name of a [[signer]]"),
+        (two.clone() + "[groups]\na = [\"b\"]\n", "a name of its own"),
+        (
+            two.clone() + "[groups]\ng = [\"a\"]\n[policies]\ngroup = \"g\"\nthreshold = 0\n",
+            "at least 1",
+        ),
+        (
+            two.clone() + "[groups]\ng = [\"a\"]\n[policies]\ngroup = \"g\"\nthreshold = 2\n",
+            "at most 1",
+        ),
+        (two + "[policies]\ngroup = \"g\"\nthreshold = 1\n", "the name of a group"),
+        (String::new(), "at least one [[signer]]"),
+        (
+            signer(
+                "a",
+                KEY,
+                "valid_from = 2026-02-01T00:00:00Z\nvalid_until = 2026-01-01T00:00:00Z",
+            ),
+            "valid_until after valid_from",
+        ),
+        (
+            signer("a", KEY, "principals = [\"p\"]") + &signer("b", OTHER, "principals = [\"p\"]"),
+            "a principal of one signer",
+        ),
+    ] {
+        let faults = Roster::read(document(1, &more).as_bytes()).unwrap_err().to_string();
+        assert!(faults.contains(expected), "{expected}: {faults}");
+    }
+}
+
+#[test]
+fn a_signature_counts_by_when_the_log_first_held_it() {
+    let more =
+        signer("ci", KEY, "valid_from = 2026-02-01T00:00:00Z\nvalid_until = 2026-03-01T00:00:00Z");
+    let published = [Published { roster: roster(1, &more), at: time("2026-01-01T00:00:00Z") }];
+    let trust = Trust::new(&published, &[], KEY.parse().unwrap()).unwrap();
+    let at = |text| trust.signer(&key(KEY), time(text)).map(|entry| entry.name.clone());
+    assert_eq!(at("2026-02-01T00:00:00Z").unwrap(), "ci");
+    assert!(matches!(at("2026-01-31T23:59:59Z"), Err(Distrust::NotYetValid { .. })));
+    assert!(matches!(at("2026-03-01T00:00:00Z"), Err(Distrust::NoLongerValid { .. })));
+    let other = trust.signer(&key(OTHER), time("2026-02-01T00:00:00Z"));
+    assert!(matches!(other, Err(Distrust::Unknown { version: 1, .. })));
+}
+
+#[test]
+fn an_ordinary_revocation_leaves_what_was_logged_before_it_was_known_and_a_compromise_does_not() {
+    let published = |reason: &str| {
+        let revoked = format!("revoked_at = 2026-02-01T00:00:00Z\nreason = \"{reason}\"");
+        [
+            Published {
+                roster: roster(1, &signer("ci", KEY, "")),
+                at: time("2026-01-01T00:00:00Z"),
+            },
+            Published {
+                roster: roster(2, &signer("ci", KEY, &revoked)),
+                at: time("2026-03-01T00:00:00Z"),
+            },
+            Published {
+                roster: roster(3, &signer("ci", KEY, &revoked)),
+                at: time("2026-05-01T00:00:00Z"),
+            },
+        ]
+    };
+    let counts = |reason: &str, logged_at: &str| {
+        let trust = Trust::new(&published(reason), &[], KEY.parse().unwrap()).unwrap();
+        trust.signer(&key(KEY), time(logged_at)).is_ok()
+    };
+    assert!(counts("superseded", "2026-02-15T00:00:00Z"));
+    assert!(!counts("superseded", "2026-04-01T00:00:00Z"));
+    assert!(!counts("compromised", "2026-02-15T00:00:00Z"));
+    assert!(counts("compromised", "2026-01-15T00:00:00Z"));
+}
+
+#[test]
+fn a_revocation_statement_needs_no_new_roster() {
+    let published =
+        [Published { roster: roster(1, &signer("ci", KEY, "")), at: time("2026-01-01T00:00:00Z") }];
+    let revocation = Revocation {
+        signer: RevokedSigner::Fingerprint(KEY.parse().unwrap()),
+        reason: RevocationReason::Compromised,
+        effective_at: time("2026-02-01T00:00:00Z"),
+        logged_at: time("2026-04-01T00:00:00Z"),
+    };
+    let trust = Trust::new(&published, &[revocation], KEY.parse().unwrap()).unwrap();
+    assert!(trust.signer(&key(KEY), time("2026-01-31T00:00:00Z")).is_ok());
+    let after = trust.signer(&key(KEY), time("2026-02-01T00:00:00Z"));
+    assert!(matches!(after, Err(Distrust::Revoked { reason: "compromised", .. })));
+}
+
+#[test]
+fn a_diff_warns_of_what_makes_old_evidence_fall() {
+    let old =
+        roster(2, &(signer("a", KEY, "") + &signer("b", OTHER, "") + "[groups]\ng = [\"a\"]\n"));
+    let new = roster(2, &signer("a", KEY, "valid_until = 2027-01-01T00:00:00Z"));
+    let changes = diff::changes(&old, &new);
+    let told: Vec<String> = changes.iter().map(|c| format!("{}: {}", c.what, c.change)).collect();
+    assert_eq!(
+        told,
+        [
+            "signer a: valid_until none → 2027-01-01T00:00:00Z".to_owned(),
+            format!("signer b: removed: {OTHER}"),
+            "group g: removed".to_owned(),
+        ]
+    );
+    assert!(changes.iter().skip(1).all(|change| change.warning.is_some()));
+    assert_eq!(diff::changes(&old, &old), []);
+    let older = roster(1, &signer("a", KEY, ""));
+    assert!(diff::changes(&old, &older)[0].warning.as_ref().unwrap().contains("only grows"));
+}
