@@ -106,9 +106,21 @@ macro_rules! settings {
             /// URL that clients use, such as https://attestry.example.com; `init` sets it otherwise
             #[arg(long, env = "ATTESTRY_REGISTRY_PUBLIC_URL", value_name = "URL")]
             pub public_url: Option<String>,
+            /// URL that events about what runs are posted to, signed: a flip of what was allowed, an unauthorized deployment; nowhere when none is given
+            #[arg(long, env = "ATTESTRY_REGISTRY_EVENT_WEBHOOK_URL", value_name = "URL")]
+            pub event_webhook_url: Option<String>,
             /// Whether reading needs a token [default: false on a loopback address, else true]
             #[arg(long, env = "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_READS")]
             pub require_token_for_reads: Option<bool>,
+            /// Environment of the cluster that asks for admission, where its URL names none
+            #[arg(long, env = "ATTESTRY_REGISTRY_ADMISSION_ENVIRONMENT", value_name = "NAME")]
+            pub admission_environment: Option<String>,
+            /// PEM file of the certificates with which HTTPS is served, the server's own first; with tls_key
+            #[arg(long, env = "ATTESTRY_REGISTRY_TLS_CERTIFICATE", value_name = "FILE")]
+            pub tls_certificate: Option<PathBuf>,
+            /// PEM file of the certificate's private key
+            #[arg(long, env = "ATTESTRY_REGISTRY_TLS_KEY", value_name = "FILE")]
+            pub tls_key: Option<PathBuf>,
         }
 
         /// The settings in force.
@@ -119,8 +131,16 @@ macro_rules! settings {
             pub trusted_keys: Vec<PublicKey>,
             /// URL that clients use, when it differs from the one `init` was given.
             pub public_url: Option<String>,
+            /// URL that events about what runs are posted to. The body is JSON; the header
+            /// `Attestry-Signature: ed25519=<base64>` is the signature of exactly its bytes by the log's key, which
+            /// `trusted_root.json` has.
+            pub event_webhook_url: Option<String>,
             /// Whether reading needs a token.
             pub require_token_for_reads: bool,
+            /// Environment of the cluster that asks for admission, where its URL names none.
+            pub admission_environment: Option<String>,
+            /// The files with which HTTPS is served; HTTP without them.
+            pub tls: Option<TlsFiles>,
         }
 
         impl Config {
@@ -128,12 +148,23 @@ macro_rules! settings {
                 flags: Settings,
                 file: Settings,
                 trusted_keys: Vec<PublicKey>,
+                tls: Option<TlsFiles>,
             ) -> Self {
                 $(let $name = flags.$name.or(file.$name).unwrap_or_else(|| $default);)+
                 let reads = flags.require_token_for_reads.or(file.require_token_for_reads);
                 let public_url = flags.public_url.or(file.public_url);
-                let mut config =
-                    Self { $($name,)+ trusted_keys, public_url, require_token_for_reads: true };
+                let event_webhook_url = flags.event_webhook_url.or(file.event_webhook_url);
+                let admission_environment =
+                    flags.admission_environment.or(file.admission_environment);
+                let mut config = Self {
+                    $($name,)+
+                    trusted_keys,
+                    public_url,
+                    event_webhook_url,
+                    require_token_for_reads: true,
+                    admission_environment,
+                    tls,
+                };
                 config.require_token_for_reads =
                     reads.unwrap_or(!config.listen.ip().is_loopback());
                 config
@@ -149,6 +180,10 @@ settings! {
     accept_unknown_signers: bool = false, "ATTESTRY_REGISTRY_ACCEPT_UNKNOWN_SIGNERS";
     /// Whether writing needs a token [default: true]
     require_token_for_writes: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_WRITES";
+    /// Whether a cluster that asks for admission needs a token, which its API server sends by the kubeconfig of its AdmissionConfiguration [default: true]
+    require_token_for_admission: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_ADMISSION";
+    /// Longest time until admission is answered, in milliseconds; shorter where the API server's timeout is; what is not decided by then is denied [default: 9000]
+    admission_timeout_ms: u64 = 9_000, "ATTESTRY_REGISTRY_ADMISSION_TIMEOUT_MS";
     /// Largest body of a request for attestations, in bytes [default: 24 MiB]
     max_body_bytes: usize = 24 << 20, "ATTESTRY_REGISTRY_MAX_BODY_BYTES";
     /// Largest body on the Rekor path, which needs no token, in bytes [default: 1 MiB]
@@ -200,7 +235,8 @@ impl Config {
             (None, Some(keys)) => trusted_keys(keys, path.parent().unwrap_or(Path::new("")))?,
             (None, None) => Vec::new(),
         };
-        let config = Self::merge(flags, file, trusted_keys);
+        let tls = TlsFiles::of(&flags, &file, path.parent().unwrap_or(Path::new("")))?;
+        let config = Self::merge(flags, file, trusted_keys, tls);
         config.check()?;
         Ok(config)
     }
@@ -208,7 +244,7 @@ impl Config {
     /// The settings where nothing is set.
     #[must_use]
     pub fn defaults() -> Self {
-        Self::merge(Settings::default(), Settings::default(), Vec::new())
+        Self::merge(Settings::default(), Settings::default(), Vec::new(), None)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -216,6 +252,7 @@ impl Config {
         // The lower bounds keep one ordinary request possible; the upper ones keep a slip of the
         // keyboard from taking all memory or waiting for years.
         let ranges = [
+            ("admission_timeout_ms", self.admission_timeout_ms, 100, 30_000),
             ("max_body_bytes", bytes(self.max_body_bytes), 1 << 10, 1 << 30),
             ("max_rekor_body_bytes", bytes(self.max_rekor_body_bytes), 1 << 10, 16 << 20),
             ("max_items_per_request", bytes(self.max_items_per_request), 1, 100_000),
@@ -242,6 +279,16 @@ impl Config {
             let expected = "a level (error, warn, info, debug, trace), or directives target=level";
             return Err(invalid("log_level", expected, &self.log_level));
         }
+        if let Some(environment) = &self.admission_environment
+            && !attestry_schemas::document::pattern::is_plain(environment)
+        {
+            let expected = "a name such as production, without spaces and empty segments";
+            return Err(invalid("admission_environment", expected, environment));
+        }
+        if let Some(url) = self.event_webhook_url.as_ref().filter(|url| !is_endpoint(url)) {
+            let expected = "http:// or https://, a host name, and no user name or password";
+            return Err(invalid("event_webhook_url", expected, url));
+        }
         match &self.public_url {
             Some(url) if !is_origin(url) => Err(invalid(
                 "public_url",
@@ -249,6 +296,37 @@ impl Config {
                 url,
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+/// The PEM files with which HTTPS is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificates, the server's own first.
+    pub certificate: PathBuf,
+    /// The private key of the server's certificate.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Those of the flags, relative to where they were given, over those of the file, relative to `folder`.
+    fn of(flags: &Settings, file: &Settings, folder: &Path) -> Result<Option<Self>, ConfigError> {
+        let path = |flag: &Option<PathBuf>, file: &Option<PathBuf>| {
+            flag.clone().or_else(|| file.as_ref().map(|path| folder.join(path)))
+        };
+        let certificate = path(&flags.tls_certificate, &file.tls_certificate);
+        let key = path(&flags.tls_key, &file.tls_key);
+        let missing = |name, other: &Path| {
+            let expected = "set where the other of tls_certificate and tls_key is";
+            let found = format!("nothing beside {}", other.display());
+            Err(ConfigError::OutOfRange { name, expected: expected.to_owned(), found })
+        };
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key })),
+            (None, None) => Ok(None),
+            (Some(certificate), None) => missing("tls_key", &certificate),
+            (None, Some(key)) => missing("tls_certificate", &key),
         }
     }
 }
@@ -272,6 +350,13 @@ fn is_origin(url: &str) -> bool {
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     is_web && has_host && !url.contains('@') && uri.path() == "/" && uri.query().is_none()
+}
+
+/// Whether the text is a URL that can be posted to.
+fn is_endpoint(url: &str) -> bool {
+    let Ok(uri) = url.parse::<actix_web::http::Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    is_web && uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'))
 }
 
 fn processors() -> usize {

@@ -45,12 +45,22 @@ pub struct InitOptions {
     pub url: String,
     /// The keys that will publish the roster. Until there is one they may sign, too.
     pub root_keys: Vec<PublicKey>,
+    /// How many of them must sign a roster: at least 1, and no more than there are. More than half when not given.
+    pub root_threshold: Option<u64>,
     /// Further keys whose envelopes are accepted.
     pub trusted_keys: Vec<PublicKey>,
     /// Tells when the log was made.
     pub clock: Clock,
     /// The random bytes of its secrets.
     pub secrets: Secrets,
+}
+
+impl InitOptions {
+    /// How many root keys must sign a roster.
+    fn threshold(&self) -> u64 {
+        let count = self.root_keys.len() as u64;
+        self.root_threshold.unwrap_or(count / 2 + 1).clamp(1, count.max(1))
+    }
 }
 
 /// The randomness of a new registry.
@@ -250,7 +260,7 @@ fn log_genesis(
     origin: &str,
     key: SigningKey,
 ) -> Result<Receipt, InitError> {
-    let submission = genesis(url, origin, &key, options.clock)?;
+    let submission = genesis(options, url, origin, &key)?;
     let store = Store::create(&options.data, EngineOptions::default()).map_err(InitError::Store)?;
     let store = Arc::new(store);
     let limits = LogLimits { queue_capacity: 1, batch_limit: 1 };
@@ -269,10 +279,10 @@ fn log_genesis(
 
 /// The statement that opens every log: the log key says which log it signs.
 fn genesis(
+    options: &InitOptions,
     url: &str,
     origin: &str,
     key: &SigningKey,
-    clock: Clock,
 ) -> Result<Submission, InitError> {
     let public = key.public_key();
     let raw = public.ed25519_raw().unwrap_or_default();
@@ -280,8 +290,10 @@ fn genesis(
         origin: origin.to_owned(),
         log_id: LogId::of_ed25519(origin, &raw).to_string(),
         public_key: public.to_pem(),
-        created_at: clock.now().into(),
+        created_at: options.clock.now().into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        root_keys: options.root_keys.iter().map(PublicKey::fingerprint).collect(),
+        root_threshold: (!options.root_keys.is_empty()).then(|| options.threshold()),
     };
     let subject = ResourceDescriptor::named(url, Sha256::of(public.spki_der()).into());
     let predicate = predicate.to_value().map_err(InitError::Genesis)?;

@@ -7,6 +7,7 @@ pub mod control;
 pub mod data;
 pub mod fault;
 pub mod fsck;
+pub mod gate;
 pub mod http;
 pub mod init;
 pub mod log;

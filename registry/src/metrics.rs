@@ -5,13 +5,21 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+mod delivery;
+
+pub use delivery::{Counts, DeliveryMetrics};
+
 /// The registry's metrics.
 pub struct Metrics {
     registry: Registry,
+    /// The numbers about deployments.
+    pub delivery: DeliveryMetrics,
     /// Requests by route pattern, method and status, in seconds.
     pub request_seconds: HistogramVec,
     /// Items submitted, by outcome: created, existing or refused.
     pub submissions: IntCounterVec,
+    /// Decisions of the gate, by result.
+    pub decisions: IntCounterVec,
     /// Submissions refused because the queue was full.
     pub overloads: IntCounter,
     /// Submissions waiting for the sequencer.
@@ -50,6 +58,11 @@ impl Metrics {
             &["outcome"],
         )
         .expect(VALID);
+        let decisions = IntCounterVec::new(
+            Opts::new("attestry_decisions_total", "Decisions of the gate, by result"),
+            &["result"],
+        )
+        .expect(VALID);
         let overloads = IntCounter::new(
             "attestry_queue_full_total",
             "Submissions refused because the log's queue was full",
@@ -69,22 +82,26 @@ impl Metrics {
         let log_size =
             IntGauge::new("attestry_log_size", "Leaves in the transparency log").expect(VALID);
         let registry = Registry::new();
-        let collectors: [Box<dyn prometheus::core::Collector>; 7] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 8] = [
             Box::new(request_seconds.clone()),
             Box::new(submissions.clone()),
+            Box::new(decisions.clone()),
             Box::new(overloads.clone()),
             Box::new(queue_depth.clone()),
             Box::new(batch_size.clone()),
             Box::new(batch_seconds.clone()),
             Box::new(log_size.clone()),
         ];
-        for collector in collectors {
+        let delivery = DeliveryMetrics::new().expect(VALID);
+        for collector in collectors.into_iter().chain(delivery.collectors()) {
             registry.register(collector).expect(VALID);
         }
         Self {
             registry,
+            delivery,
             request_seconds,
             submissions,
+            decisions,
             overloads,
             queue_depth,
             batch_size,

@@ -2,7 +2,7 @@
 //!
 //! The order of the start is the order of dependence: settings, store, log, then the door for
 //! commands. The order of the stop is the reverse, after HTTP has answered its last request: the
-//! log answers what waits, and the store is flushed. A kill at any moment loses nothing of what was
+//! monitor ends, the log answers what waits, and the store is flushed. A kill at any moment loses nothing of what was
 //! acknowledged; a graceful stop only makes the next start quicker.
 
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
 use crate::data::{DataError, DataFolder, SIGNING_CONFIG_FILE};
+use crate::gate::monitor::Monitor;
+use crate::gate::{self, Gate, RootsError};
 use crate::log::sequencer::LogLimits;
 use crate::log::{Log, LogError};
 use crate::metrics::Metrics;
@@ -47,6 +49,12 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error("the log cannot be opened")]
     Log(#[source] LogError),
+    /// The system gave no thread for the monitor.
+    #[error("the monitor's threads cannot be started")]
+    Monitor(#[source] std::io::Error),
+    /// The gate cannot be opened.
+    #[error("the gate cannot be opened")]
+    Gate(#[source] RootsError),
 }
 
 /// A registry that runs.
@@ -59,6 +67,8 @@ pub struct Running {
     pub store: Arc<Store>,
     /// The log.
     pub log: Arc<Log>,
+    /// The gate.
+    pub gate: Arc<Gate>,
     /// The clock.
     pub clock: Clock,
     /// The metrics.
@@ -72,6 +82,7 @@ pub struct Running {
     /// `signing_config.json`, as clients get it.
     pub signing_config: String,
     door: Option<Control>,
+    monitor: Monitor,
 }
 
 impl Running {
@@ -117,6 +128,19 @@ impl Running {
             LogLimits { queue_capacity: config.queue_capacity, batch_limit: config.max_batch };
         let log = Log::start(Arc::clone(&store), &origin, key, limits, clock, Arc::clone(&metrics));
         let log = Arc::new(log.map_err(StartError::Log)?);
+        let mut known_keys = trusted_keys.clone();
+        known_keys.extend(folder.root_keys().map_err(StartError::Data)?);
+        let gate = Gate::open(gate::Parts {
+            store: Arc::clone(&store),
+            log: Arc::clone(&log),
+            clock,
+            metrics: Arc::clone(&metrics),
+            key: folder.log_key().map_err(StartError::Data)?,
+            known_keys,
+        });
+        let gate = Arc::new(gate.map_err(StartError::Gate)?);
+        let monitor = Monitor::start(Arc::clone(&gate), config.event_webhook_url.as_deref())
+            .map_err(StartError::Monitor)?;
         let door = Control::open(folder, &store)
             .inspect_err(|error| {
                 tracing::warn!(%error, "no control socket: backup needs the server to be stopped");
@@ -126,6 +150,7 @@ impl Running {
             public_url,
             store,
             log,
+            gate,
             clock,
             metrics,
             trusted_keys,
@@ -134,12 +159,15 @@ impl Running {
             signing_config: signing_config.text().to_owned(),
             config,
             door,
+            monitor,
         })
     }
 
     /// Stops, when HTTP has answered its last request.
     pub fn stop(&mut self) {
         self.door = None;
+        // It records its verdicts in the log, so it ends first.
+        self.monitor.stop();
         self.log.stop();
         if let Err(error) = self.store.engine().flush() {
             tracing::warn!(error = chain(&error), "the next start replays the write-ahead log");

@@ -38,6 +38,15 @@ impl Registry {
         Self { path, _dir: Some(dir) }
     }
 
+    /// A registry whose roster this key publishes.
+    pub(crate) fn rooted(key: &SigningKey) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        let root_keys = vec![key.public_key().clone()];
+        init(InitOptions { root_keys, ..options(&path) }).unwrap();
+        Self { path, _dir: Some(dir) }
+    }
+
     /// A registry that is there already.
     pub(crate) fn of(path: PathBuf) -> Self {
         Self { path, _dir: None }
@@ -86,6 +95,7 @@ pub(crate) fn options(path: &Path) -> InitOptions {
         data: path.to_owned(),
         url: "https://attest.example.org".to_owned(),
         root_keys: Vec::new(),
+        root_threshold: None,
         trusted_keys: Vec::new(),
         clock: clock(),
         secrets: Secrets { log_key: [7; 32], token: [8; 32] },

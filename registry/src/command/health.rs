@@ -1,11 +1,16 @@
 //! `attestry-registry health`: for the health check of a container, which has no other client.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::{Failed, REFUSED, answer, say};
 
@@ -22,14 +27,23 @@ Exit status: 0 well, 1 not well or not there.
 Example:
   attestry-registry health --url http://127.0.0.1:8080")]
 pub(super) struct HealthArgs {
-    /// Where the server listens, without TLS
+    /// Where the server listens: http://, or https:// with --ca-file
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
+    /// PEM file of the certificates that an https:// server is trusted by: its authority's, or its own
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// Where to ask, and how.
+struct Target {
+    authority: String,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failed> {
-    let authority = authority(&args.url)?;
-    match ask(&authority) {
+    let target = target(&args.url, args.ca_file.as_deref())?;
+    match ask(&target) {
         Ok(line) if line.split(' ').nth(1) == Some("200") => {
             answer("ok\n")?;
             Ok(ExitCode::SUCCESS)
@@ -39,30 +53,59 @@ pub(super) fn run(args: &HealthArgs) -> Result<ExitCode, Failed> {
             Ok(REFUSED.into())
         }
         Err(error) => {
-            say(&format!("attestry-registry: no answer from {authority}: {error}"));
+            say(&format!("attestry-registry: no answer from {}: {error}", target.authority));
             Ok(REFUSED.into())
         }
     }
 }
 
-/// The host and port of a URL.
-fn authority(url: &str) -> Result<String, Failed> {
+fn target(url: &str, ca_file: Option<&Path>) -> Result<Target, Failed> {
     let wrong =
         || Failed::new(format!("expected a URL such as http://127.0.0.1:8080, found {url:?}"));
-    let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+    if let Some(rest) = url.strip_prefix("http://") {
+        return Ok(Target { authority: authority(rest, 80).ok_or_else(wrong)?, tls: None });
+    }
+    let rest = url.strip_prefix("https://").ok_or_else(wrong)?;
+    let authority = authority(rest, 443).ok_or_else(wrong)?;
+    let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
+    let name = ServerName::try_from(host.trim_matches(['[', ']'])).map_err(|_| wrong())?.to_owned();
+    let ca_file = ca_file.ok_or_else(|| {
+        Failed::new("expected --ca-file with an https:// URL, found none".to_owned())
+    })?;
+    Ok(Target { authority, tls: Some((trusting(ca_file)?, name)) })
+}
+
+/// The host and port of what follows a scheme.
+fn authority(rest: &str, port: u16) -> Option<String> {
     let authority = rest.trim_end_matches('/');
     if authority.is_empty() || authority.contains(['/', '@', '?', '#', ' ']) {
-        return Err(wrong());
+        return None;
     }
     // The colon of a port stands behind the bracket of an IPv6 address.
     let has_port = authority.rsplit(']').next().is_some_and(|tail| tail.contains(':'));
-    Ok(if has_port { authority.to_owned() } else { format!("{authority}:80") })
+    Some(if has_port { authority.to_owned() } else { format!("{authority}:{port}") })
 }
 
-fn ask(authority: &str) -> io::Result<String> {
+/// A client that trusts the certificates of a file alone.
+fn trusting(ca_file: &Path) -> Result<Arc<ClientConfig>, Failed> {
+    let mut roots = RootCertStore::empty();
+    let what = "read the certificates of --ca-file";
+    for certificate in CertificateDer::pem_file_iter(ca_file).map_err(Failed::to(what))? {
+        roots.add(certificate.map_err(Failed::to(what))?).map_err(Failed::to(what))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Failed::to(what))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn ask(target: &Target) -> io::Result<String> {
     let mut refusal = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in authority.to_socket_addrs()? {
-        match ask_at(&address, authority) {
+    for address in target.authority.to_socket_addrs()? {
+        match ask_at(&address, target) {
             Err(error) => refusal = error,
             answered => return answered,
         }
@@ -70,10 +113,22 @@ fn ask(authority: &str) -> io::Result<String> {
     Err(refusal)
 }
 
-fn ask_at(address: &std::net::SocketAddr, authority: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(address, TIMEOUT)?;
+fn ask_at(address: &SocketAddr, target: &Target) -> io::Result<String> {
+    let stream = TcpStream::connect_timeout(address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
+    match &target.tls {
+        None => exchange(stream, &target.authority),
+        Some((config, name)) => {
+            let connection = ClientConnection::new(Arc::clone(config), name.clone());
+            let connection = connection.map_err(io::Error::other)?;
+            exchange(StreamOwned::new(connection, stream), &target.authority)
+        }
+    }
+}
+
+/// Asks over an open connection; gives the status line.
+fn exchange(mut stream: impl Read + Write, authority: &str) -> io::Result<String> {
     let request =
         format!("GET /healthz HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
@@ -98,7 +153,8 @@ mod tests {
             ("http://host/path", None),
             ("localhost:8080", None),
         ] {
-            assert_eq!(authority(url).ok().as_deref(), expected, "{url}");
+            let found = target(url, None).ok().map(|target| target.authority);
+            assert_eq!(found.as_deref(), expected, "{url}");
         }
     }
 
@@ -113,7 +169,8 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
             request
         });
-        assert_eq!(ask(&address.to_string()).unwrap(), "HTTP/1.1 200 OK");
+        let target = target(&format!("http://{address}"), None).unwrap();
+        assert_eq!(ask(&target).unwrap(), "HTTP/1.1 200 OK");
         assert_eq!(server.join().unwrap()[0], "GET /healthz HTTP/1.1");
     }
 }

@@ -30,6 +30,9 @@ pub(super) struct InitArgs {
     /// A key that will publish the roster, and may sign until there is one; repeatable
     #[arg(long = "root-key", value_name = "PUB")]
     root_keys: Vec<PathBuf>,
+    /// How many root keys must sign a roster; more than half of them when not given
+    #[arg(long, value_name = "K", requires = "root_keys", value_parser = clap::value_parser!(u64).range(1..))]
+    root_threshold: Option<u64>,
     /// A further key whose envelopes are accepted; repeatable
     #[arg(long = "trusted-key", value_name = "PUB")]
     trusted_keys: Vec<PathBuf>,
@@ -46,6 +49,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failed> {
         data: args.data.clone(),
         url: args.url.clone(),
         root_keys: read(&args.root_keys)?,
+        root_threshold: threshold(args)?,
         trusted_keys: read(&args.trusted_keys)?,
         clock: Clock::system(),
         secrets: Secrets::draw().map_err(Failed::to("make the registry"))?,
@@ -54,6 +58,17 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failed> {
     let made = init(options).map_err(Failed::to("make the registry"))?;
     answer(&welcome(&made, trusted.map(PathBuf::as_path)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A threshold that the root keys can reach.
+fn threshold(args: &InitArgs) -> Result<Option<u64>, Failed> {
+    let count = args.root_keys.len() as u64;
+    match args.root_threshold {
+        Some(threshold) if threshold > count => Err(Failed::new(format!(
+            "expected --root-threshold of at most {count}, the number of root keys, found {threshold}"
+        ))),
+        threshold => Ok(threshold),
+    }
 }
 
 /// What to do next, as commands that can be copied.

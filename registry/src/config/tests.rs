@@ -172,3 +172,32 @@ fn a_bad_trusted_key_is_named() {
     let text = message(&load(&file, &[]).unwrap_err());
     assert!(text.contains("number 1 of trusted_keys"), "{text}");
 }
+
+#[test]
+fn certificate_and_key_come_together_from_flags_or_beside_the_settings_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "tls_certificate = \"tls.crt\"\ntls_key = \"/etc/tls.key\"";
+    std::fs::write(dir.path().join(FILE_NAME), file).unwrap();
+    let tls = |args: &[&str]| Config::load(dir.path(), None, flags(args)).unwrap().tls.unwrap();
+    let (certificate, key) = (dir.path().join("tls.crt"), PathBuf::from("/etc/tls.key"));
+    assert_eq!(tls(&[]), TlsFiles { certificate, key: key.clone() });
+    assert_eq!(tls(&["--tls-certificate", "a"]), TlsFiles { certificate: "a".into(), key });
+    assert_eq!(load("", &[]).unwrap().tls, None);
+    for (alone, missing) in [("--tls-certificate", "tls_key"), ("--tls-key", "tls_certificate")] {
+        let text = message(&load("", &[alone, "x"]).unwrap_err());
+        assert!(text.contains(&format!("the setting {missing} must be")), "{text}");
+    }
+}
+
+#[test]
+fn the_environment_of_admission_is_a_name() {
+    let environment = |text: &str| load("", &["--admission-environment", text]);
+    assert_eq!(
+        environment("pay/production").unwrap().admission_environment.unwrap(),
+        "pay/production"
+    );
+    for text in ["", "a b", "a//b", "../a"] {
+        let text = message(&environment(text).unwrap_err());
+        assert!(text.contains("admission_environment"), "{text}");
+    }
+}

@@ -32,11 +32,26 @@ fn missing() -> Refusal {
     )
 }
 
+/// Demands the right to write, and tells as whom the registry knows the caller: by the name of the token.
+pub(super) fn caller(request: &HttpRequest, state: &State) -> Result<Option<String>, Refusal> {
+    write(request, state)?;
+    Ok(token_name(request, state)?.map(|name| format!("token:{name}")))
+}
+
 /// Demands the right to write.
 pub(super) fn write(request: &HttpRequest, state: &State) -> Result<(), Refusal> {
     match token_name(request, state)? {
         Some(_) => Ok(()),
         None if state.config.require_token_for_writes => Err(missing()),
+        None => Ok(()),
+    }
+}
+
+/// Demands the right to speak for a cluster. Whoever has it says as whom the API server knows who asks.
+pub(super) fn admission(request: &HttpRequest, state: &State) -> Result<(), Refusal> {
+    match token_name(request, state)? {
+        Some(_) => Ok(()),
+        None if state.config.require_token_for_admission => Err(missing()),
         None => Ok(()),
     }
 }

@@ -81,9 +81,10 @@ pub(super) async fn submit(
     let verified = state
         .blocking(move |state| {
             let items = submit::items(&text, state.config.max_items_per_request)?;
+            let admission = submit::Admission::now(state)?;
             Ok(items
                 .into_iter()
-                .map(|item| submit::verified(item, &namespace, state))
+                .map(|item| submit::verified(item, &namespace, &admission))
                 .collect::<Vec<_>>())
         })
         .await?;
@@ -187,6 +188,9 @@ fn count(state: &State, outcome: Outcome) {
 fn accepted(state: &State, receipt: Receipt, item: submit::Item) -> ItemAnswer {
     let status = if receipt.created { Outcome::Created } else { Outcome::Existing };
     count(state, status);
+    if let Some(evidence) = item.evidence {
+        state.gate.keep(evidence, &receipt);
+    }
     let mut content = item.content;
     if receipt.body != item.submission.body
         && let Ok(kept) = Entry::parse(&receipt.body)

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use actix_web::rt::signal::unix::{self, SignalKind};
 use actix_web::{App, HttpServer, web};
-use attestry_schemas::key::{Fingerprint, PublicKey};
 
 use crate::config::Config;
+use crate::gate::Gate;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::server::Running;
@@ -22,10 +22,14 @@ use crate::store::{Reader, Store};
 use crate::tokens::Tokens;
 
 mod access;
+mod admission;
 mod attestations;
 mod body;
 mod conditional;
 mod content;
+mod decisions;
+mod deployments;
+mod governance;
 mod log;
 pub mod openapi;
 mod operations;
@@ -34,9 +38,11 @@ mod query;
 mod rekor;
 mod routes;
 mod submit;
+mod tls;
 mod trace;
 
 use problem::Refusal;
+pub use tls::TlsError;
 
 /// What every handler can reach.
 pub(crate) struct State {
@@ -44,7 +50,7 @@ pub(crate) struct State {
     log: Arc<Log>,
     metrics: Arc<Metrics>,
     config: Config,
-    trusted_keys: Vec<PublicKey>,
+    gate: Arc<Gate>,
     tokens: Tokens,
     trusted_root: String,
     signing_config: String,
@@ -57,7 +63,7 @@ impl State {
             log: Arc::clone(&running.log),
             metrics: Arc::clone(&running.metrics),
             config: running.config.clone(),
-            trusted_keys: running.trusted_keys.clone(),
+            gate: Arc::clone(&running.gate),
             tokens: running.tokens.clone(),
             trusted_root: running.trusted_root.clone(),
             signing_config: running.signing_config.clone(),
@@ -83,10 +89,6 @@ impl State {
     ) -> Result<T, Refusal> {
         self.blocking(move |state| work(&state.store.reader(), state)).await
     }
-
-    fn trusted_key(&self, fingerprint: &Fingerprint) -> Option<&PublicKey> {
-        self.trusted_keys.iter().find(|key| key.fingerprint() == *fingerprint)
-    }
 }
 
 /// Why the server does not serve.
@@ -108,6 +110,9 @@ pub enum ServeError {
         /// The system's error.
         source: io::Error,
     },
+    /// HTTPS cannot be served with the files that the settings name.
+    #[error("HTTPS cannot be served")]
+    Tls(#[source] TlsError),
     /// The system refused something else.
     #[error("the system refused a part of the server")]
     System(#[source] io::Error),
@@ -129,6 +134,7 @@ impl ServeError {
 pub fn serve(running: &Running) -> Result<(), ServeError> {
     let config = &running.config;
     let state = Arc::new(State::of(running));
+    let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Tls)?;
     actix_web::rt::System::new().block_on(async move {
         let stop = stop_signal().map_err(ServeError::System)?;
         let server = HttpServer::new(move || {
@@ -144,10 +150,14 @@ pub fn serve(running: &Running) -> Result<(), ServeError> {
         .keep_alive(Duration::from_millis(config.keep_alive_ms))
         .shutdown_signal(stop)
         .shutdown_timeout(config.shutdown_timeout_ms.div_ceil(1000))
-        .bind(config.listen)
-        .map_err(ServeError::listening(config.listen))?;
+        .tls_handshake_timeout(Duration::from_millis(config.header_timeout_ms));
+        let (server, scheme) = match tls {
+            Some(tls) => (server.bind_rustls_0_23(config.listen, tls), "https"),
+            None => (server.bind(config.listen), "http"),
+        };
+        let server = server.map_err(ServeError::listening(config.listen))?;
         for address in server.addrs() {
-            tracing::info!(%address, "listening on http://{address}");
+            tracing::info!(%address, "listening on {scheme}://{address}");
         }
         server.run().await.map_err(ServeError::System)
     })

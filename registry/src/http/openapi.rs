@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::routes::{ROUTES, Route};
 use super::{attestations, content, log};
 
+mod gate;
 mod sigstore;
 
 /// The description as it is served.
@@ -33,15 +34,19 @@ const TEXT: &str = "text/plain";
 const UNCHANGED: &str = "what If-None-Match names is unchanged";
 const BUNDLE: &str = attestry_schemas::bundle::MEDIA_TYPE;
 
+/// A route without parameters and body.
+fn plain(
+    summary: &'static str,
+    answers: &'static [(&'static str, &'static str, &'static str)],
+    refusals: &'static [u16],
+) -> Text {
+    Text { summary, parameters: &[], required: &[], body: None, answers, refusals }
+}
+
 fn text(route: &Route) -> Text {
-    let plain = |summary, answers, refusals| Text {
-        summary,
-        parameters: &[],
-        required: &[],
-        body: None,
-        answers,
-        refusals,
-    };
+    if let Some(text) = gate::text(route) {
+        return text;
+    }
     match (route.method, route.path) {
         ("POST", "/v1/attestations") => Text {
             summary: "Record one DSSE envelope, one Sigstore bundle, or JSON lines of them; a single refused item is answered with its own problem",
@@ -198,6 +203,7 @@ pub fn build() -> Value {
     generator.subschema_for::<content::Stored>();
     generator.subschema_for::<log::Inclusion>();
     generator.subschema_for::<log::Consistency>();
+    gate::subschemas(&mut generator);
     for (name, schema) in generator.take_definitions(true) {
         schemas.insert(name, schema);
     }
@@ -237,7 +243,7 @@ fn operation(route: &Route) -> Value {
             })
         })
         .collect();
-    for name in ["digest", "path"] {
+    for name in ["digest", "name", "path"] {
         if route.path.contains(&format!("{{{name}")) {
             parameters.push(
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),

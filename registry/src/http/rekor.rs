@@ -85,12 +85,16 @@ pub(super) async fn submit(
 fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
     let request = WriteRequest::parse(text).map_err(|e| refused(&e))?;
     let key = request.key();
-    let known = state.trusted_key(&key.fingerprint()).is_some();
+    let admission = submit::Admission::now(state)?;
+    let known = admission.key(&key.fingerprint()).is_some() && admission.signature(key).is_ok();
     if !known && !state.config.accept_unknown_signers {
         let fingerprint = key.fingerprint().to_string();
         return Err(Refusal::new(
             ProblemType::Forbidden,
-            format!("the key {fingerprint} is not one that this registry trusts; its operator adds it with attestry-registry trust add"),
+            format!(
+                "the key {fingerprint} is not one that this registry trusts; {}",
+                admission.remedy()
+            ),
         )
         .with("fingerprint", fingerprint));
     }
@@ -100,6 +104,9 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
     {
         submit::check_predicate(&signed)?;
         let bytes = dsse.envelope.to_json();
+        if known {
+            admission.statement(&signed, &bytes)?;
+        }
         let submission =
             Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known).unclaimed();
         submit::prepare(state, &submission)?;

@@ -2,7 +2,9 @@
 
 use actix_web::web::{self, ServiceConfig};
 
-use super::{attestations, content, log, operations, rekor};
+use super::{
+    admission, attestations, content, decisions, deployments, governance, log, operations, rekor,
+};
 
 /// A route as the description sees it.
 pub(super) struct Route {
@@ -40,11 +42,22 @@ routes! {
     "/v1/content/{digest}" { GET => content::get, HEAD => content::get, PUT => content::put }
     "/v1/log/inclusion" { GET => log::inclusion, HEAD => log::inclusion }
     "/v1/log/consistency" { GET => log::consistency, HEAD => log::consistency }
+    "/v1/roster" { GET => governance::roster, HEAD => governance::roster }
+    "/v1/policies" { GET => governance::policies, HEAD => governance::policies }
+    "/v1/policies/{name}" { GET => governance::policy, HEAD => governance::policy }
+    "/v1/decisions" { POST => decisions::decide }
+    "/v1/decisions/{digest}/replay" { POST => decisions::replay }
+    "/v1/replays" { POST => decisions::what_if }
+    "/v1/packs" { GET => decisions::pack, HEAD => decisions::pack }
+    "/v1/deployments" { GET => deployments::list, HEAD => deployments::list }
+    "/v1/metrics/delivery" { GET => deployments::numbers, HEAD => deployments::numbers }
     "/v1/trusted-root" { GET => log::trusted_root, HEAD => log::trusted_root }
     "/v1/signing-config" { GET => log::signing_config, HEAD => log::signing_config }
     "/api/v2/checkpoint" { GET => rekor::checkpoint, HEAD => rekor::checkpoint }
     "/api/v2/tile/{path:.*}" { GET => rekor::tile, HEAD => rekor::tile }
     "/api/v2/log/entries" { POST => rekor::submit }
+    "/k8s/admission" { POST => admission::review }
+    "/k8s/admission/{path:.*}" { POST => admission::review }
     "/healthz" { GET => operations::healthy, HEAD => operations::healthy }
     "/readyz" { GET => operations::ready, HEAD => operations::ready }
     "/metrics" { GET => operations::metrics, HEAD => operations::metrics }

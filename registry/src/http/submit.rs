@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
+use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::Evidence;
 use attestry_schemas::json;
-use attestry_schemas::key::PublicKey;
+use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::predicate;
 use attestry_schemas::problem::{ProblemType, chain};
 use attestry_schemas::rekor::LogId;
@@ -14,8 +16,10 @@ use serde_json::Value;
 
 use super::State;
 use super::problem::Refusal;
+use crate::gate::{Refused, Ruling};
 pub(super) use crate::init::DEFAULT_NAMESPACE;
 use crate::log::{Receipt, Submission};
+use crate::store::Reader;
 
 /// The most characters of a namespace.
 const MAX_NAMESPACE_CHARS: usize = 200;
@@ -25,6 +29,8 @@ pub(super) struct Item {
     pub(super) submission: Submission,
     pub(super) key: PublicKey,
     pub(super) content: Content,
+    /// What it says, of an envelope.
+    pub(super) evidence: Option<Evidence>,
 }
 
 /// Reads a namespace: a path of plain segments such as `pay/api`.
@@ -68,15 +74,81 @@ pub(super) fn items(body: &[u8], limit: usize) -> Result<Vec<&[u8]>, Refusal> {
     Ok(lines)
 }
 
+/// What decides whether an item is taken, as of one moment.
+pub(super) struct Admission<'s> {
+    pub(super) state: &'s State,
+    pub(super) reader: Reader<'s>,
+    pub(super) ruling: Arc<Ruling>,
+}
+
+impl<'s> Admission<'s> {
+    pub(super) fn now(state: &'s State) -> Result<Self, Refusal> {
+        let reader = state.store.reader();
+        let ruling = state.gate.ruling(&reader)?;
+        Ok(Self { state, reader, ruling })
+    }
+
+    /// What lets the registry trust a further key.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self.ruling.governance.trust {
+            Some(_) => "attestry roster show tells who may sign; root keys publish a new roster",
+            None => "its operator adds keys with attestry-registry trust add",
+        }
+    }
+
+    /// The keys whose signatures may be accepted.
+    pub(super) fn keys(&self) -> &[PublicKey] {
+        self.ruling.keys()
+    }
+
+    pub(super) fn key(&self, fingerprint: &Fingerprint) -> Option<&PublicKey> {
+        self.keys().iter().find(|key| key.fingerprint() == *fingerprint)
+    }
+
+    /// Demands that the roster, where one rules, lets the signer sign this; gives what it says.
+    pub(super) fn statement(
+        &self,
+        signed: &Verified<SignedStatement>,
+        bytes: &[u8],
+    ) -> Result<Evidence, Refusal> {
+        let fingerprint = signed.get().key.fingerprint().to_string();
+        self.state
+            .gate
+            .admit(&self.reader, &self.ruling, signed, Sha256::of(bytes))
+            .map_err(|refused| not_admitted(&refused, &fingerprint))
+    }
+
+    /// As [`Admission::statement`], for what is signed without a statement.
+    pub(super) fn signature(&self, key: &PublicKey) -> Result<(), Refusal> {
+        self.state
+            .gate
+            .admit_signature(&self.ruling, &key.fingerprint())
+            .map_err(|refused| not_admitted(&refused, &key.fingerprint().to_string()))
+    }
+}
+
+fn not_admitted(refused: &Refused, fingerprint: &str) -> Refusal {
+    match refused {
+        Refused::Signer(text) => Refusal::new(ProblemType::UntrustedSigner, text.clone())
+            .with("fingerprint", fingerprint),
+        Refused::Document(text) => Refusal::new(ProblemType::DoesNotVerify, text.clone()),
+    }
+}
+
 /// Verifies one item against the trusted keys.
-pub(super) fn verified(bytes: &[u8], namespace: &str, state: &State) -> Result<Item, Refusal> {
+pub(super) fn verified(
+    bytes: &[u8],
+    namespace: &str,
+    admission: &Admission<'_>,
+) -> Result<Item, Refusal> {
+    let state = admission.state;
     let malformed =
         |e: &(dyn std::error::Error + 'static)| Refusal::new(ProblemType::MalformedBody, chain(e));
     let value = json::parse(bytes, state.config.max_body_bytes).map_err(|e| malformed(&e))?;
     let has = |member: &str| value.get(member).is_some();
     if has("payload") && has("signatures") {
         let envelope = Envelope::from_value(value).map_err(|e| malformed(&e))?;
-        return of_envelope(envelope, None, bytes.to_vec(), namespace, state);
+        return of_envelope(envelope, None, bytes.to_vec(), namespace, admission);
     }
     if !has("verificationMaterial") && !has("verification_material") {
         return Err(Refusal::new(
@@ -95,16 +167,17 @@ pub(super) fn verified(bytes: &[u8], namespace: &str, state: &State) -> Result<I
     match bundle.content {
         Content::Envelope(envelope) => {
             let bytes = envelope.to_json();
-            of_envelope(envelope, Some(&hint), bytes, namespace, state)
+            of_envelope(envelope, Some(&hint), bytes, namespace, admission)
         }
         Content::Message(message) => {
-            let keys = candidates(Some(&hint), state);
+            let keys = candidates(Some(&hint), admission);
             let signed = verify::message(&message, &keys)
-                .map_err(|refusal| unsigned(&refusal, Some(&hint), state))?;
+                .map_err(|refusal| unsigned(&refusal, Some(&hint), admission))?;
+            admission.signature(&signed.get().key)?;
             let submission = Submission::of_message(&signed, namespace, true);
             prepare(state, &submission)?;
             let key = signed.into_inner().key;
-            Ok(Item { submission, key, content: Content::Message(message) })
+            Ok(Item { submission, key, content: Content::Message(message), evidence: None })
         }
     }
 }
@@ -114,43 +187,44 @@ fn of_envelope(
     hint: Option<&str>,
     bytes: Vec<u8>,
     namespace: &str,
-    state: &State,
+    admission: &Admission<'_>,
 ) -> Result<Item, Refusal> {
-    let keys = candidates(hint, state);
-    let signed =
-        verify::envelope(&envelope, &keys).map_err(|refusal| unsigned(&refusal, hint, state))?;
+    let keys = candidates(hint, admission);
+    let signed = verify::envelope(&envelope, &keys)
+        .map_err(|refusal| unsigned(&refusal, hint, admission))?;
     check_predicate(&signed)?;
+    let evidence = Some(admission.statement(&signed, &bytes)?);
     let submission = Submission::of_statement(&signed, bytes, namespace, true);
-    prepare(state, &submission)?;
+    prepare(admission.state, &submission)?;
     let key = signed.into_inner().key;
-    Ok(Item { submission, key, content: Content::Envelope(envelope) })
+    Ok(Item { submission, key, content: Content::Envelope(envelope), evidence })
 }
 
 /// The keys to try: the one that the hint names, or all.
-fn candidates(hint: Option<&str>, state: &State) -> Vec<PublicKey> {
+fn candidates(hint: Option<&str>, admission: &Admission<'_>) -> Vec<PublicKey> {
     let named = |key: &&PublicKey| hint == Some(attestry_schemas::bundle::key_hint(key).as_str());
-    match state.trusted_keys.iter().find(named) {
+    match admission.keys().iter().find(named) {
         Some(key) => vec![key.clone()],
-        None => state.trusted_keys.clone(),
+        None => admission.keys().to_vec(),
     }
 }
 
 /// Says whether the key is unknown or the signature wrong, as far as the item tells.
-fn unsigned(refusal: &verify::Refusal, hint: Option<&str>, state: &State) -> Refusal {
+fn unsigned(refusal: &verify::Refusal, hint: Option<&str>, admission: &Admission<'_>) -> Refusal {
     if refusal.check != verify::Check::Signature {
         return Refusal::unverified(refusal);
     }
     let claimed = hint.and_then(|hint| attestry_schemas::base64::decode(hint, "hint").ok());
     let claimed = claimed.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let known = |id: &[u8; 32]| state.trusted_keys.iter().any(|k| k.fingerprint().as_bytes() == id);
-    let remedy = "its operator adds keys with attestry-registry trust add";
+    let known = |id: &[u8; 32]| admission.keys().iter().any(|k| k.fingerprint().as_bytes() == id);
+    let remedy = admission.remedy();
     match claimed {
         Some(id) if !known(&id) => {
             let unpadded = LogId(id).to_string();
             let fingerprint = format!("SHA256:{}", unpadded.trim_end_matches('='));
             let detail = format!(
                 "the key {fingerprint} is not one of the {} that this registry trusts; {remedy}",
-                state.trusted_keys.len()
+                admission.keys().len()
             );
             Refusal::new(ProblemType::UntrustedSigner, detail).with("fingerprint", fingerprint)
         }

@@ -62,5 +62,7 @@ fn a_taken_port_is_named_with_what_to_do() {
     assert!(refused.to_string().contains(&address.to_string()), "{refused}");
 }
 
+mod admission;
 mod conformance;
+mod gate;
 mod schema;

@@ -21,6 +21,7 @@ use attestry_schemas::tile::write_hashes;
 use tokio::sync::oneshot;
 
 use super::genesis;
+use super::progress::Progress;
 use super::proof::{LogIdentity, Proven};
 use super::submission::Submission;
 use super::tree::{FullTiles, RightEdge, TreeError};
@@ -121,6 +122,8 @@ pub struct Receipt {
     pub namespace: String,
     /// The leaf's body. Its signature is the submitted one, or the other form of it.
     pub body: Vec<u8>,
+    /// When the log first held it, Unix milliseconds.
+    pub logged_at_ms: i64,
     /// Its place, with the proof.
     pub proven: Proven,
 }
@@ -146,6 +149,7 @@ pub struct Log {
     thread: Mutex<Option<JoinHandle<()>>>,
     limits: LogLimits,
     metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
 }
 
 impl Log {
@@ -203,6 +207,7 @@ impl Log {
         let (edge, last_signed_ms) = load(&store.reader(), &note_key)?;
         metrics.log_size.set(i64::try_from(edge.size()).unwrap_or(i64::MAX));
         let (sender, receiver) = sync_channel(limits.queue_capacity);
+        let progress = Arc::new(Progress::default());
         let sequencer = Sequencer {
             store,
             origin: origin.to_owned(),
@@ -211,6 +216,7 @@ impl Log {
             last_signed_ms,
             clock,
             metrics: Arc::clone(&metrics),
+            progress: Arc::clone(&progress),
         };
         let thread = std::thread::Builder::new()
             .name("sequencer".to_owned())
@@ -222,7 +228,14 @@ impl Log {
             thread: Mutex::new(Some(thread)),
             limits,
             metrics,
+            progress,
         })
+    }
+
+    /// What follows the log waits on this.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Which log this is.
@@ -309,6 +322,7 @@ struct Sequencer {
     last_signed_ms: i64,
     clock: Clock,
     metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
 }
 
 /// Where a submission of a batch stands.
@@ -396,8 +410,13 @@ impl Sequencer {
             self.edge = forming.edge.clone();
             self.last_signed_ms = signed_at_ms;
             self.metrics.log_size.set(i64::try_from(self.edge.size()).unwrap_or(i64::MAX));
+            let completed = forming.placed.iter().filter_map(|placed| match placed {
+                Placed::Existing { index, stored: true } => Some(*index),
+                _ => None,
+            });
+            self.progress.commit(&completed.collect::<Vec<u64>>());
         }
-        self.receipts(waiting, &forming, checkpoint.as_ref())
+        self.receipts(waiting, &forming, checkpoint.as_ref(), signed_at_ms)
     }
 
     /// The index and record of each submission whose leaf is there already.
@@ -523,12 +542,13 @@ impl Sequencer {
         Ok(Proven { index: 0, size, root, hashes: Vec::new(), checkpoint: text })
     }
 
-    /// The receipts, in the order of the submissions.
+    /// The receipts, in the order of the submissions; the new leaves were logged at this moment.
     fn receipts(
         &self,
         waiting: &[Waiting],
         forming: &Forming,
         head: Option<&Proven>,
+        logged_at_ms: i64,
     ) -> Result<Vec<Receipt>, BatchError> {
         let reader = self.store.reader();
         let mut node = NodeSource::new(&reader, &forming.edge, &forming.full);
@@ -566,11 +586,14 @@ impl Sequencer {
                 }
                 _ => submission.body.clone(),
             };
-            let (digest, namespace) = match record {
-                Some(record) => (record.digest, record.namespace),
-                None => (submission.payload.digest, submission.payload.namespace.clone()),
+            let (digest, namespace, logged_at_ms) = match record {
+                Some(record) => (record.digest, record.namespace, record.logged_at_ms),
+                None => {
+                    let payload = &submission.payload;
+                    (payload.digest, payload.namespace.clone(), logged_at_ms)
+                }
             };
-            receipts.push(Receipt { created, digest, namespace, body, proven });
+            receipts.push(Receipt { created, digest, namespace, body, logged_at_ms, proven });
         }
         Ok(receipts)
     }

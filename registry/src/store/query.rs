@@ -101,6 +101,52 @@ impl Reader<'_> {
         Ok(page)
     }
 
+    /// The sequences below one that have all of the terms, the newest first; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sequences_with(
+        &self,
+        terms: &[Term],
+        below: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut lists = self.lists(terms);
+        let mut sequences = Vec::new();
+        let mut below = below;
+        while sequences.len() < limit
+            && let Some(at_most) = below.checked_sub(1)
+            && let Some(sequence) = agree(&mut lists, at_most)?
+        {
+            sequences.push(sequence);
+            below = sequence;
+        }
+        Ok(sequences)
+    }
+
+    /// The sequences from one on and below another that have all of the terms, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sequences_between(
+        &self,
+        terms: &[Term],
+        from: u64,
+        below: u64,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut lists = self.lists(terms);
+        let mut sequences = Vec::new();
+        let mut below = below;
+        while let Some(at_most) = below.checked_sub(1)
+            && let Some(sequence) = agree(&mut lists, at_most)?
+            && sequence >= from
+        {
+            sequences.push(sequence);
+            below = sequence;
+        }
+        Ok(sequences)
+    }
+
     fn lists(&self, terms: &[Term]) -> Vec<Cursor<'_>> {
         if terms.is_empty() {
             return vec![self.snapshot.cursor(Family::Statements, Vec::new())];

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// One answer.
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -33,7 +33,11 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
@@ -41,12 +45,13 @@ impl Answer {
 type Call = Box<dyn Fn(TestRequest) -> Pin<Box<dyn Future<Output = ServiceResponse>>>>;
 
 /// A server without a socket, which holds every answer against the description.
-struct Described {
+pub(super) struct Described {
     call: Call,
     document: Value,
-    key: SigningKey,
+    /// A key that is trusted before a roster rules.
+    pub(super) key: SigningKey,
     /// The `Authorization` that may write.
-    token: String,
+    pub(super) token: String,
     log: Arc<Log>,
     /// The operations that have answered with success.
     met: RefCell<BTreeSet<(String, String)>>,
@@ -54,7 +59,7 @@ struct Described {
 
 impl Described {
     /// Asks, and demands this status.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         what: &str,
         expected: u16,
@@ -80,12 +85,22 @@ impl Described {
         answer
     }
 
+    /// From here on nothing enters the log.
+    pub(super) fn stop_log(&self) {
+        self.log.stop();
+    }
+
     /// As [`Described::ask`], with the token.
-    async fn write(&self, what: &str, expected: u16, body: impl Into<Vec<u8>>) -> Answer {
+    pub(super) async fn write(
+        &self,
+        what: &str,
+        expected: u16,
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
         self.ask(what, expected, &[("authorization", &self.token)], body).await
     }
 
-    async fn get(&self, path: &str, expected: u16) -> Answer {
+    pub(super) async fn get(&self, path: &str, expected: u16) -> Answer {
         self.ask(&format!("GET {path}"), expected, &[], "").await
     }
 
@@ -119,7 +134,16 @@ impl Described {
 
 /// Runs cases against a registry that trusts one key.
 fn with_server(settings: Settings, cases: impl AsyncFnOnce(&Described)) {
-    let (registry, key) = (testing::Registry::new(), testing::p256());
+    with_registry(&testing::Registry::new(), settings, cases);
+}
+
+/// As [`with_server`], over a registry of the caller's. Tells how much evidence is kept in memory, which must be as it is stored.
+pub(super) fn with_registry(
+    registry: &testing::Registry,
+    settings: Settings,
+    cases: impl AsyncFnOnce(&Described),
+) -> usize {
+    let key = testing::p256();
     registry.folder().trust(key.public_key()).unwrap();
     let config = Config::load(registry.path(), None, settings).unwrap();
     let metrics = Arc::new(Metrics::new());
@@ -142,12 +166,28 @@ fn with_server(settings: Settings, cases: impl AsyncFnOnce(&Described)) {
         let (document, met) = (openapi::build(), RefCell::default());
         cases(&Described { call, document, key, token, log, met }).await;
     });
+    let kept = running.gate.kept_as_stored();
     running.stop();
+    kept
+}
+
+#[test]
+fn what_was_verified_when_it_came_is_kept_in_memory() {
+    let kept = with_registry(&testing::Registry::new(), Settings::default(), async |server| {
+        let path = "POST /v1/attestations";
+        let one = testing::signed(1, &server.key);
+        server.write(path, 201, one.to_json()).await;
+        server.write(path, 200, one.to_json()).await;
+        let two = testing::signed(2, &server.key);
+        let two = Bundle::of_key(server.key.public_key(), Content::Envelope(two));
+        server.write(path, 201, two.to_json()).await;
+    });
+    assert_eq!(kept, 2);
 }
 
 /// Demands that a problem's detail has some words.
 #[track_caller]
-fn says(answer: &Answer, words: &[&str]) {
+pub(super) fn says(answer: &Answer, words: &[&str]) {
     let problem = answer.json();
     let detail = problem["detail"].as_str().unwrap();
     assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
@@ -174,16 +214,23 @@ fn small() -> Settings {
 
 #[test]
 fn every_route_answers_as_it_is_described() {
+    let mut met = BTreeSet::new();
+    admission::with_cluster(Settings::default(), async |cluster| {
+        gate::conforms(cluster).await;
+        met.extend(cluster.server.met.take());
+    });
     with_server(small(), async |server| {
         let (envelope, message) = attestations(server).await;
         rekor_entries(server).await;
         reads(server, &envelope, &message).await;
         contents(server).await;
-        for route in routes::ROUTES {
-            let operation = (route.method.to_owned(), route.path.replace("{path:.*}", "{path}"));
-            assert!(server.met.borrow().contains(&operation), "{operation:?} was not asked");
-        }
+        admission::conforms(server).await;
+        met.extend(server.met.take());
     });
+    for route in routes::ROUTES {
+        let operation = (route.method.to_owned(), route.path.replace("{path:.*}", "{path}"));
+        assert!(met.contains(&operation), "{operation:?} was not asked");
+    }
 }
 
 /// Submits; returns the digests of an envelope and of a message signature.
@@ -260,6 +307,10 @@ async fn reads(server: &Described, envelope: &str, message: &str) {
         "/v1/log/inclusion?index=1",
         &format!("/v1/log/inclusion?digest={message}&size=4"),
         "/v1/log/consistency?from=1",
+        "/v1/deployments",
+        "/v1/deployments?environment=production&all=true",
+        "/v1/metrics/delivery",
+        "/v1/metrics/delivery?environment=production&since=2026-01-01T00:00:00Z",
         "/v1/trusted-root",
         "/v1/signing-config",
         "/api/v2/checkpoint",
@@ -315,6 +366,9 @@ async fn reads(server: &Described, envelope: &str, message: &str) {
         ("/v1/attestations/sha256:1", &["sha256:<64 hex digits>", "\"sha256:1\""]),
         ("/v1/content/sha256:1", &["sha256:<64 hex digits>"]),
         ("/api/v2/tile/0/1/2", &["tile"]),
+        ("/v1/deployments?all=yes", &["all", "true or false", "\"yes\""]),
+        ("/v1/deployments?environment=a//b", &["environment", "\"a//b\""]),
+        ("/v1/metrics/delivery?since=today", &["since", "2026-01-31T00:00:00Z", "\"today\""]),
     ] {
         says(&server.get(path, 400).await, words);
     }
@@ -364,6 +418,8 @@ fn reads_without_a_token_are_refused_as_described_where_they_need_one() {
             &format!("/v1/attestations/{digest}/bundle"),
             &format!("/v1/content/{digest}"),
             "/v1/log/inclusion?index=0",
+            "/v1/deployments",
+            "/v1/metrics/delivery",
             "/v1/log/consistency?from=1",
             "/api/v2/checkpoint",
             "/api/v2/tile/0/000.p/1",

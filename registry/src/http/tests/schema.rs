@@ -64,10 +64,14 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, errors: &mut
             }
             "additionalProperties" if rule == &Value::Bool(true) => {}
             "additionalProperties" => {
-                assert_eq!(rule, &Value::Bool(false), "a schema of additional properties");
-                for name in value.as_object().into_iter().flat_map(|members| members.keys()) {
-                    if keywords["properties"].get(name).is_none() {
+                let known = keywords.get("properties");
+                let is_known = |name: &str| known.is_some_and(|known| known.get(name).is_some());
+                let members = value.as_object().into_iter().flatten();
+                for (name, member) in members.filter(|(name, _)| !is_known(name)) {
+                    if rule == &Value::Bool(false) {
                         fault(format!("no member {name} is described"));
+                    } else {
+                        parts.push((rule, member, format!("{at}/{name}")));
                     }
                 }
             }
@@ -113,6 +117,8 @@ fn a_value_that_breaks_a_schema_is_named() {
         "properties": {"n": {"type": "array", "minItems": 1, "items": {"$ref": "#/a"}}},
         "additionalProperties": false,
     });
+    let counts = serde_json::json!({"additionalProperties": {"type": "integer"}});
+    assert_eq!(errors(&document, &counts, &serde_json::json!({"a": 1, "b": "c"})).len(), 1);
     for (value, faults) in [
         (serde_json::json!({"n": ["1", "22"]}), 0),
         (serde_json::json!({"n": []}), 1),

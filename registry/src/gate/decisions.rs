@@ -1,0 +1,165 @@
+//! What the gate has decided, as the numbers need it: denials, exceptions, and verdicts about what runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::{Answer, Details, Evidence, Said};
+use attestry_schemas::predicate::UtcTime;
+use attestry_schemas::predicate::vsa::VerificationResult;
+use attestry_schemas::verify::Signer;
+
+use super::Gate;
+use crate::store::{Reader, StoreError};
+
+/// The most decisions that are kept for the numbers, the newest.
+pub(super) const MAX_DECISIONS: usize = 100_000;
+/// The rule under which a denial is counted for which none was evaluated.
+pub(super) const NO_RULE: &str = "none-evaluated";
+
+/// A decision in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decided {
+    /// Its index in the log.
+    pub(super) index: u64,
+    /// When the log first held it, Unix milliseconds.
+    pub(super) logged_at_ms: i64,
+    pub(super) environment: String,
+    pub(super) subject: Sha256,
+    pub(super) passed: bool,
+    /// The rules that deny, in policies that enforce.
+    pub(super) denied_by: BTreeSet<String>,
+    /// The waivers that it stands on, by digest.
+    pub(super) waivers: BTreeSet<String>,
+    pub(super) glass: Vec<Glass>,
+    /// What runs, where the verdict is about that.
+    pub(super) run: Option<Judged>,
+}
+
+/// An emergency that a decision stands on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Glass {
+    /// The statements, by digest.
+    pub(super) statements: Vec<String>,
+    pub(super) review_by: UtcTime,
+    pub(super) reviewers: String,
+}
+
+/// The verdict about something that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// The statement of its deployment.
+    pub(super) deployment: Sha256,
+    /// When the log first held what changed the verdict, Unix milliseconds.
+    pub(super) because_ms: Option<i64>,
+    /// When it was deployed, and when the log first held that, Unix milliseconds.
+    pub(super) deployed_ms: Option<(i64, i64)>,
+}
+
+/// Every decision.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    all: BTreeMap<u64, Decided>,
+    /// By deployment and artifact: the newest verdict about it, with its index.
+    verdicts: HashMap<(Sha256, Sha256), (bool, u64)>,
+}
+
+impl Decisions {
+    pub(super) fn add(&mut self, decided: Decided) {
+        if let Some(run) = &decided.run {
+            self.verdicts
+                .insert((run.deployment, decided.subject), (decided.passed, decided.index));
+        }
+        self.all.insert(decided.index, decided);
+        if self.all.len() > MAX_DECISIONS
+            && let Some((_, old)) = self.all.pop_first()
+            && let Some(run) = old.run
+            && self.verdicts.get(&(run.deployment, old.subject)).is_some_and(|v| v.1 == old.index)
+        {
+            self.verdicts.remove(&(run.deployment, old.subject));
+        }
+    }
+
+    /// The decisions, the oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Decided> {
+        self.all.values()
+    }
+
+    /// The newest recorded verdict about a deployment of an artifact: whether it is compliant, and its index.
+    pub(super) fn verdict(&self, deployment: Sha256, subject: Sha256) -> Option<(bool, u64)> {
+        self.verdicts.get(&(deployment, subject)).copied()
+    }
+}
+
+impl Gate {
+    /// The decision that an attestation is; none of another one.
+    pub(super) fn decision_of(
+        &self,
+        reader: &Reader<'_>,
+        evidence: &Evidence,
+        logged_at_ms: i64,
+    ) -> Result<Option<Decided>, StoreError> {
+        let Said::Summary(summary) = evidence.said() else { return Ok(None) };
+        if *evidence.signer() != Signer::Key(self.roots.gate) {
+            return Ok(None);
+        }
+        let Some(details) = Details::read(summary) else { return Ok(None) };
+        let digests = evidence.subjects().iter().filter_map(|subject| subject.digest.as_ref());
+        let mut digests = digests.flat_map(attestry_schemas::digest::DigestSet::iter);
+        let Some(subject) = digests.find_map(|digest| digest.as_sha256()) else { return Ok(None) };
+        let run = match details.run.as_ref().map(|run| run.read()) {
+            None => None,
+            Some(None) => return Ok(None),
+            Some(Some(run)) => Some(Judged {
+                deployment: run.deployment,
+                because_ms: match run.because {
+                    Some(because) => self.times(reader, because)?.map(|(_, logged_ms)| logged_ms),
+                    None => None,
+                },
+                deployed_ms: self.times(reader, run.deployment)?,
+            }),
+        };
+        let passed = summary.verification_result == VerificationResult::Passed;
+        let enforcing = details.policies.iter().filter(|policy| policy.mode == "enforce");
+        let failed = enforcing.filter(|policy| policy.result == VerificationResult::Failed);
+        let answers = failed.flat_map(|policy| &policy.rules);
+        let bad = answers.filter(|answer| !answer.outcome.is_good());
+        let mut denied_by: BTreeSet<String> = bad.map(|answer| answer.rule.clone()).collect();
+        if !passed && denied_by.is_empty() {
+            denied_by.insert(NO_RULE.to_owned());
+        }
+        let mut waivers = BTreeSet::new();
+        let rules = details.policies.iter().flat_map(|policy| &policy.rules);
+        rules.for_each(|answer| add_waivers(answer, &mut waivers));
+        let glass = details.policies.iter().filter_map(|policy| policy.break_glass.as_ref());
+        let glass = glass.map(|glass| Glass {
+            statements: glass.evidence.clone(),
+            review_by: glass.review_by,
+            reviewers: glass.reviewers.clone(),
+        });
+        Ok(Some(Decided {
+            index: evidence.index(),
+            logged_at_ms,
+            environment: details.environment,
+            subject,
+            passed,
+            denied_by,
+            waivers,
+            glass: glass.collect(),
+            run,
+        }))
+    }
+
+    /// The time of an attestation, and when the log first held it, Unix milliseconds.
+    fn times(&self, reader: &Reader<'_>, digest: Sha256) -> Result<Option<(i64, i64)>, StoreError> {
+        let Some(sequence) = reader.sequence_of_digest(&digest)? else { return Ok(None) };
+        let Some(record) = reader.record(sequence)? else { return Ok(None) };
+        let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(None) };
+        let at_ms = evidence.time().timestamp().as_millisecond();
+        Ok(Some((at_ms.min(record.logged_at_ms), record.logged_at_ms)))
+    }
+}
+
+fn add_waivers(answer: &Answer, waivers: &mut BTreeSet<String>) {
+    waivers.extend(answer.findings.iter().flat_map(|finding| finding.waived_by.iter().cloned()));
+    answer.any.iter().for_each(|inner| add_waivers(inner, waivers));
+}

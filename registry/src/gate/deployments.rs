@@ -1,0 +1,411 @@
+//! What runs where, by the `deployment` statements of the log, and which of it was allowed.
+//!
+//! The order is that of the log. A statement whose signer does not count changes nothing of what runs: it is
+//! kept, and counted as an attempt. A statement that counts tells what happened, whether it was
+//! allowed or not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use attestry_schemas::digest::{DigestSet, Sha256};
+use attestry_schemas::gate::governance::sha256;
+use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::predicate::attestry::environment::{self as said, DeploymentKind};
+use attestry_schemas::predicate::vsa::VerificationResult;
+use attestry_schemas::predicate::{Predicate as _, UtcTime};
+use attestry_schemas::roster::trust::Trust;
+use attestry_schemas::verify::Signer;
+
+use super::Gate;
+use crate::store::{Reader, StoreError};
+
+/// The most subjects of deployments that are kept, the newest; what runs is kept before what does not.
+pub(super) const MAX_DEPLOYMENTS: usize = 200_000;
+
+/// How far the clock of who deploys may be behind the log's: what is said to have begun earlier than its decision by more, did
+/// not wait for it.
+const CLOCK_TOLERANCE_S: i64 = 300;
+
+/// What the roster calls a deployment's statement.
+const PERMISSIONS: [&str; 2] = ["deployment", said::Deployment::URI];
+
+/// Why a deployment was not authorized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The roster does not let its signer state deployments.
+    OtherSigner,
+    /// It names no decision.
+    NoDecision,
+    /// What it names is no decision of this gate about a deployment, or was logged later.
+    UnknownDecision,
+    /// The decision denies.
+    FailedDecision,
+    /// The decision is about another artifact.
+    OtherArtifact,
+    /// The decision is for another environment.
+    OtherEnvironment,
+    /// The decision was found under other names, for which other policies may rule.
+    OtherName,
+    /// The decision stood until before the deployment began.
+    ExpiredDecision,
+}
+
+impl Cause {
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OtherSigner => "other-signer",
+            Self::NoDecision => "no-decision",
+            Self::UnknownDecision => "unknown-decision",
+            Self::FailedDecision => "failed-decision",
+            Self::OtherArtifact => "other-artifact",
+            Self::OtherEnvironment => "other-environment",
+            Self::OtherName => "other-name",
+            Self::ExpiredDecision => "expired-decision",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherSigner => "other-signer: the roster does not let its signer state deployments",
+            Self::NoDecision => "no-decision: it names no decision",
+            Self::UnknownDecision => {
+                "unknown-decision: what it names is no decision of this gate that was logged before it"
+            }
+            Self::FailedDecision => "failed-decision: the decision that it names denies",
+            Self::OtherArtifact => "other-artifact: the decision that it names is about another one",
+            Self::OtherEnvironment => {
+                "other-environment: the decision that it names is for another one"
+            }
+            Self::OtherName => {
+                "other-name: the decision that it names is about the artifact under other names"
+            }
+            Self::ExpiredDecision => {
+                "expired-decision: the decision that it names no longer stood when it began"
+            }
+        })
+    }
+}
+
+/// The word of a kind of deployment.
+#[must_use]
+pub fn kind_name(kind: DeploymentKind) -> &'static str {
+    match kind {
+        DeploymentKind::Deployed => "deployed",
+        DeploymentKind::RolledBack => "rolled-back",
+        DeploymentKind::Decommissioned => "decommissioned",
+    }
+}
+
+/// What a decision that allows a deployment was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// What the caller called the artifact.
+    pub name: Option<String>,
+    /// As whom the registry knew the caller.
+    pub caller: Option<String>,
+    /// The configuration that was being applied.
+    pub configuration: Option<Sha256>,
+    /// The size of the log that was looked at.
+    pub log_size: u64,
+    /// Whether an emergency let it pass.
+    pub break_glass: bool,
+}
+
+/// One subject of a deployment's statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The digest of the statement's attestation.
+    pub statement: Sha256,
+    /// Its index in the log.
+    pub index: u64,
+    /// When the log first held it, in whole seconds.
+    logged_at: UtcTime,
+    /// When the log first held it, Unix milliseconds.
+    pub logged_at_ms: i64,
+    /// Who signed it.
+    pub signer: Signer,
+    /// What happened.
+    pub kind: DeploymentKind,
+    /// Where.
+    pub environment: String,
+    /// What the artifact is called.
+    pub name: Option<String>,
+    /// The artifact.
+    pub subject: Sha256,
+    /// The decision that it names.
+    pub decision: Option<Sha256>,
+    /// The artifact whose place it took.
+    pub replaces: Option<Sha256>,
+    /// When it was done: the earlier of what it claims and when the log first held it.
+    pub at: UtcTime,
+    /// Since when the artifact is there: earlier, when it was deployed again.
+    pub since: UtcTime,
+    /// Until when it was there.
+    pub until: Option<UtcTime>,
+    /// What its decision says of it, whoever signed.
+    decided: Result<Allowed, Cause>,
+    /// Whether its signer counts.
+    counts: bool,
+}
+
+/// Where something runs: the environment, and the artifact's name or else its digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The environment.
+    pub environment: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Deployment {
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let name = self.name.clone().unwrap_or_else(|| self.subject.to_string());
+        Place { environment: self.environment.clone(), name }
+    }
+
+    /// The decision that allowed it; otherwise why it was not authorized. What leaves needs no decision.
+    ///
+    /// # Errors
+    /// The [`Cause`].
+    pub fn allowed(&self) -> Result<Option<&Allowed>, Cause> {
+        match (&self.decided, self.counts, self.kind) {
+            (_, false, _) => Err(Cause::OtherSigner),
+            (decided, true, DeploymentKind::Decommissioned) => Ok(decided.as_ref().ok()),
+            (Ok(allowed), true, _) => Ok(Some(allowed)),
+            (Err(cause), true, _) => Err(*cause),
+        }
+    }
+
+    /// Why it was not authorized.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.allowed().err()
+    }
+
+    fn weigh(&mut self, trust: Option<&Trust>) {
+        self.counts = trust.is_none_or(|trust| {
+            let signer = trust.signer(&self.signer, self.logged_at);
+            signer.is_ok_and(|signer| PERMISSIONS.iter().any(|word| signer.may.contains(*word)))
+        });
+    }
+}
+
+/// By its place in the log: the index of the statement, and which of its subjects.
+type Key = (u64, usize);
+
+/// Every deployment, and what runs.
+#[derive(Debug, Default)]
+pub(super) struct Deployments {
+    all: BTreeMap<Key, Deployment>,
+    running: BTreeMap<Place, Key>,
+}
+
+impl Deployments {
+    /// What runs, by place.
+    pub(super) fn running(&self) -> impl Iterator<Item = (&Place, &Deployment)> {
+        self.running.iter().filter_map(|(place, key)| Some((place, self.all.get(key)?)))
+    }
+
+    /// Whether there was never any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// What runs at a place.
+    pub(super) fn at(&self, place: &Place) -> Option<&Deployment> {
+        self.all.get(self.running.get(place)?)
+    }
+
+    /// Every deployment, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Deployment> {
+        self.all.values().rev()
+    }
+
+    /// Adds the deployments of a newer statement.
+    pub(super) fn add(&mut self, found: Vec<Deployment>, trust: Option<&Trust>) {
+        for (number, mut deployment) in found.into_iter().enumerate() {
+            deployment.weigh(trust);
+            let key = (deployment.index, number);
+            self.all.insert(key, deployment);
+            self.follow(key);
+        }
+        while self.all.len() > MAX_DEPLOYMENTS {
+            let over =
+                self.all.iter().find(|(key, one)| self.running.get(&one.place()) != Some(key));
+            let Some(key) = over.map(|(key, _)| *key) else { break };
+            self.all.remove(&key);
+        }
+    }
+
+    /// Weighs every signer again, and what runs by it.
+    pub(super) fn weigh(&mut self, trust: Option<&Trust>) {
+        self.running.clear();
+        for deployment in self.all.values_mut() {
+            deployment.weigh(trust);
+            (deployment.since, deployment.until) = (deployment.at, None);
+        }
+        let keys: Vec<Key> = self.all.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.follow(key));
+    }
+
+    /// What a deployment, which is the newest so far, changes of what runs.
+    fn follow(&mut self, key: Key) {
+        let Some(new) = self.all.get(&key).filter(|new| new.counts).cloned() else { return };
+        let place = new.place();
+        let leaves = new.kind == DeploymentKind::Decommissioned;
+        let mut since = new.at;
+        // Only these can end something at another place than their own.
+        let first = match leaves || new.replaces.is_some() {
+            true => Place { environment: new.environment.clone(), name: String::new() },
+            false => place.clone(),
+        };
+        let here = self.running.range(first..).take_while(|(at, _)| match new.replaces {
+            None if !leaves => **at == place,
+            _ => at.environment == new.environment,
+        });
+        let ends = |(at, key): &(&Place, &Key)| {
+            let Some(runs) = self.all.get(key) else { return true };
+            let is_named = new.name.is_none() || runs.name.is_none() || **at == place;
+            match leaves {
+                true => runs.subject == new.subject && is_named,
+                false => **at == place || new.replaces == Some(runs.subject),
+            }
+        };
+        let over = here.filter(ends).map(|(at, key)| (at.clone(), *key));
+        let over: Vec<(Place, Key)> = over.collect();
+        for (at, key) in over {
+            self.running.remove(&at);
+            if let Some(runs) = self.all.get_mut(&key) {
+                if runs.subject == new.subject && !leaves {
+                    since = since.min(runs.since);
+                }
+                runs.until = Some(new.at);
+            }
+        }
+        if leaves {
+            return;
+        }
+        if let Some(new) = self.all.get_mut(&key) {
+            new.since = since;
+        }
+        self.running.insert(place, key);
+    }
+}
+
+/// The first SHA-256 of a set.
+fn first(set: Option<&DigestSet>) -> Option<Sha256> {
+    set?.iter().find_map(|digest| digest.as_sha256())
+}
+
+impl Gate {
+    /// The deployments that an attestation states; none of another statement.
+    pub(super) fn deployments_of(
+        &self,
+        reader: &Reader<'_>,
+        evidence: &Evidence,
+        logged_at_ms: i64,
+    ) -> Result<Vec<Deployment>, StoreError> {
+        let Said::Deployment(said) = evidence.said() else { return Ok(Vec::new()) };
+        let began = said.started_at.min(evidence.logged_at());
+        let mut found = Vec::new();
+        for subject in evidence.subjects() {
+            let Some(digest) = first(subject.digest.as_ref()) else { continue };
+            let decision = said.decision.as_ref().and_then(sha256);
+            let decided = match (&said.decision, decision) {
+                (None, _) => Err(Cause::NoDecision),
+                (Some(_), None) => Err(Cause::UnknownDecision),
+                (Some(_), Some(decision)) => {
+                    let asked = Asked {
+                        decision,
+                        subject: digest,
+                        environment: &said.environment,
+                        name: subject.name.as_deref(),
+                        below: evidence.index(),
+                        began,
+                    };
+                    self.allows(reader, &asked)?
+                }
+            };
+            found.push(Deployment {
+                statement: evidence.digest(),
+                index: evidence.index(),
+                logged_at: evidence.logged_at(),
+                logged_at_ms,
+                signer: evidence.signer().clone(),
+                kind: said.kind,
+                environment: said.environment.clone(),
+                name: subject.name.clone(),
+                subject: digest,
+                decision,
+                replaces: first(said.replaces.as_ref()),
+                at: evidence.time(),
+                since: evidence.time(),
+                until: None,
+                decided,
+                counts: false,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Whether a decision allows what is asked.
+    fn allows(
+        &self,
+        reader: &Reader<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Result<Allowed, Cause>, StoreError> {
+        let sequence = reader.sequence_of_digest(&asked.decision)?;
+        let Some(sequence) = sequence.filter(|sequence| *sequence < asked.below) else {
+            return Ok(Err(Cause::UnknownDecision));
+        };
+        let evidence = self.shelf.evidence(reader, sequence)?;
+        let of_gate = evidence.filter(|one| *one.signer() == Signer::Key(self.roots.gate));
+        let Some(evidence) = of_gate else { return Ok(Err(Cause::UnknownDecision)) };
+        let Said::Summary(summary) = evidence.said() else {
+            return Ok(Err(Cause::UnknownDecision));
+        };
+        let Some(details) = Details::read(summary).filter(|details| details.run.is_none()) else {
+            return Ok(Err(Cause::UnknownDecision));
+        };
+        Ok(if summary.verification_result != VerificationResult::Passed {
+            Err(Cause::FailedDecision)
+        } else if !evidence.is_about(&asked.subject.into()) {
+            Err(Cause::OtherArtifact)
+        } else if details.environment != asked.environment {
+            Err(Cause::OtherEnvironment)
+        } else if asked.name.is_some_and(|name| !details.names.iter().any(|known| known == name)) {
+            Err(Cause::OtherName)
+        } else if asked.began.unix_seconds() + CLOCK_TOLERANCE_S
+            < evidence.logged_at().unix_seconds()
+        {
+            Err(Cause::UnknownDecision)
+        } else if details.until.is_some_and(|until| asked.began >= until) {
+            Err(Cause::ExpiredDecision)
+        } else {
+            Ok(Allowed {
+                break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
+                name: details.name,
+                caller: details.caller,
+                configuration: details.configuration.and_then(|text| text.parse().ok()),
+                log_size: details.log_size,
+            })
+        })
+    }
+}
+
+/// What a decision is held against.
+struct Asked<'a> {
+    decision: Sha256,
+    subject: Sha256,
+    environment: &'a str,
+    name: Option<&'a str>,
+    /// The index of the deployment's statement.
+    below: u64,
+    began: UtcTime,
+}

@@ -1,0 +1,269 @@
+//! Which attestations can matter to a question: what the index says of the artifact, its commits, the environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use attestry_schemas::digest::{Digest, DigestSet, Sha256};
+use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::policy::RuleKind;
+use attestry_schemas::predicate::vsa::VerificationResult;
+use attestry_schemas::verify::Signer;
+
+use super::history::subjects;
+use super::{Gate, Request, Ruling};
+use crate::store::key::{Term, TermKind};
+use crate::store::{Reader, StoreError};
+
+/// The most attestations about one artifact that are looked at. With more, nothing is decided but a denial: what is not
+/// looked at could be what denies.
+const MAX_ABOUT_ARTIFACT: usize = 100_000;
+/// The most about one commit or step, likewise; and the newest of the state of one environment.
+const MAX_ABOUT_OTHERS: usize = 1_000;
+/// The most artifacts of a chain of links that are followed.
+const MAX_MATERIALS: usize = 4_096;
+/// The most artifacts of one name, those that were deployed last, of which it is looked up when they were built.
+const MAX_PREDECESSORS: usize = 32;
+
+/// What was found, sorted by sequence.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) sequences: Vec<u64>,
+    pub(super) evidence: Vec<Arc<Evidence>>,
+    /// The digests about which evidence was looked for: new evidence about one of them can matter.
+    pub(super) about: BTreeSet<String>,
+    /// Whether there is more about one of them than is looked at.
+    pub(super) is_cut: bool,
+}
+
+/// What the rules of the policies for an environment ask for beyond the artifact.
+#[derive(Debug, Default)]
+struct Asked {
+    source: bool,
+    readiness: bool,
+    running: bool,
+    links: bool,
+    earlier: BTreeSet<String>,
+}
+
+impl Asked {
+    fn of(ruling: &Ruling, environment: &str) -> Self {
+        let mut asked = Self::default();
+        let policies = ruling.governance.policies.iter().map(|published| &published.policy);
+        let here = policies.filter(|p| p.environments.iter().any(|e| e.matches(environment)));
+        for rule in here.flat_map(|policy| policy.all_rules()) {
+            match &rule.kind {
+                // Who wrote a change stands in the review of its commit.
+                RuleKind::Source { .. } | RuleKind::Approval { .. } => asked.source = true,
+                RuleKind::Readiness { .. } => asked.readiness = true,
+                RuleKind::NoRollback { .. } => asked.running = true,
+                RuleKind::Layout { .. } => asked.links = true,
+                RuleKind::Promotion { from, .. } => {
+                    asked.earlier.insert(from.clone());
+                }
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+/// Attestations by sequence.
+struct Basket<'g, 'r> {
+    gate: &'g Gate,
+    reader: &'r Reader<'r>,
+    below: u64,
+    found: BTreeMap<u64, Arc<Evidence>>,
+    about: BTreeSet<String>,
+    is_cut: bool,
+}
+
+impl Basket<'_, '_> {
+    /// Adds what has all of the terms; tells what was found.
+    fn add(&mut self, terms: &[Term], limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let digests = terms.iter().filter(|term| term.kind == TermKind::Subject);
+        self.about.extend(digests.map(|term| term.value.clone()));
+        let mut all = Vec::new();
+        let sequences = self.reader.sequences_with(terms, self.below, limit)?;
+        let is_about = terms.iter().any(|term| term.kind == TermKind::Subject);
+        self.is_cut |= is_about && sequences.len() == limit;
+        for sequence in sequences {
+            all.extend(self.keep(sequence)?);
+        }
+        Ok(all)
+    }
+
+    fn keep(&mut self, sequence: u64) -> Result<Option<Arc<Evidence>>, StoreError> {
+        if let Some(known) = self.found.get(&sequence) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let evidence = self.gate.shelf.evidence(self.reader, sequence)?;
+        if let Some(evidence) = &evidence {
+            self.found.insert(sequence, Arc::clone(evidence));
+        }
+        Ok(evidence)
+    }
+
+    /// Adds the links of the steps that led to an artifact: those about it, about their materials, and so on.
+    fn chain(&mut self, artifact: Digest) -> Result<(), StoreError> {
+        let mut seen = BTreeSet::from([artifact.clone()]);
+        let mut waiting = vec![artifact];
+        while let Some(digest) = waiting.pop() {
+            let terms = [
+                Term::new(TermKind::Subject, digest.to_string()),
+                Term::new(TermKind::TypeName, "link"),
+            ];
+            for evidence in self.add(&terms, MAX_ABOUT_OTHERS)? {
+                let Said::Link(link) = evidence.said() else { continue };
+                for material in link.materials.values().flat_map(DigestSet::iter) {
+                    if seen.len() == MAX_MATERIALS {
+                        self.is_cut = true;
+                    } else if seen.insert(material.clone()) {
+                        waiting.push(material);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The gate's own decisions are evidence of earlier environments alone; counting those for this one would
+    /// make every decision change what the next one depends on.
+    fn leave_out_decisions(&mut self, earlier: &BTreeSet<String>) -> Result<(), StoreError> {
+        let gate = Signer::Key(self.gate.roots.gate);
+        let mut judged: BTreeMap<String, (u64, bool)> = BTreeMap::new();
+        self.found.retain(|sequence, evidence| {
+            let (Said::Summary(summary), true) = (evidence.said(), *evidence.signer() == gate)
+            else {
+                return true;
+            };
+            let Some(details) = Details::read(summary) else { return false };
+            if !earlier.contains(&details.environment) {
+                return false;
+            }
+            let Some(run) = details.run else { return true };
+            let passed = summary.verification_result == VerificationResult::Passed;
+            judged.insert(run.deployment, (*sequence, passed));
+            false
+        });
+        // Of the verdicts about what runs there, the newest counts where it denies; none of them allows anything.
+        for (sequence, _) in judged.into_values().filter(|(_, passed)| !passed) {
+            self.keep(sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the statements about deployments in an environment that can concern an artifact.
+    fn deployments(
+        &mut self,
+        environment: &str,
+        subject: Sha256,
+        names: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        for sequence in self.gate.deployments_concerning(environment, self.below, subject, names)? {
+            self.keep(sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the provenance of what was deployed last under one of the names: among that is what runs.
+    fn predecessors(
+        &mut self,
+        request: &Request,
+        names: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        let mut last: Vec<Sha256> = Vec::new();
+        for evidence in self.found.values().rev() {
+            let Said::Deployment(deployment) = evidence.said() else { continue };
+            if deployment.environment != request.environment {
+                continue;
+            }
+            for digest in subjects(evidence, Some(names)) {
+                if last.len() < MAX_PREDECESSORS && !last.contains(&digest) {
+                    last.push(digest);
+                }
+            }
+        }
+        for digest in last {
+            let provenance = [
+                Term::new(TermKind::Subject, Digest::from(digest).to_string()),
+                Term::new(TermKind::TypeName, "provenance"),
+            ];
+            self.add(&provenance, MAX_ABOUT_OTHERS)?;
+        }
+        Ok(())
+    }
+
+    fn about(&mut self, digest: &Digest, limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        self.add(&[Term::new(TermKind::Subject, digest.to_string())], limit)
+    }
+}
+
+fn typed(name: &str, environment: &str) -> [Term; 2] {
+    [Term::new(TermKind::TypeName, name), Term::new(TermKind::Environment, environment)]
+}
+
+impl Gate {
+    /// The attestations below a log size that can matter to a request.
+    pub(super) fn gather(
+        &self,
+        reader: &Reader<'_>,
+        request: &Request,
+        ruling: &Ruling,
+        below: u64,
+    ) -> Result<Gathered, StoreError> {
+        let asked = Asked::of(ruling, &request.environment);
+        let mut basket = Basket {
+            gate: self,
+            reader,
+            below,
+            found: BTreeMap::new(),
+            about: BTreeSet::new(),
+            is_cut: false,
+        };
+        let about = basket.about(&request.subject.into(), MAX_ABOUT_ARTIFACT)?;
+        if asked.source {
+            for commit in commits(&about) {
+                basket.about(&commit, MAX_ABOUT_OTHERS)?;
+            }
+        }
+        if asked.links {
+            basket.chain(request.subject.into())?;
+        }
+        if asked.readiness {
+            basket.add(&typed("readiness", &request.environment), MAX_ABOUT_OTHERS)?;
+        }
+        let names = names(request, &about);
+        let here = asked.running.then(|| request.environment.clone());
+        for environment in asked.earlier.iter().chain(here.iter()) {
+            basket.deployments(environment, request.subject, &names)?;
+        }
+        if asked.running {
+            basket.predecessors(request, &names)?;
+        }
+        basket.leave_out_decisions(&asked.earlier)?;
+        let sequences = basket.found.keys().copied().collect();
+        let evidence = basket.found.into_values().collect();
+        Ok(Gathered { sequences, evidence, about: basket.about, is_cut: basket.is_cut })
+    }
+}
+
+/// The commits that the provenance of an artifact names.
+fn commits(about: &[Arc<Evidence>]) -> BTreeSet<Digest> {
+    let mut commits = BTreeSet::new();
+    for evidence in about {
+        let Said::Provenance(_, facts) = evidence.said() else { continue };
+        for commit in facts.sources.iter().filter_map(|source| source.commit.as_deref()) {
+            for algorithm in ["gitCommit", "sha1"] {
+                commits.extend(Digest::new(algorithm, commit).ok());
+            }
+        }
+    }
+    commits
+}
+
+/// The names of the artifact: the one that was asked for, and those that any evidence gives it.
+fn names(request: &Request, about: &[Arc<Evidence>]) -> BTreeSet<String> {
+    let subject = request.subject.into();
+    let given = about.iter().flat_map(|one| one.names_of(&subject)).map(str::to_owned);
+    request.name.iter().cloned().chain(given).collect()
+}

@@ -1,0 +1,339 @@
+//! The ledger: what the log says of deployments and decisions, read once and then followed.
+//!
+//! It holds nothing that is not in the log, but for the newest assessment of each running artifact, which is made again
+//! after a restart. Whoever opens it brings it up to date first, so an answer never lags behind what
+//! the asker has had recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
+
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::Said;
+use attestry_schemas::predicate::{self, UtcTime};
+
+use super::decisions::Decisions;
+use super::deployments::{Deployment, Deployments, MAX_DEPLOYMENTS, Place};
+use super::{Gate, Ruling};
+use crate::store::key::{Term, TermKind};
+use crate::store::record::Record;
+use crate::store::{Reader, StoreError};
+
+/// The most new unauthorized deployments that wait for being told; more are counted all the same.
+const MAX_UNTOLD: usize = 1_000;
+
+/// Whether something that runs would still be allowed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Standing {
+    /// The statement of its deployment.
+    pub(super) statement: Sha256,
+    /// The artifact.
+    pub(super) subject: Sha256,
+    pub(super) compliant: bool,
+    /// Why not.
+    pub(super) reasons: Vec<String>,
+    /// From when on it may be otherwise without new evidence.
+    pub(super) until: Option<UtcTime>,
+    /// The size of the log that was looked at.
+    pub(super) log_size: u64,
+    /// The digests of the artifact, its commits and materials: evidence about them can change it.
+    pub(super) watched: BTreeSet<String>,
+    /// The times of the evidence that it stands on, Unix seconds.
+    pub(super) evidence_s: Vec<i64>,
+}
+
+impl Standing {
+    /// Whether it is about this deployment.
+    pub(super) fn is_of(&self, deployment: &Deployment) -> bool {
+        (self.statement, self.subject) == (deployment.statement, deployment.subject)
+    }
+}
+
+/// What is in the log.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) deployments: Deployments,
+    pub(super) decisions: Decisions,
+}
+
+/// The ledger.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) counted: Counted,
+    standings: BTreeMap<Place, Standing>,
+    /// Digests to the places where evidence about them matters.
+    watched: BTreeMap<String, BTreeSet<Place>>,
+    /// Places that new evidence may have changed.
+    touched: BTreeSet<Place>,
+    /// Unauthorized deployments that came since the process started.
+    untold: Vec<Deployment>,
+    /// The size of the log that was read.
+    size: u64,
+    /// How many completed leaves were seen.
+    completed: u64,
+    /// The newest governance statement by which signers were weighed.
+    governed_at: u64,
+}
+
+impl Ledger {
+    /// The newest assessment of what runs at a place.
+    pub(super) fn standing(&self, place: &Place, deployment: &Deployment) -> Option<&Standing> {
+        self.standings.get(place).filter(|standing| standing.is_of(deployment))
+    }
+
+    /// Whether what runs at a place would still be allowed: by its newest assessment, or else by the newest verdict
+    /// in the log. What was allowed stays so until another verdict is there.
+    pub(super) fn is_compliant(&self, place: &Place, deployment: &Deployment) -> bool {
+        match self.standing(place, deployment) {
+            Some(standing) => standing.compliant,
+            None => self
+                .counted
+                .decisions
+                .verdict(deployment.statement, deployment.subject)
+                .is_none_or(|(compliant, _)| compliant),
+        }
+    }
+
+    /// What must be assessed now: what is touched, was not yet assessed, or may be otherwise by now.
+    pub(super) fn take_due(&mut self, now: UtcTime) -> Vec<(Place, Deployment)> {
+        let touched = std::mem::take(&mut self.touched);
+        let gone: Vec<Place> = self
+            .standings
+            .keys()
+            .filter(|place| self.counted.deployments.at(place).is_none())
+            .cloned()
+            .collect();
+        gone.iter().for_each(|place| self.forget(place));
+        let is_due = |(place, deployment): &(&Place, &Deployment)| {
+            touched.contains(place)
+                || self
+                    .standing(place, deployment)
+                    .is_none_or(|standing| standing.until.is_some_and(|until| now >= until))
+        };
+        let due = self.counted.deployments.running().filter(is_due);
+        due.map(|(place, deployment)| (place.clone(), deployment.clone())).collect()
+    }
+
+    /// Says that a place must be assessed again.
+    pub(super) fn touch(&mut self, place: Place) {
+        self.touched.insert(place);
+    }
+
+    /// When the next assessment is due without new evidence.
+    pub(super) fn next_due(&self) -> Option<UtcTime> {
+        self.standings.values().filter_map(|standing| standing.until).min()
+    }
+
+    /// The unauthorized deployments that nobody was told of.
+    pub(super) fn take_untold(&mut self) -> Vec<Deployment> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Keeps an assessment. What was logged while it was made may concern what it has just found to matter.
+    pub(super) fn keep(&mut self, place: &Place, standing: Standing) {
+        let known = self.standings.get(place).map(|known| &known.watched);
+        if known != Some(&standing.watched) && standing.log_size < self.size {
+            self.touch(place.clone());
+        }
+        self.forget(place);
+        for digest in &standing.watched {
+            self.watched.entry(digest.clone()).or_default().insert(place.clone());
+        }
+        self.standings.insert(place.clone(), standing);
+    }
+
+    fn forget(&mut self, place: &Place) {
+        let Some(standing) = self.standings.remove(place) else { return };
+        for digest in &standing.watched {
+            if let Some(places) = self.watched.get_mut(digest) {
+                places.remove(place);
+                if places.is_empty() {
+                    self.watched.remove(digest);
+                }
+            }
+        }
+    }
+
+    fn touch_about<'d>(&mut self, digests: impl IntoIterator<Item = &'d str>) {
+        for digest in digests {
+            self.touched.extend(self.watched.get(digest).into_iter().flatten().cloned());
+        }
+    }
+
+    fn touch_where(&mut self, is: impl Fn(&Place) -> bool) {
+        let places = self.counted.deployments.running().map(|(place, _)| place);
+        let places: Vec<Place> = places.filter(|place| is(place)).cloned().collect();
+        self.touched.extend(places);
+    }
+}
+
+/// What a record can change.
+enum Concern {
+    /// What runs, and the numbers.
+    Deployment,
+    /// The numbers, if the gate signed it; otherwise what it is about.
+    Summary,
+    /// The state of an environment.
+    Readiness,
+    /// What it is about.
+    Subjects,
+}
+
+impl Concern {
+    fn of(record: &Record) -> Self {
+        let known = record.predicate_type.as_deref().and_then(predicate::from_uri);
+        match known.map(|known| known.short) {
+            Some("deployment") => Self::Deployment,
+            Some("vsa") => Self::Summary,
+            Some("readiness") => Self::Readiness,
+            _ => Self::Subjects,
+        }
+    }
+}
+
+impl Gate {
+    /// Opens the ledger, up to date.
+    pub(super) fn ledger(&self) -> Result<MutexGuard<'_, Ledger>, StoreError> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the view of the store, so that it holds what was completed.
+        let (completed, which) = self.log.progress().completed_since(ledger.completed);
+        let reader = self.store.reader();
+        let ruling = self.ruling(&reader)?;
+        let size = reader.latest_checkpoint()?.map_or(0, |(size, _)| size);
+        let is_read = |one: &u64| *one < ledger.size;
+        let which = which.map(|all| all.into_iter().filter(is_read).collect::<Vec<u64>>());
+        match which {
+            Some(completed) if ledger.size > 0 && !self.begins_again(&reader, &completed)? => {
+                for sequence in completed {
+                    self.follow(&reader, &ruling, &mut ledger, sequence)?;
+                }
+                for sequence in ledger.size..size {
+                    self.follow(&reader, &ruling, &mut ledger, sequence)?;
+                    ledger.size = sequence + 1;
+                }
+            }
+            _ => self.read_all(&reader, &ruling, &mut ledger, size)?,
+        }
+        ledger.completed = completed;
+        if ledger.governed_at != ruling.newest {
+            ledger.governed_at = ruling.newest;
+            ledger.counted.deployments.weigh(ruling.governance.trust.as_deref());
+            ledger.touch_where(|_| true);
+        }
+        Ok(ledger)
+    }
+
+    /// Whether a leaf of which nothing was known is a deployment by now. As the order is that of the log, it must
+    /// be read in its place.
+    fn begins_again(&self, reader: &Reader<'_>, completed: &[u64]) -> Result<bool, StoreError> {
+        for sequence in completed {
+            let record = reader.record(*sequence)?;
+            if record.is_some_and(|record| matches!(Concern::of(&record), Concern::Deployment)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads everything that counts. Assessments stay, and are made again.
+    fn read_all(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        ledger: &mut Ledger,
+        size: u64,
+    ) -> Result<(), StoreError> {
+        let mut read = Counted::default();
+        let deployments = [Term::new(TermKind::TypeName, "deployment")];
+        let decisions = [
+            Term::new(TermKind::TypeName, "vsa"),
+            Term::new(TermKind::Signer, self.roots.gate.to_string()),
+        ];
+        let mut sequences = reader.sequences_with(&deployments, size, MAX_DEPLOYMENTS)?;
+        sequences.extend(reader.sequences_with(
+            &decisions,
+            size,
+            super::decisions::MAX_DECISIONS,
+        )?);
+        sequences.sort_unstable();
+        for sequence in sequences {
+            let record = reader.record(sequence)?;
+            let Some(record) = record else { continue };
+            self.count(reader, ruling, &mut read, sequence, &record)?;
+        }
+        ledger.counted = read;
+        ledger.size = size;
+        ledger.governed_at = ruling.newest;
+        ledger.touch_where(|_| true);
+        Ok(())
+    }
+
+    /// Takes a deployment or a decision into the ledger.
+    fn count(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        counted: &mut Counted,
+        sequence: u64,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
+        let found = self.deployments_of(reader, &evidence, record.logged_at_ms)?;
+        counted.deployments.add(found, ruling.governance.trust.as_deref());
+        if let Some(decided) = self.decision_of(reader, &evidence, record.logged_at_ms)? {
+            counted.decisions.add(decided);
+        }
+        Ok(())
+    }
+
+    /// Takes a new leaf into the ledger, and marks what it can change.
+    fn follow(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        ledger: &mut Ledger,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        let missing = || StoreError::Missing { what: format!("record {sequence}") };
+        let record = reader.record(sequence)?.ok_or_else(missing)?;
+        match Concern::of(&record) {
+            Concern::Deployment => {
+                self.count(reader, ruling, &mut ledger.counted, sequence, &record)?;
+                let of_it = |one: &&Deployment| one.index == sequence && one.cause().is_some();
+                let new =
+                    ledger.counted.deployments.newest().take_while(|one| one.index >= sequence);
+                let new: Vec<Deployment> = new.filter(of_it).cloned().collect();
+                let room = MAX_UNTOLD.saturating_sub(ledger.untold.len());
+                ledger.untold.extend(new.into_iter().take(room));
+                return Ok(());
+            }
+            Concern::Summary if record.signer == self.roots.gate => {
+                return self.count(reader, ruling, &mut ledger.counted, sequence, &record);
+            }
+            Concern::Readiness if !ledger.counted.deployments.is_empty() => {
+                let evidence = self.shelf.evidence(reader, sequence)?;
+                if let Some(Said::Readiness(said)) = evidence.as_deref().map(|one| one.said()) {
+                    ledger.touch_where(|place| place.environment == said.environment);
+                }
+            }
+            _ => {}
+        }
+        if ledger.watched.is_empty() {
+            return Ok(());
+        }
+        let digests = record.subjects.iter().flat_map(|subject| &subject.digests);
+        let digests: Vec<String> = digests.map(ToString::to_string).collect();
+        ledger.touch_about(digests.iter().map(String::as_str));
+        if record.subject_count > record.subjects.len() as u64 {
+            // The record shows the first subjects only.
+            let evidence = self.shelf.evidence(reader, sequence)?;
+            let subjects = evidence.iter().flat_map(|one| one.subjects());
+            let sets = subjects.filter_map(|subject| subject.digest.as_ref());
+            let digests: Vec<String> = sets
+                .flat_map(|set| set.iter().collect::<Vec<_>>())
+                .map(|d| d.to_string())
+                .collect();
+            ledger.touch_about(digests.iter().map(String::as_str));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! The monitor: follows the log, and tells when what runs is no longer what may run.
+//!
+//! It wakes when the log has grown, assesses what the new leaves can concern (the same artifact or its commit, the readiness
+//! of its environment, who rules), and what the passing of time can have changed. A verdict that differs from the
+//! last one in the log is recorded there, signed, before anyone is told: what was flagged, when and
+//! why can be audited, and a restart flags nothing twice.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use attestry_schemas::problem::chain;
+
+use super::deployments::{Deployment, Place};
+use super::event::{Event, Happened};
+use super::webhook::Webhook;
+use super::{Gate, GateError};
+
+/// The longest time between two looks: what has no moment of its own, such as the age of evidence, is told anew then.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The time between two looks while much is logged: what comes meanwhile is assessed once.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time between two updates of the numbers.
+const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
+/// The time after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The running monitor. It ends when it is stopped, or dropped.
+pub struct Monitor {
+    watch: Arc<Watch>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread stands on.
+struct Watch {
+    gate: Arc<Gate>,
+    webhook: Option<Webhook>,
+    stopping: AtomicBool,
+}
+
+impl Monitor {
+    /// Starts the monitor of a gate. Events are sent to the URL, where one is given.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(gate: Arc<Gate>, webhook_url: Option<&str>) -> std::io::Result<Self> {
+        let webhook = webhook_url.map(|url| Webhook::start(&gate, url)).transpose()?;
+        let watch = Arc::new(Watch { gate, webhook, stopping: AtomicBool::new(false) });
+        let following = Arc::clone(&watch);
+        let thread = std::thread::Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || following.run())?;
+        Ok(Self { watch, thread: Some(thread) })
+    }
+
+    /// Ends the thread; what it was about to tell, the next start tells.
+    pub fn stop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.watch.stopping.store(true, Ordering::SeqCst);
+        self.watch.gate.log.progress().wake();
+        thread.thread().unpark();
+        if thread.join().is_err() {
+            tracing::error!("the monitor's thread ended by a panic");
+        }
+        if let Some(webhook) = &self.watch.webhook {
+            webhook.stop();
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Watch {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn run(&self) {
+        let progress = self.gate.log.progress();
+        let mut seen = progress.wait(u64::MAX, Duration::ZERO);
+        let mut shown = None;
+        while !self.is_stopping() {
+            // An error of ours must not end what watches.
+            let looked = catch_unwind(AssertUnwindSafe(|| self.look(&mut shown)));
+            let wait = match looked {
+                Ok(Ok(wait)) => {
+                    std::thread::park_timeout(PAUSE);
+                    wait
+                }
+                Ok(Err(error)) if self.is_stopping() => {
+                    tracing::debug!(error = chain(&error), "the monitor stops");
+                    return;
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = chain(&error),
+                        "what runs cannot be assessed; trying again"
+                    );
+                    std::thread::park_timeout(PAUSE_AFTER_FAILURE);
+                    PAUSE_AFTER_FAILURE
+                }
+                Err(_) => {
+                    tracing::error!("the assessment of what runs ended by a panic; trying again");
+                    std::thread::park_timeout(PAUSE_AFTER_FAILURE);
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+            if self.is_stopping() {
+                return;
+            }
+            seen = progress.wait(seen, wait);
+        }
+    }
+
+    /// Assesses what is due, and tells what has changed. Returns how long there is nothing to do without news.
+    fn look(&self, shown: &mut Option<Instant>) -> Result<Duration, GateError> {
+        let now = self.gate.now();
+        let mut ledger = self.gate.ledger()?;
+        let (due, untold) = (ledger.take_due(now), ledger.take_untold());
+        drop(ledger);
+        for deployment in &untold {
+            self.tell(&Event::unauthorized(deployment, now));
+        }
+        let mut due = due.into_iter();
+        let mut failed = Ok(());
+        for (place, deployment) in due.by_ref() {
+            if self.is_stopping() {
+                return Ok(Duration::ZERO);
+            }
+            failed = self.assess(&place, &deployment);
+            if failed.is_err() {
+                self.again(BTreeMap::from([(place, deployment)]));
+                break;
+            }
+        }
+        self.again(due.collect());
+        failed?;
+        let mut wait = LONGEST_WAIT;
+        if shown.is_none_or(|at| at.elapsed() >= BETWEEN_NUMBERS) {
+            self.gate.show_numbers()?;
+            *shown = Some(Instant::now());
+        } else {
+            wait = BETWEEN_NUMBERS;
+        }
+        let next = self.gate.ledger()?.next_due();
+        let wait_s = next.map(|next| next.unix_seconds() - self.gate.now().unix_seconds());
+        Ok(wait_s.map_or(wait, |s| wait.min(Duration::from_secs(s.max(0).unsigned_abs()))))
+    }
+
+    /// Marks what could not be assessed.
+    fn again(&self, places: BTreeMap<Place, Deployment>) {
+        let mut ledger = self.gate.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        places.into_keys().for_each(|place| ledger.touch(place));
+    }
+
+    fn assess(&self, place: &Place, deployment: &Deployment) -> Result<(), GateError> {
+        let ledger = self.gate.ledger()?;
+        let before = ledger.counted.decisions.verdict(deployment.statement, deployment.subject);
+        drop(ledger);
+        let now = self.gate.now();
+        let assessed = self.gate.assess_running(deployment, before, now)?;
+        let compliant = assessed.standing.compliant;
+        // Nothing is recorded of what runs as it was allowed.
+        let flips = before.is_none_or(|(compliant, _)| compliant) != compliant;
+        let mut event = None;
+        if flips {
+            let decided = self.gate.log_decision(assessed.decision.because(assessed.because))?;
+            let happened = if compliant { Happened::Compliant } else { Happened::NonCompliant };
+            let told = Event::flip(happened, deployment, &decided, &assessed.standing.reasons, now);
+            event = Some(told);
+        }
+        self.gate.ledger()?.keep(place, assessed.standing);
+        if let Some(event) = event {
+            self.tell(&event);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: &Event) {
+        event.log();
+        self.gate.metrics.delivery.events.with_label_values(&[event.event]).inc();
+        if let Some(webhook) = &self.webhook {
+            webhook.send(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! What runs, and what of it was allowed.
+
+use attestry_schemas::digest::Sha256;
+use serde_json::{Value, json};
+
+use super::governed::{ENVIRONMENT, Governed, artifact, at, envelope};
+use crate::gate::deployments::Cause;
+
+/// The cause of the newest deployment.
+fn cause(governed: &Governed) -> Option<Cause> {
+    governed.running.gate.status(None, true).unwrap().0[0].deployment.cause()
+}
+
+#[test]
+fn every_way_not_to_be_authorized_has_its_cause() {
+    let governed = Governed::new();
+    let (one, two) = (governed.allow(1), governed.allow(2));
+    governed.sign(3);
+    let denied = governed.decide(3);
+    assert!(!denied.decision.passed());
+    let elsewhere = governed.decide_for(1, "staging");
+    let later = Sha256::of(b"of nothing in the log");
+    let scan = governed.scan(9, &[]).digest;
+    let deployed = |decision: Sha256| Governed::deployment("deployed", Some(decision));
+    let with = |name: &str, value: Value| {
+        let mut predicate = deployed(one);
+        predicate[name] = value;
+        predicate
+    };
+    let check = |by: &str, n: u64, predicate: Value, expected: Option<Cause>| {
+        governed.record(by, n, predicate.clone());
+        assert_eq!(cause(&governed), expected, "{by} {n} {predicate}");
+    };
+    check("deployer", 1, deployed(one), None);
+    check("deployer", 1, Governed::deployment("deployed", None), Some(Cause::NoDecision));
+    check("deployer", 1, deployed(later), Some(Cause::UnknownDecision));
+    check("deployer", 1, deployed(scan), Some(Cause::UnknownDecision));
+    let sha512 = json!({"sha512": "00".repeat(64)});
+    check("deployer", 1, with("decision", sha512), Some(Cause::UnknownDecision));
+    check("deployer", 3, deployed(denied.digest), Some(Cause::FailedDecision));
+    check("deployer", 1, deployed(two), Some(Cause::OtherArtifact));
+    check("deployer", 1, with("environment", json!("staging")), Some(Cause::OtherEnvironment));
+    check("deployer", 1, deployed(elsewhere.digest), Some(Cause::FailedDecision));
+    check("ci", 1, deployed(one), Some(Cause::OtherSigner));
+    check("stranger", 1, deployed(one), Some(Cause::OtherSigner));
+    check("deployer", 2, deployed(two), None);
+    let numbers = governed.numbers();
+    assert_eq!(numbers.unauthorized.total, 10);
+    assert_eq!(numbers.unauthorized.by_cause["unknown-decision"], 3);
+    assert_eq!(numbers.unauthorized.by_cause["other-signer"], 2);
+    assert_eq!(numbers.denials.total, 2);
+    assert_eq!(numbers.denials.by_rule["none-evaluated"], 1, "staging has no policy");
+}
+
+#[test]
+fn a_decision_allows_nothing_under_another_name_nor_what_began_long_before_it() {
+    let governed = Governed::new();
+    let decision = governed.allow(1);
+    let deployed = Governed::deployment("deployed", Some(decision));
+    let kind = "https://attestry.dev/deployment/v1";
+    let stated = |name: Option<&str>, predicate: Value| {
+        governed.log(&envelope("deployer", kind, artifact(1), name, predicate), "deployer");
+        cause(&governed)
+    };
+    assert_eq!(stated(Some("pay/other"), deployed.clone()), Some(Cause::OtherName));
+    assert_eq!(stated(None, deployed.clone()), None, "without a name there is none to mistake");
+    let mut early = deployed;
+    early["startedAt"] = json!(at(-3_600));
+    assert_eq!(stated(Some("pay/api"), early.clone()), Some(Cause::UnknownDecision));
+    early["startedAt"] = json!(at(-10));
+    assert_eq!(stated(Some("pay/api"), early), None, "clocks differ a little");
+}
+
+#[test]
+fn a_decision_allows_nothing_that_began_after_it_stood() {
+    let governed = Governed::new();
+    governed.sign(1);
+    governed.scan(1, &["CVE-2026-1"]);
+    let waiver =
+        json!({"rule": "vuln-scan", "finding": "CVE-2026-1", "until": at(2), "reason": "x"});
+    governed.state("lead", "https://attestry.dev/waiver/v1", artifact(1), waiver);
+    let decided = governed.decide(1);
+    assert!(decided.decision.passed());
+    let end = decided.decision.until().unwrap();
+    super::until("the end", || at(0) >= end);
+    governed.deploy(1, decided.digest);
+    assert_eq!(cause(&governed), Some(Cause::ExpiredDecision));
+    let mut earlier = Governed::deployment("deployed", Some(decided.digest));
+    earlier["startedAt"] = json!(decided.decision.question().now);
+    governed.record("deployer", 1, earlier);
+    assert_eq!(cause(&governed), None, "it began in time");
+}
+
+#[test]
+fn what_a_decision_names_must_have_been_logged_before() {
+    let governed = Governed::new();
+    governed.sign(1);
+    governed.scan(1, &[]);
+    // The same request gives the same bytes within a second: the decision is known before it is logged.
+    let other = Governed::new();
+    let one = other.allow(1);
+    governed.deploy(1, one);
+    assert_eq!(cause(&governed), Some(Cause::UnknownDecision));
+}
+
+#[test]
+fn what_runs_follows_the_statements_that_count() {
+    let governed = Governed::new();
+    let (one, two) = (governed.allow(1), governed.allow(2));
+    let runs = || -> Vec<Sha256> {
+        governed.status().iter().map(|status| status.deployment.subject).collect()
+    };
+    governed.deploy(1, one);
+    governed.deploy(2, two);
+    assert_eq!(runs(), [artifact(2)]);
+    governed.record("ci", 1, Governed::deployment("deployed", Some(one)));
+    governed.record("stranger", 2, Governed::deployment("decommissioned", None));
+    assert_eq!(runs(), [artifact(2)], "who may not say it changes nothing");
+    governed.record("deployer", 1, Governed::deployment("decommissioned", None));
+    assert_eq!(runs(), [artifact(2)], "what does not run cannot leave");
+    governed.record("deployer", 1, Governed::deployment("rolled-back", Some(one)));
+    assert_eq!(runs(), [artifact(1)]);
+    let since = governed.status()[0].deployment.since;
+    let mut again = Governed::deployment("deployed", Some(one));
+    again["replaces"] = json!({"sha256": artifact(1).hex()});
+    governed.record("deployer", 1, again);
+    assert_eq!(governed.status()[0].deployment.since, since, "it was not interrupted");
+    governed.record("deployer", 3, Governed::deployment("deployed", None));
+    assert_eq!(runs(), [artifact(3)], "it runs, allowed or not");
+    governed.record("deployer", 3, Governed::deployment("decommissioned", None));
+    assert_eq!(runs(), []);
+    let (all, truncated) = governed.running.gate.status(Some(ENVIRONMENT), true).unwrap();
+    assert_eq!((all.len(), truncated), (9, false));
+    assert!(all.iter().all(|status| !status.running));
+    let numbers = governed.numbers();
+    assert_eq!((numbers.rollbacks.deployments, numbers.rollbacks.rollbacks), (4, 1));
+    assert_eq!(numbers.rollbacks.ratio, Some(0.25));
+    assert_eq!(numbers.coverage.ratio, None, "nothing runs");
+}

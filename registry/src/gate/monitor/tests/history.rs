@@ -1,0 +1,149 @@
+//! Of the statements about an environment those are read that can concern the artifact, and the verdict is that over all of them.
+
+use std::collections::BTreeSet;
+
+use attestry_schemas::gate::Decision;
+use serde_json::json;
+
+use super::governed::{self, ENVIRONMENT, Governed, artifact, at, key};
+use crate::gate::Request;
+use crate::gate::gather::Gathered;
+use crate::testing;
+
+const NAMES: [&str; 3] = ["pay/api", "pay/web", "pay/api-next"];
+const ARTIFACTS: u64 = 6;
+const DEPLOYMENT: &str = "https://attestry.dev/deployment/v1";
+const RULES: &str = "[[rule]]\ntype = \"no-rollback\"\n";
+
+fn request(n: u64, name: Option<&str>) -> Request {
+    Request {
+        subject: artifact(n),
+        name: name.map(str::to_owned),
+        environment: ENVIRONMENT.to_owned(),
+        caller: None,
+        configuration: None,
+    }
+}
+
+/// The verdict over what is gathered and the one over the whole log, and which sequences were gathered.
+fn verdicts(governed: &Governed, request: &Request, size: u64) -> (Decision, Decision, Vec<u64>) {
+    let gate = &governed.running.gate;
+    let reader = governed.running.store.reader();
+    let ruling = gate.ruling(&reader).unwrap();
+    let question = gate.question(request, at(0), size);
+    let gathered = gate.gather(&reader, request, &ruling, size).unwrap();
+    let all: Vec<_> =
+        (0..size).filter_map(|one| gate.shelf.evidence(&reader, one).unwrap()).collect();
+    let narrow = gate.evaluate(&question, &ruling, &gathered, &reader);
+    let all = Gathered { evidence: all, ..Gathered::default() };
+    let wide = gate.evaluate(&question, &ruling, &all, &reader);
+    (narrow, wide, gathered.sequences)
+}
+
+/// Compares for every artifact under every name; tells how many passed and how many did not.
+fn compare(governed: &Governed, size: u64) -> (usize, usize) {
+    let (mut passed, mut failed) = (0, 0);
+    for n in 0..ARTIFACTS {
+        for name in NAMES.iter().map(|name| Some(*name)).chain([None]) {
+            let (narrow, wide, _) = verdicts(governed, &request(n, name), size);
+            assert_eq!(narrow.policies(), wide.policies(), "artifact {n} as {name:?} at {size}");
+            if narrow.passed() { passed += 1 } else { failed += 1 }
+        }
+    }
+    (passed, failed)
+}
+
+fn deployment(kind: &str, environment: &str, replaces: Option<u64>) -> serde_json::Value {
+    let mut says = Governed::deployment(kind, None);
+    says["environment"] = json!(environment);
+    if let Some(replaced) = replaces {
+        says["replaces"] = json!({"sha256": artifact(replaced).hex()});
+    }
+    says
+}
+
+fn provenance(governed: &Governed, n: u64) {
+    let says = json!({
+        "buildDefinition": {"buildType": "https://example.org/build", "externalParameters": {}},
+        "runDetails": {
+            "builder": {"id": "https://example.org/builder"},
+            "metadata": {"finishedOn": at(n.cast_signed() * 60 - 3600)},
+        },
+    });
+    let type_ = "https://slsa.dev/provenance/v1";
+    let name = NAMES[usize::try_from(n).unwrap() % NAMES.len()];
+    governed.log(&governed::envelope("ci", type_, artifact(n), Some(name), says), "ci");
+}
+
+#[test]
+fn the_verdict_over_what_is_gathered_is_the_verdict_over_the_whole_log() {
+    let governed = Governed::with(RULES, None);
+    (0..ARTIFACTS).for_each(|n| provenance(&governed, n));
+    let mut outcomes = BTreeSet::new();
+    let mut late = Vec::new();
+    let mut state: u64 = 7;
+    let mut next = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for step in 0..60 {
+        let kind = ["deployed", "deployed", "rolled-back", "decommissioned"][next(4) as usize];
+        let environment = if next(5) == 0 { "staging" } else { ENVIRONMENT };
+        let replaces = (next(3) == 0).then(|| next(ARTIFACTS));
+        let says = deployment(kind, environment, replaces);
+        let n = next(ARTIFACTS);
+        // Mostly by its own name.
+        let name = if next(4) == 0 { next(3) } else { n % 3 };
+        let name = NAMES[name as usize];
+        let signed = governed::envelope("deployer", DEPLOYMENT, artifact(n), Some(name), says);
+        if next(6) == 0 {
+            // Its leaf comes first, and what it says later.
+            governed.submit(testing::entry(&signed, &key("deployer")));
+            late.push(signed);
+        } else {
+            governed.log(&signed, "deployer");
+        }
+        if step % 10 == 9 {
+            outcomes.insert(compare(&governed, governed.size()));
+        }
+    }
+    let sizes = [governed.size() / 4, governed.size() / 2, governed.size()];
+    let gathered = |governed: &Governed| {
+        let at = |size: &u64| verdicts(governed, &request(1, Some(NAMES[0])), *size).2;
+        sizes.iter().map(at).collect::<Vec<_>>()
+    };
+    let before = gathered(&governed);
+    for signed in &late {
+        governed.log(signed, "deployer");
+    }
+    assert!(outcomes.iter().any(|(passed, failed)| *passed > 0 && *failed > 0), "{outcomes:?}");
+    // As it was at an earlier size, and the same after a restart.
+    sizes.iter().for_each(|size| {
+        compare(&governed, *size);
+    });
+    let known = gathered(&governed);
+    assert_ne!(known, before, "what came late is read");
+    assert_eq!(gathered(&governed.restarted()), known);
+}
+
+#[test]
+fn what_was_deployed_under_another_name_is_not_read() {
+    let governed = Governed::with(RULES, None);
+    (0..3).for_each(|n| provenance(&governed, n));
+    let record = |n: u64, name: &str, environment: &str, replaces: Option<u64>| {
+        let says = deployment("deployed", environment, replaces);
+        let signed = governed::envelope("deployer", DEPLOYMENT, artifact(n), Some(name), says);
+        governed.log(&signed, "deployer").proven.index
+    };
+    let mine = record(0, "pay/api", ENVIRONMENT, None);
+    let others: Vec<u64> = (10..30).map(|n| record(n, "pay/web", ENVIRONMENT, None)).collect();
+    let staging = record(0, "pay/other", "staging", None);
+    let replacing = record(40, "pay/new", ENVIRONMENT, Some(0));
+    let (decision, _, gathered) =
+        verdicts(&governed, &request(3, Some("pay/api")), governed.size());
+    assert!(decision.passed(), "what ran by that name was replaced");
+    assert!(gathered.contains(&mine) && gathered.contains(&replacing), "{gathered:?}");
+    assert!(!gathered.contains(&staging), "{gathered:?}");
+    assert!(others.iter().all(|other| !gathered.contains(other)), "{gathered:?}");
+}

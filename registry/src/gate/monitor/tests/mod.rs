@@ -1,0 +1,210 @@
+use std::time::Instant;
+
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
+use attestry_schemas::gate::Purpose;
+use attestry_schemas::statement::{ResourceDescriptor, Statement};
+use serde_json::json;
+
+use super::*;
+
+mod deployments;
+mod governed;
+mod history;
+mod webhook;
+
+use governed::{ENVIRONMENT, Governed, NAME, artifact, at, until};
+
+/// The digest of what the newest verdict about a deployment says changed it.
+fn because(governed: &Governed, deployment: Sha256) -> Option<Sha256> {
+    let gate = &governed.running.gate;
+    let newest = {
+        let ledger = gate.ledger().unwrap();
+        let is = |one: &&crate::gate::decisions::Decided| {
+            one.run.as_ref().is_some_and(|run| run.deployment == deployment)
+        };
+        ledger.counted.decisions.all().filter(is).last().unwrap().index
+    };
+    let reader = governed.running.store.reader();
+    let digest = reader.record(newest).unwrap().unwrap().digest;
+    let replayed = gate.replay(&reader, &digest).unwrap().unwrap();
+    assert!(replayed.same, "a verdict about what runs can be made again");
+    match replayed.decision.question().purpose {
+        Purpose::Run(run) => run.because,
+        Purpose::Deploy => panic!("a verdict about what runs lets nothing enter"),
+    }
+}
+
+#[test]
+fn a_new_scan_flips_what_runs_and_a_better_one_flips_it_back() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    let [status] = governed.status().try_into().unwrap();
+    assert!(status.compliant && status.deployment.cause().is_none(), "{status:?}");
+    assert_eq!(governed.verdict(deployed, 1), None, "nothing is recorded of what is as allowed");
+    let started = Instant::now();
+    let scan = governed.scan(1, &["CVE-2026-1"]).digest;
+    until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(because(&governed, deployed), Some(scan));
+    until("shown", || !governed.status()[0].compliant);
+    let reasons = governed.status()[0].reasons.clone();
+    assert!(reasons[0].contains("production@1: vuln-scan") && reasons[0].contains("CVE-2026-1"));
+    let numbers = governed.numbers();
+    assert_eq!((numbers.coverage.running, numbers.coverage.verified), (1, 0));
+    assert_eq!(numbers.time_to_detect.count, 1);
+    assert!(numbers.time_to_detect.from_evidence_s.max.unwrap() < 1.0, "{numbers:?}");
+    assert_eq!(numbers.denials.total, 0, "nobody was denied");
+    let better = governed.scan(1, &[]).digest;
+    until("compliant again", || governed.verdict(deployed, 1) == Some(true));
+    assert_eq!(because(&governed, deployed), Some(better));
+    until("shown", || governed.status()[0].compliant);
+    let text = String::from_utf8(governed.running.metrics.render()).unwrap();
+    assert!(text.contains("attestry_events_total{event=\"non-compliant\"} 1"), "{text}");
+}
+
+#[test]
+fn what_nobody_changed_is_not_flagged_again_after_a_restart() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    governed.record("deployer", 2, Governed::deployment("deployed", None));
+    let rolled_back = Governed::deployment("rolled-back", Some(governed.allow(1)));
+    governed.record("deployer", 1, rolled_back);
+    governed.scan(1, &["CVE-2026-1"]);
+    let newest = governed.status()[0].deployment.statement;
+    assert_ne!(newest, deployed);
+    until("flagged", || governed.verdict(newest, 1) == Some(false));
+    governed.sign(3);
+    governed.decide(3);
+    until("assessed", || !governed.status()[0].compliant);
+    let (before, leaves) = (governed.numbers(), governed.size());
+    assert_eq!(before.rollbacks.rollbacks, 1);
+    assert_eq!(before.unauthorized.by_cause["no-decision"], 1);
+    assert_eq!(before.denials.by_rule["vuln-scan"], 1);
+    let governed = governed.restarted();
+    until("assessed", || governed.numbers().evidence_age_s.p50.is_some());
+    let mut after = governed.numbers();
+    assert!(after.evidence_age_s.max >= before.evidence_age_s.max);
+    after.evidence_age_s = before.evidence_age_s;
+    assert_eq!(after, before);
+    assert_eq!(governed.size(), leaves, "a restart records nothing");
+}
+
+#[test]
+fn a_policy_that_demands_more_is_asked_of_everything_that_runs() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    let more = "[[rule]]\ntype = \"provenance\"\nsigners = [\"ci\"]\nlevel = 1\n";
+    let policy = governed.publish_policy(2, more).digest;
+    until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert_eq!(because(&governed, deployed), Some(policy));
+    assert_eq!(governed.numbers().unauthorized.total, 0, "it was allowed when it was deployed");
+}
+
+#[test]
+fn evidence_about_the_commit_is_evidence_about_what_runs() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    let provenance = crate::testing::signed(1, &governed::key("ci"));
+    governed.log(&provenance, "ci");
+    governed.publish_policy(2, "[[rule]]\ntype = \"source\"\nlevel = 1\ntwo_party = true\n");
+    until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    let digest =
+        attestry_schemas::digest::Digest::new("gitCommit", &format!("{:040x}", 1)).unwrap();
+    let commit = ResourceDescriptor { digest: Some(digest.into()), ..Default::default() };
+    let review = json!({
+        "repository": "git+https://example.org/app",
+        "author": "ann",
+        "reviewers": ["lead"],
+        "reviewedAt": at(0),
+    });
+    let type_ = "https://attestry.dev/review/v1";
+    let statement = Statement::new(vec![commit], type_, review).unwrap();
+    let key = governed::key("lead");
+    let review = Envelope::sign(PAYLOAD_TYPE, &statement.to_json(), &key);
+    let review = governed.log(&review, "lead").digest;
+    until("compliant again", || governed.verdict(deployed, 1) == Some(true));
+    assert_eq!(because(&governed, deployed), Some(review));
+}
+
+#[test]
+fn a_waiver_that_ends_flips_what_runs_without_new_evidence() {
+    let governed = Governed::new();
+    governed.sign(1);
+    governed.scan(1, &["CVE-2026-1"]);
+    let waiver =
+        json!({"rule": "vuln-scan", "finding": "CVE-2026-1", "until": at(3), "reason": "x"});
+    governed.state("lead", "https://attestry.dev/waiver/v1", artifact(1), waiver);
+    let decided = governed.decide(1);
+    assert!(decided.decision.passed());
+    let deployed = governed.deploy(1, decided.digest).digest;
+    assert!(governed.status()[0].compliant);
+    until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert_eq!(because(&governed, deployed), None);
+    let numbers = governed.numbers();
+    assert_eq!(numbers.exceptions.waivers, 1);
+    assert_eq!(numbers.time_to_detect.from_evidence_s.max, None, "no evidence came");
+}
+
+#[test]
+fn what_was_asked_of_the_act_of_deploying_is_not_asked_of_what_runs() {
+    let rules = "[[rule]]\ntype = \"approval\"\nsigners = [\"leads\"]\nmax_age = \"1h\"\n[[rule]]\ntype = \"deployer\"\nsigners = [\"deployer\"]\n[[rule]]\ntype = \"window\"\nhours = [\"mon-sun 00:00-24:00\"]\n[[rule]]\ntype = \"no-rollback\"\n";
+    let governed = Governed::with(rules, None);
+    let approval = json!({"environment": ENVIRONMENT, "expires": at(600)});
+    governed.state("lead", "https://attestry.dev/approval/v1", artifact(1), approval);
+    let decided = governed.decide(1);
+    assert!(decided.decision.passed(), "{:#?}", decided.decision.policies());
+    governed.deploy(1, decided.digest);
+    let deployment = governed.status()[0].deployment.clone();
+    let gate = &governed.running.gate;
+    for later in [0, 700, 40 * 24 * 3600] {
+        let assessed = gate.assess_running(&deployment, None, at(later)).unwrap();
+        assert!(assessed.standing.compliant, "{later}: {:?}", assessed.standing.reasons);
+    }
+    // Nor does it matter who asks when nobody is known to have asked.
+    governed.record("deployer", 1, Governed::deployment("deployed", None));
+    let deployment = governed.status()[0].deployment.clone();
+    assert!(gate.assess_running(&deployment, None, at(0)).unwrap().standing.compliant);
+}
+
+#[test]
+fn broken_glass_is_counted_until_somebody_of_its_group_has_reviewed_it() {
+    let governed = Governed::new();
+    let glass = json!({
+        "environment": ENVIRONMENT,
+        "reason": "down",
+        "expires": at(600),
+        "reviewBy": at(0),
+        "group": "leads",
+    });
+    governed.state("lead", "https://attestry.dev/break-glass/v1", artifact(1), glass);
+    let decided = governed.decide(1);
+    assert!(decided.decision.passed(), "{:#?}", decided.decision.policies());
+    governed.deploy(1, decided.digest);
+    let [status] = governed.status().try_into().unwrap();
+    assert!(status.deployment.allowed().unwrap().unwrap().break_glass);
+    until("late", || governed.numbers().exceptions.unreviewed == 1);
+    assert_eq!(governed.numbers().exceptions.break_glass, 1);
+    let approval = |expires| json!({"environment": ENVIRONMENT, "expires": expires});
+    let type_ = "https://attestry.dev/approval/v1";
+    governed.state("stranger", type_, artifact(1), approval(at(60)));
+    assert_eq!(governed.numbers().exceptions.unreviewed, 1, "a stranger reviews nothing");
+    governed.state("lead", type_, artifact(1), approval(at(60)));
+    assert_eq!(governed.numbers().exceptions.unreviewed, 0);
+}
+
+#[test]
+fn a_deployment_that_was_logged_by_its_digest_first_counts_once_it_is_known() {
+    let governed = Governed::new();
+    let predicate = Governed::deployment("deployed", Some(governed.allow(1)));
+    let type_ = "https://attestry.dev/deployment/v1";
+    let envelope = governed::envelope("deployer", type_, artifact(1), Some(NAME), predicate);
+    let entry = crate::testing::entry(&envelope, &governed::key("deployer"));
+    governed.submit(entry);
+    governed.sign(7);
+    assert_eq!(governed.status(), []);
+    let receipt = governed.log(&envelope, "deployer");
+    let [status] = governed.status().try_into().unwrap();
+    assert_eq!(status.deployment.statement, receipt.digest);
+    assert!(status.deployment.cause().is_none());
+}

@@ -1,0 +1,89 @@
+//! Packing: everything that a decision stands on, in one file that verifies offline.
+
+use std::collections::BTreeMap;
+
+use attestry_schemas::base64;
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::governance::sha256;
+use attestry_schemas::gate::pack::{MEDIA_TYPE, Pack, Packed};
+use attestry_schemas::gate::{Evidence, Said};
+use attestry_schemas::policy::RuleKind;
+use attestry_schemas::problem::chain;
+
+use super::{Gate, GateError, Request, Ruling, ruling};
+use crate::store::Reader;
+
+impl Gate {
+    /// Packs what a decision about the request would stand on now.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn pack(&self, reader: &Reader<'_>, request: &Request) -> Result<Pack, GateError> {
+        let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
+        let ruling = self.ruling(reader)?;
+        let gathered = self.gather(reader, request, &ruling, size)?;
+        let mut evidence = Vec::new();
+        for one in &gathered.evidence {
+            evidence.push(self.packed(reader, one)?);
+        }
+        let mut governance = Vec::new();
+        for one in &ruling.statements {
+            governance.push(self.packed(reader, one)?);
+        }
+        Ok(Pack {
+            media_type: MEDIA_TYPE.to_owned(),
+            subject: request.subject.to_string(),
+            environment: request.environment.clone(),
+            name: request.name.clone(),
+            size,
+            genesis: self.bundle(reader, 0)?.to_value(),
+            keys: self.known_keys.iter().map(attestry_schemas::key::PublicKey::to_pem).collect(),
+            governance,
+            evidence,
+            documents: documents(reader, &ruling),
+        })
+    }
+
+    fn packed(&self, reader: &Reader<'_>, evidence: &Evidence) -> Result<Packed, GateError> {
+        let bundle = self.bundle(reader, evidence.index())?;
+        let posted = match &bundle.content {
+            Content::Envelope(envelope) if Sha256::of(&envelope.to_json()) != evidence.digest() => {
+                Some(base64::encode(reader.attested_bytes(evidence.digest())?))
+            }
+            _ => None,
+        };
+        Ok(Packed { bundle: bundle.to_value(), posted })
+    }
+
+    /// The bundle of a leaf with its first proof.
+    fn bundle(&self, reader: &Reader<'_>, index: u64) -> Result<Bundle, GateError> {
+        let fault = |text: String| GateError::Signing(text);
+        let record = reader.record(index)?.ok_or_else(|| fault(format!("no record {index}")))?;
+        let kind = record.kind;
+        reader
+            .bundle(index, &record, kind, None, self.log.identity())
+            .map_err(|error| fault(chain(&error)))
+    }
+}
+
+/// The documents that the governance statements and the policies name.
+fn documents(reader: &Reader<'_>, ruling: &Ruling) -> BTreeMap<String, String> {
+    let published = ruling.statements.iter().filter_map(|one| match one.said() {
+        Said::Roster(said) => sha256(&said.digest),
+        Said::Policy(said) => sha256(&said.digest),
+        _ => None,
+    });
+    let policies = ruling.governance.policies.iter().map(|published| &published.policy);
+    let rules = policies.flat_map(|policy| policy.all_rules());
+    let layouts = rules.flat_map(|rule| match &rule.kind {
+        RuleKind::Layout { document, sublayouts, .. } => {
+            std::iter::once(*document).chain(sublayouts.iter().copied()).collect()
+        }
+        _ => Vec::new(),
+    });
+    let with_bytes = |digest: Sha256| {
+        Some((digest.to_string(), base64::encode(ruling::document(reader, digest)?)))
+    };
+    published.chain(layouts).filter_map(with_bytes).collect()
+}

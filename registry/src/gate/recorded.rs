@@ -1,0 +1,236 @@
+//! What runs already: the recorded decision under which an image may start again that the gate denies now.
+//!
+//! A new policy must not keep what runs from starting again on another node. It runs here, by the log, when
+//!
+//! 1. the deployment statements of the environment that count say so: the newest about this digest brought it, and no later
+//!    one brought another in its place; or
+//! 2. there are none about it, and it is the last of its name that admission let in; or
+//! 3. one of Kubernetes' own controllers makes it again, and admission let it in before, which the object that the controller
+//!    works from needed, too. Then a later digest beside it, as in a rollout, does not matter.
+//!
+//! A statement that it left ends all three. The decision that counts is the newest that passed it for this environment
+//! and by this name, signed by this gate; for 2 and 3, one that was asked for by admission. It is worth nothing when one
+//! of its inputs falls with a signer that is revoked for compromise: then the artifact itself is in doubt, and not only short of what
+//! is asked of it today. A decision that passed by a waiver or a broken glass counts: what runs was let in by
+//! those who may. Whoever uses a recorded decision says so.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use attestry_schemas::digest::{Digest, DigestSet, Sha256};
+use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::predicate::Predicate as _;
+use attestry_schemas::predicate::attestry::environment::{Deployment, DeploymentKind};
+use attestry_schemas::predicate::attestry::governance::RevocationReason;
+use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
+use attestry_schemas::roster::trust::{Distrust, Trust, reason_name};
+use attestry_schemas::verify::Signer;
+
+use super::{Gate, Request};
+use crate::store::key::{Term, TermKind};
+use crate::store::{Reader, StoreError};
+
+/// What the callers of decisions that admission asked for begin with.
+pub const ADMISSION_CALLER: &str = "kubernetes:";
+/// The most decisions, and the most statements about deployments, that are looked at; the newest.
+const MAX_LOOKED_AT: usize = 1_000;
+
+/// The recorded decision under which an image runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedPass {
+    /// The digest of its attestation.
+    pub digest: Sha256,
+    /// Its index in the log.
+    pub index: u64,
+}
+
+/// What the statements about deployments say of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing.
+    Unknown,
+    /// It runs.
+    Runs,
+    /// Another came in its place.
+    Replaced,
+    /// It left.
+    Left,
+}
+
+impl Gate {
+    /// The recorded decision under which the artifact of a request runs in its environment; none where it does not run, by the rule of
+    /// this module.
+    ///
+    /// `is_made_again` tells that one of Kubernetes' own controllers asks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn recorded_pass(
+        &self,
+        reader: &Reader<'_>,
+        request: &Request,
+        is_made_again: bool,
+    ) -> Result<Option<RecordedPass>, StoreError> {
+        let ruling = self.ruling(reader)?;
+        let (Some(trust), Some(name)) = (&ruling.governance.trust, &request.name) else {
+            return Ok(None);
+        };
+        let standing = self.standing(reader, trust, request, name)?;
+        let by_admission = match (standing, is_made_again) {
+            (Standing::Left, _) | (Standing::Replaced, false) => return Ok(None),
+            (Standing::Runs, _) => false,
+            (Standing::Replaced | Standing::Unknown, true) => true,
+            (Standing::Unknown, false) if self.is_last_admitted(reader, request, name)? => true,
+            (Standing::Unknown, false) => return Ok(None),
+        };
+        let about = Term::new(TermKind::Subject, Digest::from(request.subject).to_string());
+        let decisions = self.passed(reader, about, &request.environment)?;
+        let counts = |(_, _, details): &(Arc<Evidence>, VerificationSummary, Details)| {
+            let is_named = details.name.as_ref() == Some(name) || details.names.contains(name);
+            is_named && (!by_admission || is_of_admission(details))
+        };
+        let Some((evidence, summary, _)) = decisions.into_iter().find(counts) else {
+            return Ok(None);
+        };
+        if self.is_compromised(reader, trust, &summary)? {
+            return Ok(None);
+        }
+        Ok(Some(RecordedPass { digest: evidence.digest(), index: evidence.index() }))
+    }
+
+    /// The decisions of this gate that passed, with a term, for an environment; the newest first.
+    fn passed(
+        &self,
+        reader: &Reader<'_>,
+        term: Term,
+        environment: &str,
+    ) -> Result<Vec<(Arc<Evidence>, VerificationSummary, Details)>, StoreError> {
+        let terms = [
+            term,
+            Term::new(TermKind::TypeName, "vsa"),
+            Term::new(TermKind::Environment, environment),
+            Term::new(TermKind::Verdict, "PASSED"),
+            Term::new(TermKind::Signer, self.roots.gate.to_string()),
+        ];
+        let mut found = Vec::new();
+        for sequence in reader.sequences_with(&terms, u64::MAX, MAX_LOOKED_AT)? {
+            let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
+            let Said::Summary(summary) = evidence.said() else { continue };
+            let Some(details) = Details::read(summary) else { continue };
+            let is_ours = *evidence.signer() == Signer::Key(self.roots.gate);
+            let has_passed = summary.verification_result == VerificationResult::Passed;
+            // A verdict about what runs lets nothing enter.
+            let is_about_entry = details.run.is_none() && details.environment == environment;
+            if is_ours && has_passed && is_about_entry {
+                let summary = summary.as_ref().clone();
+                found.push((evidence, summary, details));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether admission let in nothing else by this name since.
+    fn is_last_admitted(
+        &self,
+        reader: &Reader<'_>,
+        request: &Request,
+        name: &str,
+    ) -> Result<bool, StoreError> {
+        let named = Term::new(TermKind::SubjectName, name);
+        let decisions = self.passed(reader, named, &request.environment)?;
+        let last = decisions.iter().find(|(_, _, details)| is_of_admission(details));
+        Ok(last.is_some_and(|(evidence, ..)| evidence.is_about(&request.subject.into())))
+    }
+
+    /// Whether an input of a decision falls with a signer that is revoked for compromise.
+    fn is_compromised(
+        &self,
+        reader: &Reader<'_>,
+        trust: &Trust,
+        summary: &VerificationSummary,
+    ) -> Result<bool, StoreError> {
+        let inputs = summary.input_attestations.iter().flatten();
+        let digests = inputs.filter_map(|input| input.digest.as_ref()).flat_map(DigestSet::iter);
+        for digest in digests.filter_map(|digest| digest.as_sha256()) {
+            let Some(sequence) = reader.sequence_of_digest(&digest)? else { continue };
+            let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
+            let compromised = reason_name(RevocationReason::Compromised);
+            let standing = trust.signer(evidence.signer(), evidence.logged_at());
+            if matches!(standing, Err(Distrust::Revoked { reason, .. }) if reason == compromised) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the statements about deployments in the environment say of the artifact.
+    fn standing(
+        &self,
+        reader: &Reader<'_>,
+        trust: &Trust,
+        request: &Request,
+        name: &str,
+    ) -> Result<Standing, StoreError> {
+        let subject = Digest::from(request.subject);
+        let about = Term::new(TermKind::Subject, subject.to_string());
+        let statements = self.deployments(reader, trust, about, &request.environment)?;
+        let Some(newest) = statements.iter().max_by_key(|one| (one.time(), one.index())) else {
+            return Ok(Standing::Unknown);
+        };
+        if kind(newest) == Some(DeploymentKind::Decommissioned) {
+            return Ok(Standing::Left);
+        }
+        let mut names: BTreeSet<&str> = newest.names_of(&subject).collect();
+        names.insert(name);
+        for name in names {
+            let named = Term::new(TermKind::SubjectName, name);
+            let others = self.deployments(reader, trust, named, &request.environment)?;
+            let replaces = |one: &Arc<Evidence>| {
+                (one.time(), one.index()) > (newest.time(), newest.index())
+                    && !one.is_about(&subject)
+                    && kind(one) != Some(DeploymentKind::Decommissioned)
+            };
+            if others.iter().any(replaces) {
+                return Ok(Standing::Replaced);
+            }
+        }
+        Ok(Standing::Runs)
+    }
+
+    /// The statements about deployments in an environment, with a term, that count.
+    fn deployments(
+        &self,
+        reader: &Reader<'_>,
+        trust: &Trust,
+        term: Term,
+        environment: &str,
+    ) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let terms = [
+            term,
+            Term::new(TermKind::TypeName, "deployment"),
+            Term::new(TermKind::Environment, environment),
+        ];
+        let mut found = Vec::new();
+        for sequence in reader.sequences_with(&terms, u64::MAX, MAX_LOOKED_AT)? {
+            let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
+            let may = trust
+                .signer(evidence.signer(), evidence.logged_at())
+                .is_ok_and(|s| s.may.contains("deployment") || s.may.contains(Deployment::URI));
+            if may && kind(&evidence).is_some() {
+                found.push(evidence);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn kind(evidence: &Evidence) -> Option<DeploymentKind> {
+    match evidence.said() {
+        Said::Deployment(deployment) => Some(deployment.kind),
+        _ => None,
+    }
+}
+
+fn is_of_admission(details: &Details) -> bool {
+    details.caller.as_deref().is_some_and(|caller| caller.starts_with(ADMISSION_CALLER))
+}

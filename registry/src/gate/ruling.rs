@@ -1,0 +1,396 @@
+//! Who rules: the roster and the policies of the log, and whose envelopes it takes.
+
+use std::io::Read as _;
+use std::sync::{Arc, PoisonError};
+
+use attestry_schemas::digest::Sha256;
+use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::governance::{Governance, PublishedPolicy, Roots, sha256};
+use attestry_schemas::gate::{Evidence, Held, Said};
+use attestry_schemas::key::{Fingerprint, PublicKey};
+use attestry_schemas::policy::Policy;
+use attestry_schemas::predicate::Predicate as _;
+use attestry_schemas::predicate::attestry::governance::Genesis;
+use attestry_schemas::roster::{Roster, SIGNATURE};
+use attestry_schemas::statement::Statement;
+use attestry_schemas::verify::{SignedStatement, Signer, Verified};
+
+use super::{Gate, shelf};
+use crate::log::Receipt;
+use crate::store::key::{Term, TermKind};
+use crate::store::{Content, Reader, StoreError};
+
+/// The most bytes of a document that the gate reads.
+const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+/// The most governance statements of one kind that are read.
+const MAX_STATEMENTS: usize = 100_000;
+
+/// Why the gate does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The store failed.
+    #[error("what rules cannot be read from the store")]
+    Store(#[source] StoreError),
+    /// Leaf 0 is no genesis statement.
+    #[error("expected the genesis statement at leaf 0, found {0}")]
+    Genesis(String),
+}
+
+/// Who rules, as of the newest governance statement.
+#[derive(Debug)]
+pub struct Ruling {
+    /// The roster, the policies and what waits.
+    pub governance: Governance,
+    /// The statements.
+    pub(super) statements: Vec<Arc<Evidence>>,
+    /// The sequence after that of the newest of them.
+    pub(super) newest: u64,
+    /// How many leaves were completed when they were read.
+    pub(super) completed: u64,
+    /// Whether they were read at all.
+    pub(super) is_read: bool,
+    /// The keys whose envelopes may be accepted.
+    pub(super) keys: Vec<PublicKey>,
+}
+
+impl Ruling {
+    pub(super) fn none() -> Self {
+        let governance = Governance {
+            trust: None,
+            rosters: Vec::new(),
+            roster_indexes: Vec::new(),
+            policies: Vec::new(),
+            history: Vec::new(),
+            pending: Vec::new(),
+        };
+        Self {
+            governance,
+            statements: Vec::new(),
+            newest: 0,
+            completed: 0,
+            is_read: false,
+            keys: Vec::new(),
+        }
+    }
+
+    /// The same with one policy alone.
+    pub(super) fn with_policy(&self, policy: &Arc<Policy>) -> Self {
+        let published =
+            PublishedPolicy { policy: Arc::clone(policy), at: policy.expires, index: u64::MAX };
+        let governance = Governance { policies: vec![published], ..self.governance.clone() };
+        Self { governance, ..Self::none() }
+    }
+
+    /// The roster, policy and revocation statements.
+    #[must_use]
+    pub fn statements(&self) -> &[Arc<Evidence>] {
+        &self.statements
+    }
+
+    /// The keys whose envelopes may be accepted.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+}
+
+/// Why an envelope with a good signature is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its signer may not sign it.
+    #[error("{0}")]
+    Signer(String),
+    /// It publishes a document that cannot rule.
+    #[error("{0}")]
+    Document(String),
+}
+
+/// The roots that the genesis statement names.
+pub(super) fn roots(reader: &Reader<'_>, key: &PublicKey) -> Result<Roots, RootsError> {
+    let other = |what: &str| RootsError::Genesis(what.to_owned());
+    let record = reader.record(0).map_err(RootsError::Store)?.ok_or_else(|| other("nothing"))?;
+    let bytes = reader.stored_bytes(&record).map_err(RootsError::Store)?;
+    let statement = Envelope::parse(&bytes).ok().and_then(|e| Statement::parse(&e.payload).ok());
+    let genesis = statement.and_then(|s| Genesis::from_value(&s.predicate).ok());
+    let genesis = genesis.ok_or_else(|| other("another statement"))?;
+    Ok(Roots::of_genesis(&genesis, key.fingerprint()))
+}
+
+/// A document by its digest; none where it is not stored or too long.
+pub(super) fn document(reader: &Reader<'_>, digest: Sha256) -> Option<Vec<u8>> {
+    match reader.content(digest).ok()?? {
+        Content::Inline(bytes) => Some(bytes),
+        Content::File(file) => {
+            let mut bytes = Vec::new();
+            file.into_read().take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).ok()?;
+            (bytes.len() as u64 <= MAX_DOCUMENT_BYTES).then_some(bytes)
+        }
+    }
+}
+
+/// The types of the statements that say who rules.
+const TYPES: [&str; 3] = ["roster", "policy", "revocation"];
+
+impl Gate {
+    /// How many root keys must sign a roster.
+    #[must_use]
+    pub fn root_threshold(&self) -> u64 {
+        self.roots.threshold
+    }
+
+    /// Who rules in this view of the store. Read again only when a statement has come that may change it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn ruling(&self, reader: &Reader<'_>) -> Result<Arc<Ruling>, StoreError> {
+        let mut newest = 0;
+        for name in TYPES {
+            let term = Term::new(TermKind::TypeName, name);
+            let last = reader.sequences_with(&[term], u64::MAX, 1)?;
+            newest = newest.max(last.first().map_or(0, |sequence| sequence + 1));
+        }
+        let known = Arc::clone(&self.ruling.read().unwrap_or_else(PoisonError::into_inner));
+        // A statement that was logged by its digest alone, and came later, is older than the newest.
+        let (completed, _) = self.log.progress().completed_since(known.completed);
+        if known.newest == newest && known.completed == completed && known.is_read {
+            return Ok(known);
+        }
+        // What was completed may have come after the view of the caller.
+        let fresh = (known.completed != completed).then(|| self.store.reader());
+        let ruling = self.read_ruling(fresh.as_ref().unwrap_or(reader), newest)?;
+        let ruling = Arc::new(Ruling { completed, is_read: true, ..ruling });
+        let mut kept = self.ruling.write().unwrap_or_else(PoisonError::into_inner);
+        // Views of the store may overtake one another: the newest stays.
+        if newest >= kept.newest {
+            *kept = Arc::clone(&ruling);
+        }
+        Ok(ruling)
+    }
+
+    fn read_ruling(&self, reader: &Reader<'_>, newest: u64) -> Result<Ruling, StoreError> {
+        let mut statements = Vec::new();
+        for name in TYPES {
+            let term = Term::new(TermKind::TypeName, name);
+            for sequence in reader.sequences_with(&[term], u64::MAX, MAX_STATEMENTS)? {
+                statements.extend(self.shelf.evidence(reader, sequence)?);
+            }
+        }
+        let documents = |digest| document(reader, digest);
+        let governance = Governance::at(u64::MAX, &self.roots, &statements, &documents);
+        let mut keys = self.known_keys.clone();
+        if let Some(trust) = &governance.trust {
+            keys.extend(trust.roster().keys().cloned());
+            let named = |key: &PublicKey| {
+                let fingerprint = key.fingerprint();
+                self.roots.keys.contains(&fingerprint)
+                    || trust.roster().signer(&Signer::Key(fingerprint)).is_some()
+            };
+            keys.retain(named);
+        }
+        keys.sort();
+        keys.dedup();
+        Ok(Ruling { governance, statements, newest, keys, ..Ruling::none() })
+    }
+
+    /// Whether the log takes a verified envelope, of which the sent bytes have this digest: its signer may sign it now, and what it
+    /// publishes can rule. Gives what it says, for [`Gate::keep`].
+    ///
+    /// # Errors
+    /// [`Refused`] with what was expected, what was found, and what to do.
+    pub fn admit(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        signed: &Verified<SignedStatement>,
+        digest: Sha256,
+    ) -> Result<Evidence, Refused> {
+        let held = Held { digest, index: 0, logged_at: self.now() };
+        let evidence = Evidence::of_statement(signed, held);
+        match evidence.said() {
+            Said::Roster(said) => {
+                self.demand_root(&evidence)?;
+                self.roster(reader, ruling, sha256(&said.digest), said.version)
+            }
+            Said::Revocation(_) => self.demand_root(&evidence),
+            Said::Policy(said) => {
+                self.policy(reader, ruling, &evidence, sha256(&said.digest), said.version)
+            }
+            _ => self.signer(ruling, &evidence),
+        }?;
+        Ok(evidence)
+    }
+
+    /// Keeps an admitted envelope in memory by its receipt, so that decisions about it need not read and verify it again. What
+    /// the log had before, or keeps in other bytes, is read from there.
+    pub fn keep(&self, evidence: Evidence, receipt: &Receipt) {
+        let held = shelf::held(receipt.digest, receipt.proven.index, receipt.logged_at_ms);
+        if let Some(held) = held.filter(|held| receipt.created && held.digest == evidence.digest())
+        {
+            self.shelf.put(Arc::new(evidence.logged(held.index, held.logged_at)));
+        }
+    }
+
+    /// Whether the log takes the signature of an artifact.
+    ///
+    /// # Errors
+    /// [`Refused::Signer`].
+    pub fn admit_signature(
+        &self,
+        ruling: &Ruling,
+        fingerprint: &Fingerprint,
+    ) -> Result<(), Refused> {
+        self.may(ruling, &Signer::Key(*fingerprint), &[SIGNATURE])
+    }
+
+    fn demand_root(&self, evidence: &Evidence) -> Result<(), Refused> {
+        if matches!(evidence.signer(), Signer::Key(key) if self.roots.keys.contains(key)) {
+            return Ok(());
+        }
+        let expected = match self.roots.keys.len() {
+            0 => {
+                "expected a root key, of which this registry has none: init was given no --root-key"
+                    .to_owned()
+            }
+            some => format!("expected one of the {some} root keys that init was given"),
+        };
+        Err(Refused::Signer(format!("{expected}; found {}", evidence.signer())))
+    }
+
+    fn signer(&self, ruling: &Ruling, evidence: &Evidence) -> Result<(), Refused> {
+        let word = evidence.permission();
+        let uri = evidence.predicate_type().unwrap_or(word);
+        self.may(ruling, evidence.signer(), &[word, uri])
+    }
+
+    /// Whether the roster, where one rules, lets a signer sign one of these now.
+    fn may(&self, ruling: &Ruling, signer: &Signer, words: &[&str]) -> Result<(), Refused> {
+        let Some(trust) = &ruling.governance.trust else { return Ok(()) };
+        let refused = |text: String| Refused::Signer(text);
+        if self.now() >= trust.roster().expires {
+            let text = format!(
+                "expected a roster that is in force, found version {}, which expired at {}; publish a new one",
+                trust.roster().version,
+                trust.roster().expires
+            );
+            return Err(refused(text));
+        }
+        let signer = trust.signer(signer, self.now()).map_err(|distrust| {
+            refused(format!("{distrust}; attestry roster show tells who may sign"))
+        })?;
+        if words.iter().any(|word| signer.may.contains(*word)) {
+            return Ok(());
+        }
+        let may: Vec<&str> = signer.may.iter().map(String::as_str).collect();
+        let text = format!(
+            "the roster (version {}) lets {} sign {}, and not {}",
+            trust.roster().version,
+            signer.name,
+            may.join(", "),
+            words.first().unwrap_or(&SIGNATURE)
+        );
+        Err(refused(text))
+    }
+
+    fn roster(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        digest: Option<Sha256>,
+        version: u64,
+    ) -> Result<(), Refused> {
+        let text = self.published(reader, digest)?;
+        let roster = Roster::read(&text).map_err(|faults| {
+            Refused::Document(format!("expected a roster, found faults: {faults}"))
+        })?;
+        let rules = ruling.governance.trust.as_ref().map(|trust| trust.roster());
+        self.grows(
+            "roster",
+            version,
+            roster.version,
+            rules.map(|r| (r.version, r.digest)),
+            digest,
+        )?;
+        in_force(self.now(), roster.expires)
+    }
+
+    fn policy(
+        &self,
+        reader: &Reader<'_>,
+        ruling: &Ruling,
+        evidence: &Evidence,
+        digest: Option<Sha256>,
+        version: u64,
+    ) -> Result<(), Refused> {
+        let trust = ruling.governance.trust.as_ref().ok_or_else(|| {
+            Refused::Signer(
+                "expected a roster that says who publishes policies, found none; publish one first"
+                    .to_owned(),
+            )
+        })?;
+        let quorum = trust.roster().policies.as_ref().ok_or_else(|| {
+            Refused::Signer(
+                "expected [policies] in the roster, found none: nobody may publish policies"
+                    .to_owned(),
+            )
+        })?;
+        let signer = trust
+            .signer(evidence.signer(), self.now())
+            .map_err(|distrust| Refused::Signer(distrust.to_string()))?;
+        if !trust.roster().is_named(&signer.name, [quorum.group.as_str()]) {
+            let text =
+                format!("expected a signer of the group {}, found {}", quorum.group, signer.name);
+            return Err(Refused::Signer(text));
+        }
+        let text = self.published(reader, digest)?;
+        let policy = Policy::read(&text, Some(trust.roster())).map_err(|faults| {
+            Refused::Document(format!("expected a policy, found faults: {faults}"))
+        })?;
+        let rules = ruling.governance.policies.iter().find(|p| p.policy.name == policy.name);
+        let rules = rules.map(|published| (published.policy.version, published.policy.digest));
+        self.grows("policy", version, policy.version, rules, digest)?;
+        in_force(self.now(), policy.expires)
+    }
+
+    fn published(&self, reader: &Reader<'_>, digest: Option<Sha256>) -> Result<Vec<u8>, Refused> {
+        let refused = |text: String| Refused::Document(text);
+        let digest =
+            digest.ok_or_else(|| refused("expected the sha256 of the document".to_owned()))?;
+        document(reader, digest).ok_or_else(|| {
+            refused(format!("expected the document {digest} to be stored, found none; PUT it to /v1/content/{digest} first"))
+        })
+    }
+
+    /// A version only grows; another signature for what rules already is welcome.
+    fn grows(
+        &self,
+        what: &str,
+        stated: u64,
+        written: u64,
+        rules: Option<(u64, Sha256)>,
+        digest: Option<Sha256>,
+    ) -> Result<(), Refused> {
+        if stated != written {
+            let text = format!("expected the version of the document ({written}), found {stated}");
+            return Err(Refused::Document(text));
+        }
+        match rules {
+            Some((version, known)) if stated <= version && Some(known) != digest => {
+                let text = format!(
+                    "expected a {what} of a version above {version}, which rules, found {stated}"
+                );
+                Err(Refused::Document(text))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn in_force(
+    now: attestry_schemas::predicate::UtcTime,
+    expires: attestry_schemas::predicate::UtcTime,
+) -> Result<(), Refused> {
+    if now < expires {
+        return Ok(());
+    }
+    Err(Refused::Document(format!("expected an expiry after {now}, found {expires}")))
+}

@@ -1,0 +1,251 @@
+//! `/k8s/admission`: the gate as a validating webhook of Kubernetes.
+//!
+//! Whatever keeps the gate from deciding denies, with the reason, and before the API server stops waiting: a
+//! configuration whose `failurePolicy` is `Ignore` would let in what is not answered. Only what is no review at all, or comes
+//! without the right to ask, is answered by a problem.
+//!
+//! The caller of a decision is `kubernetes:` and the user's name as the API server has authenticated it. Pods are made by
+//! Kubernetes' controllers, so a rule about deployers that shall hold for a cluster names their accounts
+//! (`kubernetes:system:serviceaccount:kube-system:replicaset-controller`), too. Whoever may ask speaks for the cluster;
+//! nobody else should have that token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
+use attestry_schemas::admission::{
+    AdmissionReview, Asked, Demand, Judged, Logged, MAX_REVIEW_BYTES, Review, ReviewError,
+};
+use attestry_schemas::document::pattern::is_plain;
+use attestry_schemas::problem::{ProblemType, chain};
+use futures_util::StreamExt as _;
+use tokio::time::Instant;
+
+use super::problem::Refusal;
+use super::query::Parameters;
+use super::{State, access, body, query};
+use crate::gate::Request;
+use crate::gate::recorded::ADMISSION_CALLER;
+
+/// How many images of one object are decided about at once.
+const MAX_AT_ONCE: usize = 8;
+/// The longest time that an API server waits for a webhook, in milliseconds.
+const MAX_TIMEOUT_MS: u64 = 30_000;
+
+/// By when the answer must be on its way.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    within_ms: u64,
+}
+
+impl Deadline {
+    /// The setting, or nine tenths of what the API server says it waits, whichever is earlier.
+    fn of(parameters: &Parameters, setting_ms: u64) -> Result<Self, Refusal> {
+        let now = Instant::now();
+        let within_ms = match parameters.text("timeout") {
+            None => setting_ms,
+            Some(text) => {
+                let expected = "a duration such as 10s, of at most 30 seconds";
+                let timeout_ms = milliseconds(text).filter(|ms| *ms <= MAX_TIMEOUT_MS);
+                let timeout_ms =
+                    timeout_ms.ok_or_else(|| query::wrong("timeout", expected, text))?;
+                setting_ms.min(timeout_ms / 10 * 9)
+            }
+        };
+        Ok(Self { at: now + Duration::from_millis(within_ms), within_ms })
+    }
+
+    fn has_passed(self) -> bool {
+        Instant::now() >= self.at
+    }
+
+    fn missed(self) -> Judged {
+        let reason = format!(
+            "expected a decision within {} ms, found none; try again, and look at the registry if it stays so",
+            self.within_ms
+        );
+        Judged::Undecided(reason)
+    }
+}
+
+/// A duration as Go writes one: `10s`, `1m30s`, `500ms`.
+fn milliseconds(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut sum: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.bytes().take_while(|b| !b.is_ascii_digit()).count();
+        let (unit, tail) = tail.split_at(letters);
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            _ => return None,
+        };
+        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(unit_ms)?)?;
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(sum)
+}
+
+/// `POST /k8s/admission[/ENVIRONMENT][?environment=&timeout=]`.
+pub(super) async fn review(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Refusal> {
+    let state: Arc<State> = state.into_inner();
+    access::admission(&request, &state)?;
+    let in_path = environment_in_path(&request);
+    let known: &[&str] = if in_path.is_some() { &["timeout"] } else { &["environment", "timeout"] };
+    let parameters = query::read(&request, known)?;
+    let deadline = Deadline::of(&parameters, state.config.admission_timeout_ms)?;
+    body::plain(&request)?;
+    let text = body::whole(payload, MAX_REVIEW_BYTES, deadline.within_ms).await?;
+    let review = match Review::parse(&text) {
+        Ok(review) => review,
+        Err(ReviewError::Request { uid, detail }) => {
+            return Ok(HttpResponse::Ok().json(AdmissionReview::denying(&uid, &[detail])));
+        }
+        Err(error) => return Err(Refusal::new(ProblemType::MalformedBody, chain(&error))),
+    };
+    let named = parameters.text("environment").map(str::to_owned);
+    let environment = in_path.or(named).or_else(|| state.config.admission_environment.clone());
+    Ok(HttpResponse::Ok().json(answer(&state, &review, environment, deadline).await))
+}
+
+/// The environment that the path names, decoded. One with slashes comes with its slashes: the API server decodes the path of
+/// the webhook's URL before it asks.
+fn environment_in_path(request: &HttpRequest) -> Option<String> {
+    request.match_info().get("path")?;
+    let path = web::Path::<String>::extract(request).into_inner();
+    Some(path.map(web::Path::into_inner).unwrap_or_default())
+}
+
+async fn answer(
+    state: &Arc<State>,
+    review: &Review,
+    environment: Option<String>,
+    deadline: Deadline,
+) -> AdmissionReview {
+    let demand = match Demand::of(review) {
+        Ok(demand) => demand,
+        Err(reasons) => return AdmissionReview::denying(&review.uid, &reasons),
+    };
+    if demand.images.is_empty() {
+        return AdmissionReview::answering(&review.uid, &demand, &[]);
+    }
+    let environment = match environment {
+        Some(environment) if is_plain(&environment) => environment,
+        other => {
+            let found = other.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
+            let found: String = found.chars().take(200).collect();
+            let reason = format!(
+                "expected the URL of the webhook to end in the cluster's environment, such as /k8s/admission/production, or the registry to have the setting admission_environment; found {found}"
+            );
+            return AdmissionReview::denying(&review.uid, &[reason]);
+        }
+    };
+    let circumstances = Circumstances {
+        caller: format!("{ADMISSION_CALLER}{}", review.user),
+        environment,
+        dry_run: review.dry_run,
+        may_be_restart: demand.may_be_restart,
+        is_made_again: review.is_by_controller(),
+        deadline,
+    };
+    let judging = demand.images.iter().map(|asked| judged(state, asked, &circumstances));
+    let judged: Vec<Judged> =
+        futures_util::stream::iter(judging).buffered(MAX_AT_ONCE).collect().await;
+    AdmissionReview::answering(&review.uid, &demand, &judged)
+}
+
+/// What is the same for every image of a review.
+#[derive(Debug, Clone)]
+struct Circumstances {
+    caller: String,
+    environment: String,
+    dry_run: bool,
+    may_be_restart: bool,
+    is_made_again: bool,
+    deadline: Deadline,
+}
+
+/// What becomes of one image, within the deadline. A decision that comes too late is recorded, and serves the next try.
+async fn judged(state: &Arc<State>, asked: &Asked, circumstances: &Circumstances) -> Judged {
+    let deadline = circumstances.deadline;
+    let request = Request {
+        subject: asked.image.digest,
+        name: Some(asked.image.repository.clone()),
+        environment: circumstances.environment.clone(),
+        caller: Some(circumstances.caller.clone()),
+        configuration: None,
+    };
+    let circumstances = circumstances.clone();
+    let work = state.blocking(move |state| {
+        // Work that nobody waits for any more would keep others from being in time.
+        if deadline.has_passed() {
+            return Ok(deadline.missed());
+        }
+        judge(state, &request, &circumstances)
+    });
+    match tokio::time::timeout_at(deadline.at, work).await {
+        Ok(Ok(judged)) => judged,
+        Ok(Err(refusal)) => Judged::Undecided(refusal.problem().detail.clone()),
+        Err(_) => deadline.missed(),
+    }
+}
+
+fn judge(
+    state: &State,
+    request: &Request,
+    circumstances: &Circumstances,
+) -> Result<Judged, Refusal> {
+    let (decision, logged) = if circumstances.dry_run {
+        (Arc::new(state.gate.assess(request)?), None)
+    } else {
+        let (decided, _) = state.gate.decide(request)?;
+        (decided.decision, Some(Logged { digest: decided.digest, index: decided.index }))
+    };
+    let mut recorded = None;
+    if !decision.passed() && circumstances.may_be_restart {
+        let reader = state.store.reader();
+        let pass = state.gate.recorded_pass(&reader, request, circumstances.is_made_again)?;
+        recorded = pass.map(|pass| Logged { digest: pass.digest, index: pass.index });
+    }
+    if let Some(recorded) = recorded {
+        tracing::warn!(
+            subject = %request.subject,
+            environment = request.environment,
+            decision = %recorded.digest,
+            "an image that is denied now restarts under its recorded decision"
+        );
+    }
+    Ok(Judged::Decided { decision, logged, recorded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_go_writes_it() {
+        for (text, expected) in [
+            ("10s", Some(10_000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("0s", Some(0)),
+            ("", None),
+            ("10", None),
+            ("s", None),
+            ("-1s", None),
+            ("1h", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615m", None),
+        ] {
+            assert_eq!(milliseconds(text), expected, "{text:?}");
+        }
+    }
+}
