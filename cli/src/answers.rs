@@ -1,5 +1,8 @@
 //! What the registry answers, as far as this program reads it. Further members are left alone.
 
+pub(crate) mod gate;
+pub(crate) mod governance;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

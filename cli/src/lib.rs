@@ -13,6 +13,7 @@ mod client;
 mod command;
 mod config;
 mod evidence;
+mod fixture;
 mod io;
 mod keyfile;
 mod lockfile;

@@ -4,12 +4,17 @@
 //! looked up in the environment and `attestry.toml` by [`crate::config`], not by clap.
 
 mod attest;
+mod deploy;
 mod evidence;
+mod exception;
+mod gate;
+mod governance;
 mod key;
 mod log;
 mod query;
 mod run;
 mod sign;
+mod time;
 mod values;
 mod verify;
 
@@ -18,14 +23,26 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use attest::AttestArgs;
+pub(crate) use deploy::{
+    DeployArgs, DeployCommand, DeployStatusArgs, FailurePolicy, K8sCommand, K8sManifestsArgs,
+};
 pub(crate) use evidence::{
     EvidenceAddArgs, EvidenceCommand, EvidenceInspectArgs, ReadingArgs, ScannedAt,
+};
+pub(crate) use exception::{ApproveArgs, BreakGlassArgs, ConsentArgs, WaiveArgs};
+pub(crate) use gate::{
+    GateArgs, GateAskArgs, GateCommand, GateExplainArgs, GatePackArgs, GateReplayArgs, MetricsArgs,
+};
+pub(crate) use governance::{
+    DocumentPushArgs, PolicyCommand, PolicyDiffArgs, PolicyLintArgs, PolicyShowArgs,
+    PolicyTestArgs, RosterCommand, RosterDiffArgs, RosterLintArgs, RosterShowArgs,
 };
 pub(crate) use key::{KeyCommand, KeyGenerateArgs, KeyImportArgs, KeyShowArgs, KeyTypeArg};
 pub(crate) use log::{CheckArgs, CheckpointArgs, LogCommand, ProveArgs};
 pub(crate) use query::{LintArgs, PushArgs, SearchArgs, ShowArgs};
 pub(crate) use run::{LinkFormat, RunArgs};
 pub(crate) use sign::SignArgs;
+pub(crate) use time::{Past, Until};
 pub(crate) use values::{Destination, Namespace, PredicateType, RegistryUrl, Since, SubjectArg};
 pub(crate) use verify::VerifyArgs;
 
@@ -95,6 +112,28 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Check statements, envelopes and bundles against their specifications
     Lint(LintArgs),
+    /// Ask whether an artifact may enter an environment, and why
+    Gate(GateArgs),
+    /// Approve that an artifact enters an environment
+    Approve(ApproveArgs),
+    /// Say that one finding of one rule does not count for an artifact, for a while
+    Waive(WaiveArgs),
+    /// Let an artifact enter an environment against its policy, in an emergency
+    BreakGlass(BreakGlassArgs),
+    /// Record what was deployed, and show what runs where
+    #[command(subcommand)]
+    Deploy(DeployCommand),
+    /// Show whether the controls work, in numbers that are counted from the log
+    Metrics(MetricsArgs),
+    /// Check, publish and show the roster: who may sign what
+    #[command(subcommand)]
+    Roster(RosterCommand),
+    /// Check, test, publish and show policies: what an environment demands
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Have a Kubernetes cluster ask the gate
+    #[command(subcommand)]
+    K8s(K8sCommand),
     /// Look at a registry's log, and watch that it never changes its past
     #[command(subcommand)]
     Log(LogCommand),

@@ -2,12 +2,20 @@
 
 mod attest;
 mod definition;
+mod deploy;
 mod evidence;
+mod exception;
+mod gate;
+mod governance;
+mod k8s;
 mod key;
 mod lint;
 mod log;
+mod metrics;
+mod policy;
 mod publish;
 mod push;
+mod roster;
 mod run;
 mod search;
 mod show;
@@ -40,6 +48,15 @@ pub(crate) fn run(command: Command, session: &mut Session) -> Result<Exit, Failu
         Command::Search(args) => search::run(&args, session),
         Command::Show(args) => show::run(&args, session),
         Command::Lint(args) => lint::run(&args, session),
+        Command::Gate(args) => gate::run(&args, session),
+        Command::Approve(args) => exception::approve(&args, session),
+        Command::Waive(args) => exception::waive(&args, session),
+        Command::BreakGlass(args) => exception::break_glass(&args, session),
+        Command::Deploy(command) => deploy::run(&command, session),
+        Command::Metrics(args) => metrics::run(&args, session),
+        Command::Roster(command) => roster::run(&command, session),
+        Command::Policy(command) => policy::run(&command, session),
+        Command::K8s(command) => k8s::run(&command, session),
         Command::Log(command) => log::run(&command, session),
         Command::Completions(args) => definition::completions(&args, session),
         Command::Man(args) => definition::man(&args, session),

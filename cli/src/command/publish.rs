@@ -17,7 +17,7 @@ use crate::output::{Failure, Session, printable};
 use crate::spool::Spool;
 use crate::trust;
 
-pub(super) use deliver::{Delivery, EvidenceFile, Place, Product, deliver};
+pub(super) use deliver::{AnswerRegistry, Delivery, EvidenceFile, Place, Product, deliver, log};
 
 /// Where a registry puts what comes without a namespace.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -106,6 +106,11 @@ pub(super) fn check_output(out: &Destination, session: &Session) -> Result<(), F
 }
 
 impl Publication {
+    /// The client, to ask what became of what was sent.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Where the registry is.
     pub(super) fn url(&self) -> String {
         self.client.url()
@@ -177,7 +182,7 @@ impl Publication {
     ///
     /// # Errors
     /// When it cannot be read, or the registry gives none.
-    fn trusted_root(&self, session: &mut Session) -> Result<TrustedRoot, Failure> {
+    pub(super) fn trusted_root(&self, session: &mut Session) -> Result<TrustedRoot, Failure> {
         trust::find(self.trusted_root.as_deref(), &self.settings, &self.client, session)
     }
 

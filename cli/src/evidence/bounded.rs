@@ -39,34 +39,7 @@ impl<T> IntoIterator for List<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
-            type Value = Vec<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-                Ok(Vec::new())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(element) = seq.next_element()? {
-                    if elements.len() == MAX_RESULTS {
-                        return Err(A::Error::custom(format_args!(
-                            "more than {MAX_RESULTS} elements in a list"
-                        )));
-                    }
-                    elements.push(element);
-                }
-                Ok(elements)
-            }
-        }
-
-        deserializer.deserialize_any(Elements(PhantomData)).map(Self)
+        deserializer.deserialize_any(Elements::with(Rest::Refused)).map(Self)
     }
 }
 
@@ -83,33 +56,56 @@ impl<T> Default for Beginning<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Beginning<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements<T>(PhantomData<T>);
+        deserializer.deserialize_any(Elements::with(Rest::Skipped)).map(Self)
+    }
+}
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
-            type Value = Vec<T>;
+/// Takes the first [`MAX_RESULTS`] elements of a list.
+struct Elements<T> {
+    rest: Rest,
+    of: PhantomData<T>,
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
+/// What is done with the elements that follow.
+enum Rest {
+    /// There must be none.
+    Refused,
+    /// They are read over.
+    Skipped,
+}
 
-            fn visit_unit<E>(self) -> Result<Vec<T>, E> {
-                Ok(Vec::new())
-            }
+impl<T> Elements<T> {
+    fn with(rest: Rest) -> Self {
+        Self { rest, of: PhantomData }
+    }
+}
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-                let mut elements = Vec::new();
-                while elements.len() < MAX_RESULTS {
-                    match seq.next_element()? {
-                        Some(element) => elements.push(element),
-                        None => return Ok(elements),
-                    }
-                }
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(elements)
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < MAX_RESULTS {
+            match seq.next_element()? {
+                Some(element) => elements.push(element),
+                None => return Ok(elements),
             }
         }
-
-        deserializer.deserialize_any(Elements(PhantomData)).map(Self)
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            if matches!(self.rest, Rest::Refused) {
+                let why = format_args!("more than {MAX_RESULTS} elements in a list");
+                return Err(A::Error::custom(why));
+            }
+        }
+        Ok(elements)
     }
 }
 
@@ -206,14 +202,31 @@ pub(crate) fn skip_mark(reader: &mut dyn BufRead) -> std::io::Result<()> {
 /// # Errors
 /// [`ImportError::Malformed`] with line and column.
 pub(crate) fn json<T: DeserializeOwned>(report: &Report, expected: &str) -> Result<T, ImportError> {
+    document(report, expected, |document| T::deserialize(document))
+}
+
+/// Reads a report that is one JSON document as `read` says. A byte order mark before it is read over;
+/// what follows it is an error.
+///
+/// # Errors
+/// [`ImportError::Malformed`] with line and column, [`ImportError::Unreadable`] and
+/// [`ImportError::Changed`].
+pub(crate) fn document<T>(
+    report: &Report,
+    expected: &str,
+    read: impl FnOnce(&mut Json<'_>) -> serde_json::Result<T>,
+) -> Result<T, ImportError> {
     report.read(|reader| {
         skip_mark(reader).map_err(|e| report.unreadable(e))?;
-        let mut deserializer = serde_json::Deserializer::from_reader(reader);
-        T::deserialize(&mut deserializer)
-            .and_then(|value| deserializer.end().map(|()| value))
+        let mut document = serde_json::Deserializer::from_reader(reader);
+        read(&mut document)
+            .and_then(|value| document.end().map(|()| value))
             .map_err(|e| malformed_json(report, expected, &e))
     })
 }
+
+/// The deserializer of a report.
+pub(crate) type Json<'r> = serde_json::Deserializer<serde_json::de::IoRead<&'r mut dyn BufRead>>;
 
 /// The error that a report's JSON is not what it should be.
 pub(crate) fn malformed_json(
@@ -226,8 +239,8 @@ pub(crate) fn malformed_json(
     if let Some(kind) = error.io_error_kind() {
         return report.unreadable(kind.into());
     }
-    let found = error.to_string().chars().take(MAX_DETAIL_CHARS).collect();
-    ImportError::Malformed { name: report.name().to_owned(), expected: expected.to_owned(), found }
+    let found: String = error.to_string().chars().take(MAX_DETAIL_CHARS).collect();
+    report.malformed(expected, found)
 }
 
 #[cfg(test)]

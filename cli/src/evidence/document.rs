@@ -70,36 +70,60 @@ pub(super) fn malformed(
     expected: impl Into<String>,
     found: impl ToString,
 ) -> ImportError {
-    let (name, expected) = (report.name().to_owned(), expected.into());
-    ImportError::Malformed { name, expected, found: found.to_string() }
+    report.malformed(expected, found.to_string())
 }
 
 fn too_large(report: &Report, limit: usize) -> ImportError {
     ImportError::TooMuch { name: report.name().to_owned(), what: "bytes", limit }
 }
 
-/// Demands that a predicate breaks nothing of its specification for which it would be refused.
+/// Demands that a document, which becomes a predicate, breaks nothing of its specification for which it
+/// would be refused.
 ///
 /// # Errors
-/// [`ImportError::Malformed`] with the field, the clause, and how many more there are.
-pub(super) fn check(report: &Report, uri: &str, predicate: &Value) -> Result<(), ImportError> {
-    let Err(findings) = predicate::check(uri, predicate) else { return Ok(()) };
-    let Some(first) = findings.first() else { return Ok(()) };
-    let (expected, mut found) = told(first);
-    match findings.len() - 1 {
-        0 => {}
-        1 => found.push_str("; one more field is wrong"),
-        more => found.push_str(&format!("; {more} more fields are wrong")),
-    }
-    Err(malformed(report, expected, found))
+/// [`ImportError::Malformed`] with the member, the clause, and the other members that are wrong.
+pub(super) fn check(report: &Report, uri: &str, document: &Value) -> Result<(), ImportError> {
+    demand(report, uri, document, |field| field.strip_prefix("predicate.").unwrap_or(field))
 }
 
-/// What a finding expected, with its field and clause, and what it found.
-fn told(finding: &Finding) -> (String, String) {
-    let Finding { field, clause, message, .. } = finding;
+/// Demands the same of the predicate of a document that is a statement.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_statement(
+    report: &Report,
+    uri: &str,
+    predicate: &Value,
+) -> Result<(), ImportError> {
+    demand(report, uri, predicate, |field| field)
+}
+
+/// `member` makes the name of a member of the document from that of a field of the statement.
+fn demand(
+    report: &Report,
+    uri: &str,
+    predicate: &Value,
+    member: fn(&str) -> &str,
+) -> Result<(), ImportError> {
+    /// A document that is wrong throughout is told by a few of its members.
+    const MAX_NAMED: usize = 8;
+    let Err(findings) = predicate::check(uri, predicate) else { return Ok(()) };
+    let Some((Finding { field, clause, message, .. }, others)) = findings.split_first() else {
+        return Ok(());
+    };
     let parts = message.strip_prefix("expected ").and_then(|text| text.split_once(", found "));
     let (expected, found) = parts.unwrap_or(("what its specification says", message.as_str()));
-    (format!("{field} to be {expected} ({clause})"), found.to_owned())
+    let expected = format!("{} to be {expected} ({clause})", member(field));
+    let mut found = found.to_owned();
+    if !others.is_empty() {
+        let named: Vec<&str> =
+            others.iter().take(MAX_NAMED).map(|other| member(&other.field)).collect();
+        found.push_str(&format!("; also wrong: {}", named.join(", ")));
+    }
+    if others.len() > MAX_NAMED {
+        found.push_str(&format!(" and {} more", others.len() - MAX_NAMED));
+    }
+    Err(malformed(report, expected, found))
 }
 
 #[cfg(test)]
@@ -138,7 +162,12 @@ mod tests {
         let uri = "https://slsa.dev/provenance/v1";
         let predicate = serde_json::json!({"buildDefinition": [], "runDetails": {}});
         let told = check(&report, uri, &predicate).unwrap_err().to_string();
-        for part in ["predicate.buildDefinition", "SLSA provenance v1", "an empty array", "more"] {
+        for part in [
+            "expected buildDefinition to be",
+            "SLSA provenance v1",
+            "an empty array",
+            "also wrong: runDetails.builder",
+        ] {
             assert!(told.contains(part), "{part}: {told}");
         }
         assert!(check(&report, "https://example.com/unknown/v1", &predicate).is_ok());

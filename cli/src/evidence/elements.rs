@@ -10,8 +10,7 @@ use serde::de::{
     Visitor,
 };
 
-use super::bounded::{malformed_json, skip_mark};
-use super::{ImportError, Report};
+use super::{ImportError, Report, bounded};
 
 /// Gives each value that lies at `path` to `take`: names of members, and `*` for the elements of a
 /// list. `take` is also given the positions of the elements on the way. What is no list or object
@@ -25,17 +24,10 @@ pub(super) fn each<T: DeserializeOwned>(
     path: &[&str],
     take: &mut Take<'_, T>,
 ) -> Result<(), ImportError> {
-    report.read(|reader| {
-        skip_mark(reader).map_err(|e| report.unreadable(e))?;
-        let mut deserializer = serde_json::Deserializer::from_reader(reader);
-        let (mut positions, mut refused) = (Vec::new(), None);
-        let walk = Walk { path, positions: &mut positions, refused: &mut refused, take };
-        let walked = walk.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-        match (refused, walked) {
-            (Some(refusal), _) => Err(refusal),
-            (None, walked) => walked.map_err(|e| malformed_json(report, expected, &e)),
-        }
-    })
+    let (mut positions, mut refused) = (Vec::new(), None);
+    let walk = Walk { path, positions: &mut positions, refused: &mut refused, take };
+    let walked = bounded::document(report, expected, |document| walk.deserialize(document));
+    refused.map_or(walked, Err)
 }
 
 /// What is done with each element, given the positions of the elements on the way to it.

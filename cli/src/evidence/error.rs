@@ -37,6 +37,8 @@ pub(crate) enum ImportError {
         expected: String,
         /// What is there, with its place where that is known.
         found: String,
+        /// What mends it, where that is known.
+        remedy: Option<&'static str>,
     },
     /// The report is a text, but not in UTF-8.
     #[error("expected {name} to be in UTF-8, found {encoding}")]
@@ -209,13 +211,45 @@ fn open_question(name: &str, candidates: &str, unconfirmed: Option<&Unconfirmed>
     }
 }
 
-/// What helps where something else was expected: a report that is JSON or XML to its end is not cut off.
-fn malformed_fix(expected: &str) -> &'static str {
-    if [WELL_FORMED_JSON, WELL_FORMED_XML].contains(&expected) {
-        "run the tool again: the report may be cut off, or another program wrote into it"
-    } else {
-        "have the tool write what is expected there, with another option or version of it, or correct what it was given; where the report is cut off, run the tool again"
+/// What mends a report that is JSON or XML to no end.
+const CUT_OFF: &str =
+    "run the tool again: the report may be cut off, or another program wrote into it";
+/// What mends a report of which nothing more is known than that it is not as its format says.
+const OTHERWISE: &str = "have the tool write what is expected there, with another option or version of it, or correct what it was given";
+
+impl ImportError {
+    /// The error that the report `name` is not what it should be.
+    pub(super) fn malformed(
+        name: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        let (name, expected, found) = (name.into(), expected.into(), found.into());
+        Self::Malformed { name, expected, found, remedy: None }
     }
+
+    /// The error with what mends a report of its format, where nothing is known that fits better.
+    pub(super) fn or_remedy(mut self, of_format: &'static str) -> Self {
+        if let Self::Malformed { expected, remedy, .. } = &mut self
+            && !is_well_formedness(expected)
+        {
+            remedy.get_or_insert(of_format);
+        }
+        self
+    }
+
+    /// The error with what mends exactly this.
+    pub(super) fn with_remedy(mut self, exact: &'static str) -> Self {
+        if let Self::Malformed { remedy, .. } = &mut self {
+            *remedy = Some(exact);
+        }
+        self
+    }
+}
+
+/// Whether it was expected that the report is JSON or XML at all.
+fn is_well_formedness(expected: &str) -> bool {
+    [WELL_FORMED_JSON, WELL_FORMED_XML].contains(&expected)
 }
 
 impl Remedy for ImportError {
@@ -232,7 +266,9 @@ impl Remedy for ImportError {
                 crate::output::file_fix(source, std::path::Path::new(name))
             }
             Self::Changed { .. } => "run this again once nothing writes to it".to_owned(),
-            Self::Malformed { expected, .. } => malformed_fix(expected).to_owned(),
+            Self::Malformed { remedy: Some(remedy), .. } => (*remedy).to_owned(),
+            Self::Malformed { expected, .. } if is_well_formedness(expected) => CUT_OFF.to_owned(),
+            Self::Malformed { .. } => OTHERWISE.to_owned(),
             Self::OtherEncoding { name, encoding } => format!(
                 "convert it, as in iconv -f {encoding} -t UTF-8 {name}; or let the tool write the file itself, because > in PowerShell may write UTF-16"
             ),

@@ -20,6 +20,8 @@ pub(crate) struct Format {
     pub(crate) media_type: &'static str,
     /// The short name of the predicate type that it becomes; nothing where the report says it.
     pub(crate) becomes: Option<&'static str>,
+    /// What mends a report that is of this format and not as the format says.
+    pub(crate) remedy: &'static str,
     /// Whether a document is of this format, by its outline alone.
     pub(crate) fit: fn(&Outline) -> Fit,
     /// Reads the report.
@@ -69,7 +71,7 @@ pub(crate) fn import(
     asked: Option<&str>,
 ) -> Result<(&'static Format, Imported), ImportError> {
     let format = recognise(report, asked)?;
-    let imported = (format.import)(report)?;
+    let imported = (format.import)(report).map_err(|error| error.or_remedy(format.remedy))?;
     let asked = asked.filter(|asked| format.becomes.is_none() && is_type(asked));
     for evidence in asked.map_or(&[][..], |_| &imported.evidence) {
         let asked = asked.unwrap_or_default();
@@ -209,6 +211,65 @@ mod tests {
         // What says something is of the type that was asked for.
         let some = Report::of_bytes("r", r#"{"results":[]}"#);
         assert_eq!(recognise(&some, Some("vulns")).unwrap().name, "osv-scanner");
+    }
+
+    #[test]
+    fn names_the_place_of_what_is_malformed_and_the_remedy_of_its_format() {
+        let openvex = |more: &str| {
+            format!(
+                "{{\"@context\":\"https://openvex.dev/ns/v0.2.0\",\"@id\":\"https://a.example/1\",\
+                 \"author\":\"A\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"version\":1,\n\
+                 \"statements\":[{{\"vulnerability\":{{\"name\":\"CVE-1\"}},\"status\":\"fixed\"}},{more}]}}"
+            )
+        };
+        let spdx = |more: &str| {
+            format!(
+                "{{\"spdxVersion\":\"SPDX-2.3\",\"dataLicense\":\"CC0-1.0\",\"name\":\"n\",\
+                 \"SPDXID\":\"SPDXRef-DOCUMENT\",\"documentNamespace\":\"https://a.example/1\",{more}}}"
+            )
+        };
+        let created =
+            "\"creationInfo\":{\"created\":\"2026-01-01T00:00:00Z\",\"creators\":[\"Tool: t-1\"]}";
+        let document_type = "<?xml version='1.0'?>\n<!DOCTYPE testsuites\n[\n<!ENTITY a 'b'>\n]>\n\
+                             <testsuites><testsuite name='s'><testcase name='a'/></testsuite></testsuites>";
+        for (text, problem, remedy) in [
+            (
+                openvex("{\"vulnerability\":{\"name\":\"CVE-2\"},\"status\":\"maybe\"}"),
+                "expected statements[1].status to be one of not_affected, affected, fixed, \
+                 under_investigation (OpenVEX 0.2.0, Statement: status is ",
+                "vexctl",
+            ),
+            (
+                openvex("{\"status\":\"fixed\",\"status\":\"affected\"}"),
+                "expected an OpenVEX document in r, found malformed JSON: duplicate key \"status\" at line 2",
+                "vexctl",
+            ),
+            (spdx("\"packages\":[]"), "expected creationInfo to be", "-o spdx-json"),
+            (
+                spdx(&format!(
+                    "{created},\"packages\":[{{\"name\":\"a\",\"SPDXID\":\"SPDXRef-a\"}}]"
+                )),
+                "expected packages[0].downloadLocation to be",
+                "-o spdx-json",
+            ),
+            (
+                "{\"@context\":\"https://spdx.org/rdf/3.0.1/spdx-context.jsonld\",\"@graph\":[]}"
+                    .to_owned(),
+                "expected @graph to be",
+                "SPDX 3",
+            ),
+            (
+                document_type.to_owned(),
+                "expected a document type without declarations of its own in r, found [ in line 3",
+                "remove what stands from [ to ]",
+            ),
+            ("<testsuites>\n<testsuite".to_owned(), "in line 2", "run the tool again"),
+        ] {
+            let refused = import(&Report::of_bytes("r", &text), None).unwrap_err();
+            let (told, fix) = (refused.to_string(), refused.fix().unwrap());
+            assert!(told.contains(problem), "expected {problem}, found {told}");
+            assert!(fix.contains(remedy), "expected {remedy}, found {fix}: {told}");
+        }
     }
 
     #[test]

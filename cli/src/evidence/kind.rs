@@ -47,6 +47,11 @@ pub(crate) trait Evidence: Debug {
         &[]
     }
 
+    /// When the scan ran, as the report itself states it: no other time counts then.
+    fn stated_time(&self) -> Option<UtcTime> {
+        None
+    }
+
     /// The predicate type that the report itself says; nothing where its format decides, and for a
     /// signature that is over no statement.
     fn predicate_type(&self) -> Option<&str> {

@@ -258,13 +258,9 @@ fn one_line(head: &[u8]) -> bool {
 }
 
 fn malformed(error: serde_json::Error, name: &str) -> ImportError {
-    let name = name.to_owned();
     match error.io_error_kind() {
-        Some(kind) => ImportError::Unreadable { name, source: kind.into() },
-        None => {
-            let (expected, found) = (WELL_FORMED_JSON.to_owned(), error.to_string());
-            ImportError::Malformed { name, expected, found }
-        }
+        Some(kind) => ImportError::Unreadable { name: name.to_owned(), source: kind.into() },
+        None => ImportError::malformed(name, WELL_FORMED_JSON, error.to_string()),
     }
 }
 
@@ -301,21 +297,26 @@ fn overlay_line(line: &[u8], mut sketch: Sketch, left: &Cell<usize>) -> Option<S
 
 fn xml(head: &[u8], name: &str) -> Result<Shape, ImportError> {
     let mut reader = quick_xml::Reader::from_reader(head);
-    let malformed = |found: String| ImportError::Malformed {
-        name: name.to_owned(),
-        expected: WELL_FORMED_XML.to_owned(),
-        found,
+    let line = |position: u64| {
+        let before = head.iter().take(usize::try_from(position).unwrap_or(usize::MAX));
+        1 + before.filter(|byte| **byte == b'\n').count()
     };
     let mut buffer = Vec::new();
     loop {
         use quick_xml::events::Event;
-        match reader.read_event_into(&mut buffer).map_err(|e| malformed(e.to_string()))? {
+        let event = reader.read_event_into(&mut buffer).map_err(|error| {
+            let found = format!("{error} in line {}", line(reader.error_position()));
+            ImportError::malformed(name, WELL_FORMED_XML, found)
+        })?;
+        match event {
             Event::Start(element) | Event::Empty(element) => {
                 let name = element.local_name();
                 let root = name.as_ref().chars().take(MAX_TEXT_CHARS).collect();
                 return Ok(Shape::Xml { root });
             }
-            Event::Eof => return Err(malformed("no root element".to_owned())),
+            Event::Eof => {
+                return Err(ImportError::malformed(name, WELL_FORMED_XML, "no root element"));
+            }
             _ => buffer.clear(),
         }
     }

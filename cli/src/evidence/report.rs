@@ -193,8 +193,12 @@ impl Report {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> ImportError {
-        let name = self.name.clone();
-        ImportError::Malformed { name, expected: expected.into(), found: found.into() }
+        ImportError::malformed(&self.name, expected, found)
+    }
+
+    /// The error that the report, as a whole, looks like something else.
+    pub(crate) fn unlike(&self, expected: &str) -> ImportError {
+        self.malformed(expected, self.outline.describe())
     }
 
     fn pass<T>(

@@ -38,6 +38,7 @@ pub(super) fn product(
         title: "Test",
         media_type: "application/json",
         becomes: None,
+        remedy: "write it again",
         fit: |_| super::Fit::No,
         import: |_| unreachable!("the report has been read"),
     };

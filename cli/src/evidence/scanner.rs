@@ -10,6 +10,7 @@ const UNKNOWN_VERSION: &str = "unknown";
 
 /// The package URLs of tools, by name in lower-case letters and digits.
 static PACKAGES: &[(&str, &str)] = &[
+    ("cargoaudit", "pkg:cargo/cargo-audit"),
     ("checkov", "pkg:pypi/checkov"),
     ("codeql", "pkg:github/github/codeql-cli-binaries"),
     ("gitleaks", "pkg:github/gitleaks/gitleaks"),
@@ -19,6 +20,7 @@ static PACKAGES: &[(&str, &str)] = &[
     ("kubescape", "pkg:github/kubescape/kubescape"),
     ("kubescore", "pkg:github/zegl/kube-score"),
     ("osvscanner", "pkg:github/google/osv-scanner"),
+    ("pipaudit", "pkg:pypi/pip-audit"),
     ("polaris", "pkg:github/fairwindsops/polaris"),
     ("semgrep", "pkg:pypi/semgrep"),
     ("semgreposs", "pkg:pypi/semgrep"),
@@ -29,7 +31,7 @@ static PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// The tool that made a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scanner {
     /// As it calls itself: `Trivy`.
     pub(super) name: String,

@@ -1,10 +1,13 @@
 //! `attestry evidence`, and spools: reports become attestations, now or later, each once.
 
 use crate::fake_registry::FakeRegistry;
-use crate::harness::Dir;
+use crate::harness::{Answer, Dir};
 
 const JUNIT: &str = r#"<testsuites><testsuite name="s"><testcase classname="a" name="b"/>
 <testcase classname="a" name="c"><skipped/></testcase></testsuite></testsuites>"#;
+/// A scan that says itself when it ran.
+const GRYPE: &str = r#"{"matches":[],"source":{"type":"directory","target":"."},"descriptor":{"name":"grype",
+"version":"0.96.0","timestamp":"1969-06-01T12:00:00Z","db":{"status":{"built":"1969-05-31T00:00:00Z"}}}}"#;
 const ADD: &[&str] = &["--subject", "@app", "--key", "@k.key", "--out", "@att"];
 
 fn setting() -> Dir {
@@ -13,8 +16,16 @@ fn setting() -> Dir {
     dir
 }
 
-fn add(dir: &Dir, file: &str, more: &[&str]) -> crate::harness::Answer {
+fn add(dir: &Dir, file: &str, more: &[&str]) -> Answer {
     dir.run(&[&["evidence", "add", file], ADD, more].concat())
+}
+
+/// A bill of materials of another artifact.
+fn contradicting() -> String {
+    format!(
+        r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"metadata":{{"component":{{"type":"file","name":"x","hashes":[{{"alg":"SHA-256","content":"{}"}}]}}}},"components":[{{"type":"library","name":"a"}}]}}"#,
+        "a".repeat(64)
+    )
 }
 
 #[test]
@@ -37,10 +48,7 @@ fn a_report_is_recognised_by_what_it_is_and_attested() {
 #[test]
 fn what_is_no_evidence_is_refused_with_the_reason() {
     let dir = setting();
-    let contradicting = format!(
-        r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","version":1,"metadata":{{"component":{{"type":"file","name":"x","hashes":[{{"alg":"SHA-256","content":"{}"}}]}}}},"components":[{{"type":"library","name":"a"}}]}}"#,
-        "a".repeat(64)
-    );
+    let contradicting = contradicting();
     for (text, more, status, says) in [
         ("<testsuites/>", &[][..], 2, "zero tests"),
         ("<testsuites><testsuite", &[], 2, "expected"),
@@ -65,11 +73,44 @@ fn what_is_no_evidence_is_refused_with_the_reason() {
 }
 
 #[test]
-fn nothing_is_written_when_one_report_of_several_is_bad() {
-    let dir = setting();
-    dir.write("bad", "<testsuites/>");
-    let both = ["evidence", "add", "@report", "@bad"];
-    dir.run(&[&both[..], ADD].concat()).expect(2).says(&["bad", "zero tests"]);
+fn every_refused_report_is_told_before_a_key_is_asked_for_and_nothing_is_signed() {
+    let mut dir = setting();
+    // Nobody knows the password of the key.
+    dir.environment.clear();
+    dir.write("empty.xml", "<testsuites/>");
+    dir.write("other.json", &contradicting());
+    dir.write("unknown.json", "{\"a\":1}");
+    let reports = ["@empty.xml", "@report", "@other.json", "@unknown.json", "@missing.xml"];
+    let subject = ["--subject", "@app", "--out", "@att", "--spool", "@spool"];
+    for key in [&["--key", "@k.key"][..], &["--key", "@missing.key"], &[]] {
+        let words = [&["evidence", "add"], &reports[..], &subject, key].concat();
+        let answer = dir.run(&words).expect(2).says(&[
+            "expected at least one test in empty.xml, found a report of zero tests",
+            "other.json is about another artifact: expected sha256:",
+            "found sha256:aaaa",
+            "expected a report of a known format in unknown.json, found ",
+            "missing.xml",
+            "expected every report to be evidence, found 4 of 5 refused: nothing is signed",
+            "these are fine: ",
+        ]);
+        let Answer { stderr, .. } = &answer;
+        assert_eq!(stderr.matches("error: ").count(), 5, "{stderr}");
+        assert_eq!(stderr.matches("  fix: ").count(), 5, "{stderr}");
+        for never in ["password", "k.key", "missing.key", "--key"] {
+            assert!(!stderr.contains(never), "{never}: {stderr}");
+        }
+        let (_, fine) = stderr.split_once("these are fine: ").unwrap();
+        assert_eq!(fine.trim_end(), dir.path("report").to_str().unwrap());
+        assert!(!dir.path("att").exists() && !dir.path("spool").exists());
+    }
+    // The first that is refused decides the status, and a single report needs no count.
+    let two = ["evidence", "add", "@other.json", "@empty.xml"];
+    dir.run(&[&two[..], &subject].concat()).expect(1).says(&["2 of 2 refused", "zero tests"]);
+    let one = dir.run(&[&["evidence", "add", "@empty.xml"][..], &subject].concat()).expect(2);
+    assert_eq!(one.stderr.matches("error: ").count(), 1, "{}", one.stderr);
+    // The key comes next.
+    let good = [&["evidence", "add", "@report"][..], &subject].concat();
+    dir.run(&good).expect(2).says(&["JUnit XML", "key"]);
     assert!(!dir.path("att").exists());
 }
 
@@ -200,4 +241,25 @@ fn one_malformed_file_does_not_keep_the_others_of_a_folder() {
     let sent = dir.run(&["push", "@att"]).expect(2);
     assert!(sent.stdout.contains("1 created, 0 existing, 1 refused"), "{}", sent.stdout);
     sent.says(&["00.sigstore.json"]);
+}
+
+#[test]
+fn a_time_that_is_given_for_a_scan_that_states_its_own_is_named_as_unused() {
+    let dir = setting();
+    dir.write("scan.json", GRYPE);
+    let given = ["--scanned-at", "1969-12-31"];
+    let unused = "scan.json: --scanned-at (1969-12-31T00:00:00Z) is not used, because the report \
+                  states its own time, 1969-06-01T12:00:00Z";
+    let warning = format!("warning: {unused}");
+    add(&dir, "@scan.json", &given).expect(0).says(&[&warning]);
+    let inspect = [&["evidence", "inspect", "@scan.json"][..], &given].concat();
+    dir.run(&inspect).expect(0).says(&[&warning]);
+    let answer = dir.json(&[&inspect[..], &["--json"]].concat());
+    let warnings = answer["warnings"].as_array().unwrap();
+    assert!(warnings.contains(&unused.into()), "{warnings:?}");
+    // The same time is no contradiction, and a report of tests has no scan.
+    for (file, time) in [("@scan.json", "1969-06-01T12:00:00Z"), ("@report", "1969-12-31")] {
+        let answer = add(&dir, file, &["--scanned-at", time]).expect(0);
+        assert!(!answer.stderr.contains("is not used"), "{}", answer.stderr);
+    }
 }

@@ -1,5 +1,7 @@
 //! A registry in memory, just enough of one to answer this program, and to lie to it.
 
+mod pack;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,6 +11,7 @@ use attestry_schemas::base64;
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::checkpoint::{Checkpoint, SignedCheckpoint};
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::dsse::{self, Envelope};
 use attestry_schemas::key::{PublicKey, SigningKey};
 use attestry_schemas::merkle::{self, NodeAddress};
 use attestry_schemas::predicate;
@@ -38,6 +41,10 @@ struct State {
     contents: BTreeMap<String, Vec<u8>>,
     tokens: Vec<String>,
     lie: Option<Lie>,
+    /// What to answer to a request, by its method and target.
+    canned: BTreeMap<String, (u16, Value)>,
+    /// The bodies that were sent to those.
+    bodies_sent: Vec<Value>,
 }
 
 struct Item {
@@ -67,11 +74,16 @@ pub(crate) enum Lie {
 impl FakeRegistry {
     /// Starts a registry that accepts the signatures of these keys.
     pub(crate) fn start(trusted: &[&str]) -> Self {
+        Self::start_with(trusted, [7; 32])
+    }
+
+    /// Starts a registry with a log key of this seed.
+    pub(crate) fn start_with(trusted: &[&str], seed: [u8; 32]) -> Self {
         let listener = TcpListener::bind((ORIGIN, 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State {
             url: url.clone(),
-            log_key: SigningKey::from_ed25519_seed([7; 32]),
+            log_key: SigningKey::from_ed25519_seed(seed),
             trusted: trusted.iter().map(|pem| PublicKey::from_pem(pem).unwrap()).collect(),
             bodies: vec![b"genesis".to_vec()],
             items: BTreeMap::new(),
@@ -79,6 +91,8 @@ impl FakeRegistry {
             contents: BTreeMap::new(),
             tokens: Vec::new(),
             lie: None,
+            canned: BTreeMap::new(),
+            bodies_sent: Vec::new(),
         }));
         let shared = state.clone();
         std::thread::spawn(move || {
@@ -124,6 +138,36 @@ impl FakeRegistry {
         state.items.extend(newer.map(|(digest, item)| (digest.to_string(), item)));
     }
 
+    /// Answers a request, by method and target such as `GET /v1/roster`, in this way from now on.
+    pub(crate) fn answers(&self, request: &str, status: u16, value: Value) {
+        self.state.lock().unwrap().canned.insert(request.to_owned(), (status, value));
+    }
+
+    /// What was sent with the requests that are answered in such a way.
+    pub(crate) fn bodies_sent(&self) -> Vec<Value> {
+        self.state.lock().unwrap().bodies_sent.clone()
+    }
+
+    /// Signs a decision with the log's key, logs it, and gives what `POST /v1/decisions` answers.
+    pub(crate) fn decide(&self, statement: &Value) -> Value {
+        let mut state = self.state.lock().unwrap();
+        let payload = serde_json::to_vec(statement).unwrap();
+        let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &payload, &state.log_key);
+        let key = state.log_key.public_key().clone();
+        state.trusted.push(key.clone());
+        let added = state.add(Bundle::of_key(&key, Content::Envelope(envelope))).unwrap();
+        json!({
+            "result": statement["predicate"]["verificationResult"],
+            "decision": added["digest"],
+            "index": added["index"],
+            "cached": false,
+            "until": null,
+            "warnings": [],
+            "statement": statement,
+            "bundle": added["bundle"],
+        })
+    }
+
     /// Lies from now on.
     pub(crate) fn lie(&self, lie: Lie) {
         self.state.lock().unwrap().lie = Some(lie);
@@ -137,6 +181,18 @@ impl FakeRegistry {
     /// The evidence files that it was sent, by digest.
     pub(crate) fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         self.state.lock().unwrap().contents.clone()
+    }
+
+    /// The payloads of the statements that it holds, in the order of the log.
+    pub(crate) fn payloads(&self) -> Vec<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let mut items: Vec<_> = state.items.values().collect();
+        items.sort_by_key(|item| item.index);
+        let payloads = items.into_iter().filter_map(|item| match &item.bundle.content {
+            Content::Envelope(envelope) => Some(envelope.payload.clone()),
+            Content::Message(_) => None,
+        });
+        payloads.collect()
     }
 
     /// The tokens that came with them.
@@ -412,7 +468,11 @@ fn answer(stream: &TcpStream, state: &mut State) {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name.to_owned(), decoded(value)))
         .collect();
-    let (status, body) = if method == "PUT" {
+    let canned = state.canned.get(&format!("{method} {target}")).cloned();
+    let (status, body) = if let Some((status, value)) = canned {
+        state.bodies_sent.extend(serde_json::from_slice::<Value>(&body).ok());
+        (status, value.to_string().into_bytes())
+    } else if method == "PUT" {
         let digest = path.rsplit('/').next().unwrap_or_default().to_owned();
         let fits = digest == Sha256::of(&body).to_string();
         state.contents.insert(digest, body);

@@ -4,7 +4,10 @@
 mod capture;
 mod evidence;
 mod fake_registry;
+mod gate;
+mod governance;
 mod harness;
+mod people;
 mod registry;
 mod terminal;
 

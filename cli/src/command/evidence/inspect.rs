@@ -74,7 +74,7 @@ fn inspect(
     // A configuration is asked for by add, which has a subject to fall back on.
     let supplement = reading.supplement(supplement);
     let supplement = Supplement { subject: Some(report.sha256().into()), ..supplement };
-    let mut warnings = imported.warnings.clone();
+    let mut warnings = reading.warnings();
     let mut statements = Vec::new();
     for item in &imported.evidence {
         let becomes = format.becomes.or(item.predicate_type()).map(str::to_owned);

@@ -1,5 +1,6 @@
 //! Reports as commands name them: opened, recognised, imported, told.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -51,12 +52,7 @@ impl Reading {
 
     /// What is known beside this report.
     pub(super) fn supplement(&self, supplement: &Supplement) -> Supplement {
-        let scanned_at = match self.scanned_at {
-            Some(ScannedAt::File) => self.report.written(),
-            Some(ScannedAt::Time(time)) => Some(time),
-            None => None,
-        };
-        Supplement { scanned_at, ..supplement.clone() }
+        Supplement { scanned_at: self.scanned_at(), ..supplement.clone() }
     }
 
     /// Says what was recognised, and what is in it.
@@ -74,8 +70,31 @@ impl Reading {
                 totals.join(", ")
             )));
         }
-        for warning in &self.imported.warnings {
-            session.warn(printable(warning));
+        for warning in self.warnings() {
+            session.warn(printable(&warning));
+        }
+    }
+
+    /// What a person should know about how the report was read, and about what was said beside it.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.imported.warnings.clone();
+        if let Some(given) = self.scanned_at() {
+            let stated = self.imported.evidence.iter().filter_map(|item| item.stated_time());
+            let unused: BTreeSet<UtcTime> = stated.filter(|stated| *stated != given).collect();
+            warnings.extend(unused.into_iter().map(|stated| {
+                format!(
+                    "{}: --scanned-at ({given}) is not used, because the report states its own time, {stated}",
+                    self.report.name()
+                )
+            }));
+        }
+        warnings
+    }
+
+    fn scanned_at(&self) -> Option<UtcTime> {
+        match self.scanned_at? {
+            ScannedAt::File => self.report.written(),
+            ScannedAt::Time(time) => Some(time),
         }
     }
 }

@@ -118,12 +118,17 @@ struct AnswerSubject {
     digest: String,
 }
 
+/// What a registry said of an attestation that it has in its log.
 #[derive(Serialize)]
-struct AnswerRegistry {
-    url: String,
-    status: PostedStatus,
-    digest: Option<String>,
-    index: Option<u64>,
+pub(in crate::command) struct AnswerRegistry {
+    /// The registry.
+    pub(in crate::command) url: String,
+    /// Whether it is there as of now.
+    pub(in crate::command) status: PostedStatus,
+    /// The digest by which it is kept.
+    pub(in crate::command) digest: Option<String>,
+    /// Its place in the log.
+    pub(in crate::command) index: Option<u64>,
 }
 
 /// Logs the bundles where a registry is named, writes them, and tells. Evidence files go first, so
@@ -161,6 +166,28 @@ pub(in crate::command) fn deliver(
             "the attestations are written and not logged; attestry push sends their folder once that is mended",
         )),
         None => Ok(Exit::Success),
+    }
+}
+
+/// Logs one bundle, after the files that it names, checks the answer, and leaves the telling to the caller.
+///
+/// # Errors
+/// When it is refused, or the answer cannot be believed.
+pub(in crate::command) fn log(
+    product: Product,
+    files: Vec<EvidenceFile>,
+    registry: &Publication,
+    session: &mut Session,
+) -> Result<AnswerRegistry, Failure> {
+    let delivery = Delivery { files, ..Delivery::one(product) };
+    let (outcomes, failed) = publish(&delivery, registry, None, session)?;
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    match outcomes.into_iter().next() {
+        Some(Outcome::Logged(_, answer)) => Ok(answer),
+        _ => Err(Failure::undecided(format!("{} said nothing of the attestation", registry.url()))
+            .fix("check that the URL is that of an Attestry registry")),
     }
 }
 
@@ -297,7 +324,7 @@ fn accepted(
         let problem = item.problem.unwrap_or_default();
         let fix = match problem.type_name() {
             Some("untrusted-signer" | "forbidden") => {
-                "nothing was written; ask the registry's operator to trust the key, with attestry-registry trust add"
+                "nothing was written; attestry roster show tells who may sign what; before a roster rules, the registry's operator trusts keys with attestry-registry trust add"
             }
             _ => "nothing was written; correct what it names and run this again",
         };

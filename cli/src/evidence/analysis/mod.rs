@@ -25,6 +25,7 @@ pub(super) const FORMATS: &[Format] = &[Format {
     title: "SARIF of a static analysis",
     media_type: sarif::MEDIA_TYPE,
     becomes: Some("static-analysis"),
+    remedy: sarif::REMEDY,
     fit,
     import,
 }];
@@ -74,7 +75,7 @@ impl Evidence for Analysis {
     ) -> Result<Product, ImportError> {
         Ok(Product::of(&StaticAnalysis {
             tool: self.scanner.tool(supplement),
-            scanned_at: supplement.scanned_at(self.time, report)?,
+            scanned_at: supplement.scanned_at(self.stated_time(), report)?,
             counts: self.counts,
             results: self.results.clone(),
             report: original.clone(),
@@ -90,6 +91,10 @@ impl Evidence for Analysis {
             ("none", none),
             ("suppressed", suppressed),
         ]
+    }
+
+    fn stated_time(&self) -> Option<UtcTime> {
+        self.time
     }
 
     fn tool(&self) -> Option<String> {

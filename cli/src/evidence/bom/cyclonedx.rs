@@ -16,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     title: "CycloneDX JSON",
     media_type: "application/vnd.cyclonedx+json",
     becomes: Some("cyclonedx"),
+    remedy: "correct that member after https://cyclonedx.org/docs, or write CycloneDX JSON again, as with syft -o cyclonedx-json; cyclonedx validate finds all that is wrong",
     fit,
     import,
 };

@@ -17,6 +17,7 @@ pub(super) const FORMAT: Format = Format {
     title: "SPDX 2 JSON",
     media_type: "application/spdx+json",
     becomes: Some("spdx"),
+    remedy: "correct that member after https://spdx.github.io/spdx-spec/v2.3, or write SPDX 2.3 again, as with syft -o spdx-json or trivy --format spdx-json",
     fit,
     import,
 };

@@ -14,6 +14,7 @@ pub(super) const FORMAT: Format = Format {
     title: "SPDX 3 JSON-LD",
     media_type: "application/spdx+json",
     becomes: Some("spdx"),
+    remedy: "correct that member after https://spdx.github.io/spdx-spec/v3.0.1, or have the tool write SPDX 3 JSON-LD again; where it cannot, SPDX 2.3 is read as well",
     fit,
     import,
 };

@@ -166,9 +166,9 @@ fn refuses_a_document_that_is_no_spdx_naming_the_field_and_the_clause() {
     let told = read_as(&report, "spdx-2").unwrap_err().to_string();
     assert_eq!(
         told,
-        "expected predicate.spdxVersion to be a non-empty string (SPDX 2.3, 6 Document creation \
+        "expected spdxVersion to be a non-empty string (SPDX 2.3, 6 Document creation \
          information: spdxVersion is a non-empty string) in not-an-spdx-version.json, found the \
-         number 2; 3 more fields are wrong"
+         number 2; also wrong: name, documentNamespace, creationInfo.creators[0]"
     );
 }
 

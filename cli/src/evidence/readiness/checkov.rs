@@ -26,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     title: "checkov JSON",
     media_type: "application/json",
     becomes: Some("readiness"),
+    remedy: "write it again with checkov --output json, for one run of it or for several",
     fit,
     import,
 };

@@ -3,8 +3,9 @@
 use attestry_schemas::predicate::attestry::environment::{Check, CheckSeverity, CheckStatus};
 use serde::Deserialize;
 
+use super::Checks;
 use super::category::category;
-use super::{Checks, object};
+use super::kubernetes::ObjectMeta;
 use crate::evidence::bounded::List;
 use crate::evidence::elements::each;
 use crate::evidence::format::{Fit, Format};
@@ -18,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     title: "kube-score JSON",
     media_type: "application/json",
     becomes: Some("readiness"),
+    remedy: "write it again with kube-score score --output-format json",
     fit,
     import,
 };
@@ -44,15 +46,6 @@ struct Scored {
 struct TypeMeta {
     #[serde(deserialize_with = "loose::text")]
     kind: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ObjectMeta {
-    #[serde(deserialize_with = "loose::text")]
-    name: Option<String>,
-    #[serde(deserialize_with = "loose::text")]
-    namespace: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,7 +79,7 @@ fn fit(outline: &Outline) -> Fit {
 fn import(report: &Report) -> Result<Imported, ImportError> {
     let mut checks = Checks::of(report);
     if report.outline().json().and_then(|sketch| sketch.count(&[])).is_none() {
-        return Err(report.malformed("a list of kube-score objects", report.outline().describe()));
+        return Err(report.unlike("a list of kube-score objects"));
     }
     each(report, "a kube-score report", &["*"], &mut |_, scored: Scored| {
         let resource = scored.resource();
@@ -108,10 +101,9 @@ fn import(report: &Report) -> Result<Imported, ImportError> {
 
 impl Scored {
     fn resource(&self) -> String {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        match text(&self.object_meta.name) {
-            name if name.is_empty() => text(&self.object_name),
-            name => object(&text(&self.type_meta.kind), &text(&self.object_meta.namespace), &name),
+        match self.object_meta.name.as_deref() {
+            None | Some("") => self.object_name.clone().unwrap_or_default(),
+            Some(_) => self.object_meta.object(self.type_meta.kind.as_deref()),
         }
     }
 }

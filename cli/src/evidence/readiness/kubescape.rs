@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use attestry_schemas::predicate::attestry::environment::{Check, CheckStatus};
 use serde::Deserialize;
 
+use super::Checks;
 use super::category::category;
+use super::kubernetes::{ObjectMeta, object};
 use super::severity::{of_score, severity};
-use super::{Checks, object};
 use crate::evidence::bounded::{self, List, Members};
 use crate::evidence::elements::each;
 use crate::evidence::format::{Fit, Format};
@@ -25,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     title: "kubescape JSON",
     media_type: "application/json",
     becomes: Some("readiness"),
+    remedy: "write it again with kubescape scan --format json --output FILE",
     fit,
     import,
 };
@@ -326,15 +328,6 @@ struct ApiObject {
     metadata: Option<ObjectMeta>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ObjectMeta {
-    #[serde(deserialize_with = "loose::text")]
-    name: Option<String>,
-    #[serde(deserialize_with = "loose::text")]
-    namespace: Option<String>,
-}
-
 fn import_older(report: &Report, place: &[&str]) -> Result<Imported, ImportError> {
     let mut checks = Checks::of(report);
     // A control may be in several frameworks.
@@ -379,8 +372,6 @@ fn import_older(report: &Report, place: &[&str]) -> Result<Imported, ImportError
 
 impl ApiObject {
     fn told(self) -> String {
-        let ObjectMeta { name, namespace } = self.metadata.unwrap_or_default();
-        let text = |text: Option<String>| text.unwrap_or_default();
-        object(&text(self.kind), &text(namespace), &text(name))
+        self.metadata.unwrap_or_default().object(self.kind.as_deref())
     }
 }

@@ -7,6 +7,7 @@
 mod category;
 mod checkov;
 mod kube_score;
+mod kubernetes;
 mod kubescape;
 mod polaris;
 mod sarif;
@@ -81,7 +82,7 @@ impl Evidence for Audit {
             unlisted_passes: Some(self.unlisted_passes).filter(|count| *count > 0),
             configuration: configuration
                 .ok_or_else(|| ImportError::NoConfiguration { name: name() })?,
-            scanned_at: supplement.scanned_at(self.time, report)?,
+            scanned_at: supplement.scanned_at(self.stated_time(), report)?,
             scanner: self.scanner.tool(supplement),
             report: original.clone(),
         };
@@ -117,6 +118,10 @@ impl Evidence for Audit {
         });
         totals.extend(failed.into_iter().filter(|(_, count)| *count > 0));
         totals
+    }
+
+    fn stated_time(&self) -> Option<UtcTime> {
+        self.time
     }
 
     fn tool(&self) -> Option<String> {
@@ -220,12 +225,6 @@ impl<'r> Checks<'r> {
         let done = "the predicate has their last names only; the report that is kept has them";
         self.warnings.extend(self.absolutes.warning("checks", done));
     }
-}
-
-/// An object of a Kubernetes cluster: `Deployment default/web`.
-fn object(kind: &str, namespace: &str, name: &str) -> String {
-    let slash = if namespace.is_empty() { "" } else { "/" };
-    format!("{kind} {namespace}{slash}{name}").trim().to_owned()
 }
 
 /// A part of a file: `main.tf:aws_s3_bucket.a`.

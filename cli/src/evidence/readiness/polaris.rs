@@ -4,9 +4,9 @@
 use attestry_schemas::predicate::attestry::environment::{Check, CheckStatus};
 use serde::Deserialize;
 
-use super::Checks;
 use super::category::category;
 use super::severity::severity;
+use super::{Checks, kubernetes};
 use crate::evidence::bounded::{self, List, Members};
 use crate::evidence::elements::each;
 use crate::evidence::format::{Fit, Format};
@@ -19,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     title: "Polaris JSON",
     media_type: "application/json",
     becomes: Some("readiness"),
+    remedy: "write it again with polaris audit --format json",
     fit,
     import,
 };
@@ -92,7 +93,7 @@ fn import(report: &Report) -> Result<Imported, ImportError> {
     each(report, REPORT, &["Results", "*"], &mut |_, object: Object| {
         let Object { name, namespace, kind, results, pod_result } = object;
         let text = |text: Option<String>| text.unwrap_or_default();
-        let resource = super::object(&text(kind), &text(namespace), &text(name));
+        let resource = kubernetes::object(&text(kind), &text(namespace), &text(name));
         take(&mut checks, &resource, results)?;
         let Pod { results, container_results } = pod_result.unwrap_or_default();
         take(&mut checks, &resource, results)?;

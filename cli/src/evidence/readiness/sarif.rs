@@ -18,6 +18,7 @@ pub(super) const FORMAT: Format = Format {
     title: "SARIF of a configuration scanner",
     media_type: sarif::MEDIA_TYPE,
     becomes: Some("readiness"),
+    remedy: sarif::REMEDY,
     fit,
     import,
 };

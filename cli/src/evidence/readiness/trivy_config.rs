@@ -7,8 +7,9 @@ use attestry_schemas::predicate::attestry::environment::{Check, CheckStatus};
 use serde::Deserialize;
 
 use super::category::category;
+use super::kubernetes::object;
 use super::severity::severity;
-use super::{Checks, object, part};
+use super::{Checks, part};
 use crate::evidence::bounded::{self, Count, List};
 use crate::evidence::elements::each;
 use crate::evidence::format::{Fit, Format};
@@ -21,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     title: "Trivy JSON of configurations",
     media_type: "application/json",
     becomes: Some("readiness"),
+    remedy: "write it again with trivy config --format json --output FILE",
     fit,
     import,
 };

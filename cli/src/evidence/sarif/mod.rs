@@ -25,6 +25,8 @@ pub(super) use tools::{Kind, is_vulnerability};
 
 /// The media type of a log.
 pub(super) const MEDIA_TYPE: &str = "application/sarif+json";
+/// What mends a document that is no SARIF.
+pub(super) const REMEDY: &str = "have the tool write SARIF 2.1.0 again: a list of runs, each with the driver of its tool and results with a message";
 /// The version that is read. Drafts of it add something after it.
 const VERSION: &str = "2.1.0";
 /// The most runs of one log.

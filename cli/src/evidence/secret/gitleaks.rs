@@ -17,6 +17,7 @@ pub(super) const FORMAT: Format = Format {
     title: "gitleaks JSON",
     media_type: "application/json",
     becomes: Some("secret-scan"),
+    remedy: "write it again with gitleaks --report-format json --report-path FILE",
     fit,
     import,
 };

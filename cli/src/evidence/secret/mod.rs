@@ -61,7 +61,7 @@ impl Evidence for Search {
             scanner: self.scanner.tool(supplement),
             findings: findings.clone(),
             unlisted: (*unlisted > 0).then_some(*unlisted),
-            scanned_at: supplement.scanned_at(self.time, report)?,
+            scanned_at: supplement.scanned_at(self.stated_time(), report)?,
             redacted: true,
             report: original.clone(),
         });
@@ -80,6 +80,10 @@ impl Evidence for Search {
 
     fn totals(&self) -> Totals {
         vec![("findings", self.found.count())]
+    }
+
+    fn stated_time(&self) -> Option<UtcTime> {
+        self.time
     }
 
     fn tool(&self) -> Option<String> {

@@ -13,6 +13,7 @@ pub(super) const FORMAT: Format = Format {
     title: "SARIF of a secret scanner",
     media_type: sarif::MEDIA_TYPE,
     becomes: Some("secret-scan"),
+    remedy: sarif::REMEDY,
     fit,
     import,
 };

@@ -21,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     title: "trufflehog JSON",
     media_type: "application/jsonl",
     becomes: Some("secret-scan"),
+    remedy: "write it again with trufflehog --json, its standard output alone",
     fit,
     import,
 };
@@ -109,7 +110,7 @@ fn import(report: &Report) -> Result<Imported, ImportError> {
         }
         Shape::Json(Sketch::List(..)) => each(report, RESULT, &["*"], &mut |_, line| take(line))?,
         Shape::Json(_) | Shape::JsonLines(_) => lines(report, &mut take)?,
-        _ => return Err(report.malformed(RESULT, report.outline().describe())),
+        _ => return Err(report.unlike(RESULT)),
     }
     let scanner = Scanner::new("trufflehog", None, None);
     let mut imported = leaks.import(report, secrets, scanner, &treatment)?;

@@ -26,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     title: "classic in-toto link",
     media_type: "application/vnd.in-toto+json",
     becomes: Some("link"),
+    remedy: "write it again with in-toto-run, or with attestry run --link-format classic",
     fit,
     import,
 };

@@ -71,7 +71,7 @@ fn telling_apart(digests: impl Iterator<Item = Digest>) -> Vec<Digest> {
 fn statement(document: &Document<'_>, value: Value) -> Result<Statement, ImportError> {
     let statement = Statement::from_value(value)
         .map_err(|error| document.malformed("an in-toto statement", chain(&error)))?;
-    document::check(document.report, &statement.predicate_type, &statement.predicate)
+    document::check_statement(document.report, &statement.predicate_type, &statement.predicate)
         .map_err(|error| document.placed(error))?;
     Ok(statement)
 }

@@ -14,6 +14,7 @@ pub(super) const FORMAT: Format = Format {
     title: "in-toto statement",
     media_type: "application/vnd.in-toto+json",
     becomes: None,
+    remedy: "have the tool write an in-toto statement again: https://github.com/in-toto/attestation says what each member holds",
     fit,
     import,
 };

@@ -17,6 +17,7 @@ pub(super) const PROVENANCE: Format = Format {
     title: "SLSA provenance v1, without a statement",
     media_type: "application/json",
     becomes: Some("provenance"),
+    remedy: "correct that member after https://slsa.dev/spec/v1.0/provenance, or have the builder write the predicate again",
     fit: |outline| bare(outline, |sketch| sketch.has_all(&["buildDefinition", "runDetails"])),
     import: |report| import(report, "provenance"),
 };
@@ -26,6 +27,7 @@ pub(super) const PROVENANCE_V0_2: Format = Format {
     title: "SLSA provenance v0.2, without a statement",
     media_type: "application/json",
     becomes: Some("provenance-v0.2"),
+    remedy: "correct that member after https://slsa.dev/spec/v0.2/provenance, or have the builder write the predicate again",
     fit: |outline| {
         bare(outline, |sketch| {
             let of_build = ["invocation", "buildConfig", "materials"];
@@ -42,6 +44,7 @@ pub(super) const SUMMARY: Format = Format {
     title: "SLSA verification summary, without a statement",
     media_type: "application/json",
     becomes: Some("vsa"),
+    remedy: "correct that member after https://slsa.dev/spec/v1.0/verification_summary, or have the verifier write the predicate again",
     fit: |outline| {
         bare(outline, |sketch| {
             sketch.has(&["verifier", "id"])

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use attestry_schemas::bundle::MAX_BUNDLE_BYTES;
 use attestry_schemas::digest::Digest;
+use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::statement::ResourceDescriptor;
 use serde_json::Value;
 
@@ -40,8 +41,9 @@ impl Document<'_> {
     /// The error with the place of this document.
     pub(super) fn placed(&self, error: ImportError) -> ImportError {
         match (error, &self.place) {
-            (ImportError::Malformed { name, expected, found }, Some(place)) => {
-                ImportError::Malformed { name, expected, found: format!("in {place} {found}") }
+            (ImportError::Malformed { name, expected, found, remedy }, Some(place)) => {
+                let found = format!("in {place} {found}");
+                ImportError::Malformed { name, expected, found, remedy }
             }
             (error, _) => error,
         }
@@ -144,6 +146,10 @@ impl Evidence for Among {
 
     fn looked_at(&self) -> &[Digest] {
         self.own().looked_at()
+    }
+
+    fn stated_time(&self) -> Option<UtcTime> {
+        self.own().stated_time()
     }
 
     fn predicate_type(&self) -> Option<&str> {

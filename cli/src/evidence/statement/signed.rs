@@ -22,6 +22,7 @@ pub(super) const BUNDLE: Format = Format {
     title: "Sigstore bundle",
     media_type: "application/vnd.dev.sigstore.bundle.v0.3+json",
     becomes: None,
+    remedy: "have the tool that signed it write a Sigstore bundle again, as cosign does with --new-bundle-format",
     fit: |outline| lines(outline, |sketch| is_bundle(sketch, &[])),
     import: |report| {
         reading::each(report, "a Sigstore bundle", |document| {
@@ -35,6 +36,7 @@ pub(super) const ENVELOPE: Format = Format {
     title: "DSSE envelope",
     media_type: "application/vnd.dsse.envelope.v1+json",
     becomes: None,
+    remedy: "have the tool that signed it write the envelope again, with payload, payloadType and signatures, and with an in-toto statement as its payload",
     fit: |outline| {
         lines(outline, |sketch| {
             let envelope = sketch.has_all(&["payload", "payloadType", "signatures"]);
@@ -51,6 +53,7 @@ pub(super) const ATTESTATIONS: Format = Format {
     title: "attestations of npm or GitHub",
     media_type: "application/json",
     becomes: None,
+    remedy: "fetch it again: from npm with /-/npm/v1/attestations/NAME@VERSION, from GitHub with gh attestation download",
     fit: |outline| {
         lines(outline, |sketch| {
             is_bundle(sketch, &["attestations", "*", "bundle"])
@@ -209,10 +212,9 @@ impl Signed {
             .or_else(|| named("sha256"))
             .or_else(|| named("sha512"))
             .or_else(|| self.about.first())
-            .ok_or_else(|| ImportError::Malformed {
-                name: self.name.clone(),
-                expected: "a subject with a digest that no other artifact has".to_owned(),
-                found: "none".to_owned(),
+            .ok_or_else(|| {
+                let expected = "a subject with a digest that no other artifact has";
+                ImportError::malformed(&self.name, expected, "none")
             })
     }
 

@@ -22,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     title: "go test -json",
     media_type: "application/x-ndjson",
     becomes: Some("test-result"),
+    remedy: "write it again with go test -json, its standard output alone",
     fit,
     import,
 };

@@ -14,6 +14,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use self::markup::{Markup, Refused};
 use super::{CUT, FLAKY, Outcome, SKIPPED, TestRun, counted, quoted};
+use crate::evidence::error::WELL_FORMED_XML;
 use crate::evidence::outline::Outline;
 use crate::evidence::{Fit, Format, ImportError, Imported, Report};
 
@@ -22,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     title: "JUnit XML",
     media_type: "application/xml",
     becomes: Some("test-result"),
+    remedy: "have the test runner write JUnit XML again, in UTF-8: testcase elements with a name, in testsuite elements",
     fit,
     import,
 };
@@ -30,6 +32,8 @@ pub(super) const FORMAT: Format = Format {
 const ROOTS: &[&str] = &["testsuites", "testsuite"];
 /// What the report is expected to be.
 const EXPECTED: &str = "JUnit XML";
+/// What mends a document type that declares something.
+const UNDECLARED: &str = "remove what stands from [ to ] in <!DOCTYPE …>, or all of it: a report of tests needs no entities, and they are not expanded";
 /// How deep elements may nest.
 const MAX_DEPTH: usize = 256;
 /// How many attributes one element may have.
@@ -171,6 +175,9 @@ impl<'r> Document<'r> {
         match error {
             quick_xml::Error::Io(source) => {
                 match source.get_ref().and_then(|inner| inner.downcast_ref::<Refused>()) {
+                    Some(Refused::Declarations) => self
+                        .malformed("a document type without declarations of its own", "[")
+                        .with_remedy(UNDECLARED),
                     Some(refused) => self.malformed(EXPECTED, refused),
                     None => self.report.unreadable(source.kind().into()),
                 }
@@ -182,7 +189,7 @@ impl<'r> Document<'r> {
                 };
                 self.malformed("a report in UTF-8", format_args!("other bytes{said}"))
             }
-            error => self.malformed(EXPECTED, quoted(&error.to_string())),
+            error => self.malformed(WELL_FORMED_XML, quoted(&error.to_string())),
         }
     }
 

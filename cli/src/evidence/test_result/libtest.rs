@@ -21,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     title: "cargo test --format json",
     media_type: "application/x-ndjson",
     becomes: Some("test-result"),
+    remedy: "write it again with cargo test -- -Z unstable-options --format json, its standard output alone",
     fit,
     import,
 };

@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     title: "TAP",
     media_type: "text/plain",
     becomes: Some("test-result"),
+    remedy: "have the test runner write TAP 12, 13 or 14 again, to its end and without other output in it",
     fit,
     import,
 };

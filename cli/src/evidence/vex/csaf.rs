@@ -19,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     title: "CSAF",
     media_type: "application/json",
     becomes: Some("openvex"),
+    remedy: "have whoever published it correct it: a CSAF validator, such as csaf_validator, names each member that is wrong",
     fit,
     import,
 };

@@ -18,6 +18,7 @@ pub(super) const FORMAT: Format = Format {
     title: "CycloneDX VEX",
     media_type: "application/vnd.cyclonedx+json",
     becomes: Some("openvex"),
+    remedy: "correct that member after https://cyclonedx.org/docs: each of vulnerabilities has an id, an analysis with a state, and affects",
     fit,
     import,
 };

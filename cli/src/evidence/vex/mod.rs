@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::kind::{mark, original_digest};
 use super::{
-    Evidence, Format, ImportError, Imported, Product, Report, Supplement, Totals, document,
+    Evidence, Format, ImportError, Imported, Product, Report, Supplement, Totals, document, time,
 };
 use claim::{Claim, Status};
 
@@ -115,6 +115,13 @@ impl Evidence for Vex {
             ("fixed", of(Status::Fixed)),
             ("under_investigation", of(Status::UnderInvestigation)),
         ]
+    }
+
+    fn stated_time(&self) -> Option<UtcTime> {
+        match &self.source {
+            Source::OpenVex(document) => time::utc(document.get("timestamp")?.as_str()?),
+            Source::Other(converted) => converted.timestamp,
+        }
     }
 
     fn tool(&self) -> Option<String> {

@@ -14,6 +14,7 @@ pub(super) const FORMAT: Format = Format {
     title: "OpenVEX",
     media_type: "application/json",
     becomes: Some("openvex"),
+    remedy: "correct that member after https://github.com/openvex/spec, or write the document again with vexctl create",
     fit,
     import,
 };

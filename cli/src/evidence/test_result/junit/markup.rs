@@ -44,7 +44,7 @@ impl<R: BufRead> Markup<R> {
         Self { source, filter: Filter::default(), given: 0, line: 1 }
     }
 
-    /// The line in which the last tag ends, from 1.
+    /// The line in which the last tag ends, from 1, or in which what is refused stands.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
@@ -61,9 +61,12 @@ impl<R: BufRead> Read for Markup<R> {
                 if bytes.is_empty() {
                     break;
                 }
-                let used = self.filter.take(bytes).map_err(io::Error::other)?;
+                let (used, refused) = self.filter.take(bytes);
                 let taken = bytes.get(..used).unwrap_or_default();
                 self.line += taken.iter().filter(|byte| **byte == b'\n').count() as u64;
+                if let Some(refused) = refused {
+                    return Err(io::Error::other(refused));
+                }
                 self.source.consume(used);
             }
         }
@@ -111,8 +114,8 @@ enum State {
 }
 
 impl Filter {
-    /// Takes bytes of the source until a tag ends; gives how many.
-    fn take(&mut self, bytes: &[u8]) -> Result<usize, Refused> {
+    /// Takes bytes of the source until a tag ends, or until one is refused; gives how many.
+    fn take(&mut self, bytes: &[u8]) -> (usize, Option<Refused>) {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty() && !self.complete) {
             used += match self.state {
@@ -129,12 +132,14 @@ impl Filter {
                 }
                 state => {
                     let byte = rest.first().copied().unwrap_or_default();
-                    self.step(state, byte)?;
+                    if let Err(refused) = self.step(state, byte) {
+                        return (used, Some(refused));
+                    }
                     1
                 }
             };
         }
-        Ok(used)
+        (used, None)
     }
 
     /// Of character data one byte is kept where it is more than white space, because it may not

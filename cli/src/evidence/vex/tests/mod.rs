@@ -53,7 +53,7 @@ fn refuses_an_affected_statement_without_an_action_naming_field_and_clause() {
     let told = read_as(&report, "openvex").unwrap_err().to_string();
     assert_eq!(
         told,
-        "expected predicate.statements[0].action_statement to be an action_statement (OpenVEX \
+        "expected statements[0].action_statement to be an action_statement (OpenVEX \
          0.2.0, Statement: affected MUST include an action_statement) in openvex-affected.json, \
          found nothing"
     );

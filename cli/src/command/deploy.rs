@@ -1,0 +1,211 @@
+//! `attestry deploy`: what entered and left an environment, and what runs there.
+
+use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::digest::{Digest, DigestSet, Sha256};
+use attestry_schemas::dsse::{self, Envelope};
+use attestry_schemas::predicate::attestry::environment::{Deployment, DeploymentKind};
+use attestry_schemas::predicate::{Predicate as _, UtcTime};
+use attestry_schemas::statement::{ResourceDescriptor, Statement};
+use serde_json::json;
+
+use super::gate::Made;
+use super::publish::{self, AnswerRegistry, Product, Publication};
+use super::sign::open_key_and_read;
+use super::{attest, count};
+use crate::answers::gate::{Deployments, Running};
+use crate::args::{DeployArgs, DeployCommand, DeployStatusArgs, Destination};
+use crate::client::query_value;
+use crate::config::ConfigError;
+use crate::output::{Exit, Failure, GREEN, RED, Session, YELLOW, chain, printable};
+use crate::subject::Subject;
+
+/// Runs `attestry deploy`.
+pub(super) fn run(command: &DeployCommand, session: &mut Session) -> Result<Exit, Failure> {
+    match command {
+        DeployCommand::Record(args) => record(args, DeploymentKind::Deployed, session),
+        DeployCommand::Rollback(args) => record(args, DeploymentKind::RolledBack, session),
+        DeployCommand::Decommission(args) => record(args, DeploymentKind::Decommissioned, session),
+        DeployCommand::Status(args) => status(args, session),
+    }
+}
+
+fn record(args: &DeployArgs, kind: DeploymentKind, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let key_path = settings.demand_key(args.key.key.as_deref())?;
+    let namespace = settings.namespace(args.namespace.namespace.as_ref());
+    let root = &args.trusted_root;
+    let registry = publish::registry(settings, &args.registry, namespace, root, session)?;
+    let registry = registry.ok_or(ConfigError::NoRegistry)?;
+    let arguments = std::slice::from_ref(&args.artifact);
+    let (key, subjects) = open_key_and_read(arguments, &key_path, &args.key.password, session)?;
+    let Some(subject) = subjects.into_iter().next() else {
+        return Err(Failure::undecided("expected an artifact, found none"));
+    };
+    if kind != DeploymentKind::Decommissioned {
+        warn_of_decision(args, &subject, &registry, session)?;
+    }
+    let statement = statement(args, kind, &subject, session)?;
+    let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), &key);
+    let product = Product {
+        bundle: Bundle::of_key(key.public_key(), Content::Envelope(envelope)),
+        key: Some(key.public_key().clone()),
+        subjects: vec![subject.clone()],
+        predicate_type: Some(Deployment::URI.to_owned()),
+        out: Destination::Stdout,
+    };
+    let answer = publish::log(product, Vec::new(), &registry, session)?;
+    tell_recorded(&answer, args, kind, &subject, session)
+}
+
+fn statement(
+    args: &DeployArgs,
+    kind: DeploymentKind,
+    subject: &Subject,
+    session: &mut Session,
+) -> Result<Statement, Failure> {
+    let fail = |e: &dyn std::error::Error| Failure::undecided(chain(e));
+    let now = (session.io.now)();
+    let now: UtcTime = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).into();
+    let finished_at = args.finished_at.map_or(now, crate::args::Since::moment);
+    let started_at = args.started_at.map_or(finished_at, crate::args::Since::moment);
+    let set = |digest: Sha256| -> DigestSet { Digest::from(digest).into() };
+    let deployment = Deployment {
+        environment: args.environment.clone(),
+        kind,
+        decision: args.decision.map(set),
+        replaces: args.replaces.map(set),
+        started_at,
+        finished_at,
+    };
+    let value = deployment.to_value().map_err(|e| fail(&e))?;
+    attest::check(Deployment::URI, &value, session)?;
+    let descriptor = ResourceDescriptor {
+        name: args.name.clone(),
+        digest: Some(subject.digest.clone().into()),
+        ..ResourceDescriptor::default()
+    };
+    Statement::new(vec![descriptor], Deployment::URI, value).map_err(|e| fail(&e))
+}
+
+/// Says before it is recorded that a deployment will be flagged: that is no reason not to record what happened.
+fn warn_of_decision(
+    args: &DeployArgs,
+    subject: &Subject,
+    registry: &Publication,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    let Some(decision) = args.decision else {
+        session.warn("no --decision is given: it is recorded as unauthorized");
+        return Ok(());
+    };
+    let root = registry.trusted_root(session)?;
+    let why = match Made::fetch(decision, &root, registry.client()) {
+        Err(failure) => Some(failure.problem().to_owned()),
+        Ok(made) if made.subject != subject.sha256()? => {
+            Some(format!("it is about {}", made.subject))
+        }
+        Ok(made) if made.details.environment != args.environment => {
+            Some(format!("it is for {}", made.details.environment))
+        }
+        Ok(made) if !made.passed() => Some("it denies".to_owned()),
+        Ok(_) => None,
+    };
+    if let Some(why) = why {
+        session.warn(printable(&format!(
+            "{decision} does not allow this: {why}; it is recorded as unauthorized"
+        )));
+    }
+    Ok(())
+}
+
+fn tell_recorded(
+    answer: &AnswerRegistry,
+    args: &DeployArgs,
+    kind: DeploymentKind,
+    subject: &Subject,
+    session: &mut Session,
+) -> Result<Exit, Failure> {
+    let did = match kind {
+        DeploymentKind::Deployed => "deployed",
+        DeploymentKind::RolledBack => "rolled-back",
+        DeploymentKind::Decommissioned => "decommissioned",
+    };
+    if session.json() {
+        session.answer(&json!({
+            "kind": did,
+            "subject": subject.digest.to_string(),
+            "name": args.name,
+            "environment": args.environment,
+            "decision": args.decision.map(|digest| digest.to_string()),
+            "registry": answer,
+        }))?;
+        return Ok(Exit::Success);
+    }
+    let digest = answer.digest.as_deref().unwrap_or("-");
+    session.line(format!("{did} in {}: {}", args.environment, subject.label()));
+    let index = answer.index.map(|index| format!(", log index {index}")).unwrap_or_default();
+    session.line(printable(&format!("deployment: {digest}{index}")));
+    Ok(Exit::Success)
+}
+
+fn status(args: &DeployStatusArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let settings = super::settings(session)?;
+    let client = super::client(settings.demand_registry(&args.registry)?, session)?;
+    let mut query = Vec::new();
+    if let Some(environment) = &args.environment {
+        query.push(format!("environment={}", query_value(environment)));
+    }
+    if args.all {
+        query.push("all=true".to_owned());
+    }
+    let path = if query.is_empty() {
+        "/v1/deployments".to_owned()
+    } else {
+        format!("/v1/deployments?{}", query.join("&"))
+    };
+    let found: Deployments = client.fetch(&path)?.json()?;
+    if session.json() {
+        session.answer(&found)?;
+        return Ok(Exit::Success);
+    }
+    if found.items.is_empty() {
+        session.say("nothing runs, as far as it was recorded");
+    }
+    found.items.iter().for_each(|item| tell(item, session));
+    let flagged = found.items.iter().filter(|item| !item.compliant || !item.authorized).count();
+    let all = count(found.items.len() as u64, "deployment", "deployments");
+    session.say(format!("{all}, {flagged} flagged"));
+    Ok(Exit::Success)
+}
+
+fn tell(item: &Running, session: &mut Session) {
+    let (mark, colour) = match (item.authorized, item.compliant) {
+        (true, true) if item.break_glass => ("!", YELLOW),
+        (true, true) => ("✓", GREEN),
+        _ => ("✗", RED),
+    };
+    let mark = session.paint(mark, colour);
+    let name = item.name.as_deref().unwrap_or("-");
+    let until = item.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+    let text = format!("{} {name} {} since {}{until}", item.environment, item.subject, item.since);
+    session.line(format!("{mark} {}", printable(&text)));
+    match &item.decision {
+        Some(decision) => session.line(printable(&format!("    decision: {decision}"))),
+        None => session.line("    decision: none"),
+    }
+    if let Some(deployment) = &item.deployment {
+        session.line(printable(&format!("    deployment: {deployment}")));
+    }
+    if !item.authorized {
+        session.line("    unauthorized: no decision allowed it");
+    }
+    if item.break_glass {
+        session.line("    it entered in an emergency");
+    }
+    if !item.compliant {
+        session.line("    no longer compliant:");
+    }
+    for reason in &item.reasons {
+        session.line(printable(&format!("      {reason}")));
+    }
+}
