@@ -7,6 +7,8 @@
     reason = "a test panics when it fails"
 )]
 
+#[path = "../attacks/mod.rs"]
+mod attacks;
 mod backup;
 mod classic_link;
 mod cosign;

@@ -37,15 +37,28 @@ impl Registry {
     /// When `init` fails.
     #[must_use]
     pub fn init(programs: &Programs, trusted: &[&PublicKey]) -> Self {
+        Self::with_keys(programs, "--trusted-key", trusted)
+    }
+
+    /// Makes a registry whose roster these root keys publish.
+    ///
+    /// # Panics
+    /// When `init` fails.
+    #[must_use]
+    pub fn with_roots(programs: &Programs, roots: &[&PublicKey]) -> Self {
+        Self::with_keys(programs, "--root-key", roots)
+    }
+
+    fn with_keys(programs: &Programs, flag: &str, keys: &[&PublicKey]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let url = format!("http://127.0.0.1:{}", free_port());
         let mut command = Command::new(&programs.registry);
         command.arg("init").arg("--data").arg(&data).args(["--url", &url]);
-        for (number, key) in trusted.iter().enumerate() {
-            let path = folder.path().join(format!("trusted-{number}.pub"));
+        for (number, key) in keys.iter().enumerate() {
+            let path = folder.path().join(format!("key-{number}.pub"));
             std::fs::write(&path, key.to_pem()).unwrap();
-            command.arg("--trusted-key").arg(path);
+            command.arg(flag).arg(path);
         }
         let output = run(command.env_remove("ATTESTRY_FAULT"));
         let text = succeeded(output);

@@ -5,11 +5,13 @@
 //! that ordinary tests run it over seeds and samples; `fuzz_targets/` wraps each for libFuzzer.
 
 mod documents;
+mod gate;
 mod keys;
 mod log;
 mod reports;
 
 pub use documents::{bundle, classic_link, digest, dsse, json, predicate_lint, statement};
+pub use gate::{admission, layout, pack, policy, roster};
 pub use keys::{encrypted_key, key_pem};
 pub use log::{
     checkpoint, entry_bundle, note, rekor_body, rekor_request, signing_config, tile_path,
@@ -52,6 +54,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reports_analysis", reports_analysis),
     ("reports_statements", reports_statements),
     ("lockfiles", lockfiles),
+    ("roster", roster),
+    ("policy", policy),
+    ("pack", pack),
+    ("layout", layout),
+    ("admission", admission),
 ];
 
 /// The most bytes of JSON that a target reads.

@@ -1,0 +1,6 @@
+//! Fuzzes reviews of a cluster.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::admission(input);
+});

@@ -1,0 +1,6 @@
+//! Fuzzes classic layouts.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::layout(input);
+});

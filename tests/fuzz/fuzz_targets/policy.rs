@@ -1,0 +1,6 @@
+//! Fuzzes policies.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    attestry_fuzz::policy(input);
+});
