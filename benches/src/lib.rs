@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 pub mod client;
+pub mod crowd;
 pub mod figures;
 pub mod fixtures;
 pub mod log;
 pub mod machine;
 pub mod options;
+pub mod pipeline;
 pub mod process;
 pub mod programs;
 pub mod server;
@@ -33,9 +35,14 @@ impl<T, E: std::fmt::Display> Context<T> for Result<T, E> {
 /// Criterion with short measurements: the whole suite is to take minutes, not an hour.
 #[must_use]
 pub fn criterion() -> criterion::Criterion {
+    unconfigured().configure_from_args()
+}
+
+/// The same for a bench whose arguments are not criterion's.
+#[must_use]
+pub fn unconfigured() -> criterion::Criterion {
     criterion::Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .sample_size(30)
-        .configure_from_args()
 }

@@ -41,6 +41,7 @@ impl Running {
         let folder = tempfile::tempdir_in(parent).context("making a folder")?;
         let data = folder.path().join("data");
         init(InitOptions {
+            root_threshold: None,
             data: data.clone(),
             url: "https://attest.example.org".to_owned(),
             root_keys: Vec::new(),

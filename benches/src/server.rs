@@ -31,6 +31,23 @@ impl Server {
     /// # Errors
     /// When `init` or `serve` fails, with what they said.
     pub fn start(program: &Path, folder: &Path, key: &PublicKey) -> Result<Self, Failure> {
+        Self::start_with(program, folder, "--trusted-key", key)
+    }
+
+    /// As [`Server::start`], for a registry whose roster this root key publishes.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_rooted(program: &Path, folder: &Path, root: &PublicKey) -> Result<Self, Failure> {
+        Self::start_with(program, folder, "--root-key", root)
+    }
+
+    fn start_with(
+        program: &Path,
+        folder: &Path,
+        role: &str,
+        key: &PublicKey,
+    ) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .context("looking for a free port")?;
@@ -41,7 +58,7 @@ impl Server {
             .arg("init")
             .arg("--data")
             .arg(&data)
-            .args(["--url", &format!("http://{address}"), "--trusted-key"])
+            .args(["--url", &format!("http://{address}"), role])
             .arg(&trusted)
             .output()
             .context("starting attestry-registry init")?;
@@ -53,19 +70,20 @@ impl Server {
                 format!("init gave no token: {}", String::from_utf8_lossy(&made.stderr)).into()
             );
         };
-        let log = File::create(folder.join("serve.log")).context("creating serve.log")?;
-        let child = Command::new(program)
-            .arg("serve")
-            .arg("--data")
-            .arg(&data)
-            .args(["--listen", &address.to_string()])
-            .stdin(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("starting attestry-registry serve")?;
+        let child = serve(program, folder, &data, address)?;
         let mut server = Self { child, address, token: token.to_owned(), data };
         server.wait_until_ready(program, folder)?;
         Ok(server)
+    }
+
+    /// Ends the process and starts another on the same data: nothing is in its memory.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn restart(&mut self, program: &Path, folder: &Path) -> Result<(), Failure> {
+        self.child.kill().and_then(|()| self.child.wait()).context("ending the server")?;
+        self.child = serve(program, folder, &self.data, self.address)?;
+        self.wait_until_ready(program, folder)
     }
 
     fn wait_until_ready(&mut self, program: &Path, folder: &Path) -> Result<(), Failure> {
@@ -124,9 +142,16 @@ impl Server {
     /// A `POST /v1/attestations` with this body.
     #[must_use]
     pub fn attestation_request(&self, body: &[u8]) -> Vec<u8> {
+        let media_type = "application/vnd.dsse.envelope.v1+json";
+        self.request("POST /v1/attestations", media_type, body)
+    }
+
+    /// A request with the token: a method and a path, and a body of a media type.
+    #[must_use]
+    pub fn request(&self, line: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
         let head = format!(
-            "POST /v1/attestations HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/vnd.dsse.envelope.v1+json\r\nContent-Length: {}\r\n\r\n",
+            "{line} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
             self.address,
             self.token,
             body.len()
@@ -156,6 +181,25 @@ impl Server {
     pub fn usage(&self) -> Usage {
         Usage::of(&self.child.id().to_string())
     }
+}
+
+/// Starts `serve`; its log lines go on in `serve.log`.
+fn serve(
+    program: &Path,
+    folder: &Path,
+    data: &Path,
+    address: SocketAddr,
+) -> Result<Child, Failure> {
+    let log = File::options().create(true).append(true).open(folder.join("serve.log"));
+    Command::new(program)
+        .arg("serve")
+        .arg("--data")
+        .arg(data)
+        .args(["--listen", &address.to_string()])
+        .stdin(Stdio::piped())
+        .stderr(log.context("opening serve.log")?)
+        .spawn()
+        .context("starting attestry-registry serve")
 }
 
 impl Drop for Server {
