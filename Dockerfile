@@ -1,5 +1,5 @@
-# syntax=docker/dockerfile:1
-# Both bases are arguments, so that the image can be built from a mirror or a local base.
+# Both bases are arguments, so that the image can be built from a mirror or a local base. No `# syntax=` line, for the
+# same reason: with one, BuildKit takes its frontend from Docker Hub.
 ARG BUILD_BASE=docker.io/library/rust:1.95.0-slim-bookworm
 ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 
