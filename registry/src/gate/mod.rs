@@ -105,9 +105,17 @@ struct Situation {
     request: Request,
     roster: Option<Sha256>,
     policies: Vec<Sha256>,
-    /// The newest governance statement: a revocation changes neither roster nor policy.
-    governed_at: u64,
+    /// The newest governance statement, and how many leaves were completed: a revocation changes neither roster nor policy.
+    governed_at: (u64, u64),
     evidence: Vec<u64>,
+}
+
+/// A state of the log: its size, and how many leaves were completed since the start. A completed leaf brings evidence, and the
+/// size stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LogState {
+    size: u64,
+    completed: u64,
 }
 
 /// The running gate.
@@ -122,9 +130,9 @@ pub struct Gate {
     known_keys: Vec<PublicKey>,
     ruling: RwLock<Arc<Ruling>>,
     shelf: Shelf,
-    /// The decision about a request that stood when the log had a size. What is evidence and who rules follow from the log
-    /// alone, so while it has that size, nothing needs to be gathered to know that nothing has changed.
-    at_size: Mutex<HashMap<Request, (u64, Decided)>>,
+    /// The decision about a request that stood at a state of the log. What is evidence and who rules follow from the log
+    /// alone, so while it is in that state, nothing needs to be gathered to know that nothing has changed.
+    at_state: Mutex<HashMap<Request, (LogState, Decided)>>,
     histories: history::Histories,
     decided: Mutex<HashMap<Situation, Decided>>,
     ledger: Mutex<ledger::Ledger>,
@@ -166,7 +174,7 @@ impl Gate {
             known_keys,
             ruling: RwLock::new(Arc::new(Ruling::none())),
             shelf: Shelf::default(),
-            at_size: Mutex::default(),
+            at_state: Mutex::default(),
             histories: history::Histories::default(),
             decided: Mutex::default(),
             ledger: Mutex::default(),
@@ -188,9 +196,12 @@ impl Gate {
     /// [`GateError`], which denies.
     pub fn decide(&self, request: &Request) -> Result<(Decided, bool), GateError> {
         let now = self.now();
+        // Counted before the view is taken: what is completed in between is looked at, and looked at again the next time.
+        let (completed, _) = self.log.progress().completed_since(u64::MAX);
         let reader = self.store.reader();
         let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
-        if let Some(known) = self.known_at(size, request, now) {
+        let state = LogState { size, completed };
+        if let Some(known) = self.known_at(state, request, now) {
             return Ok((known, true));
         }
         let ruling = self.ruling(&reader)?;
@@ -199,11 +210,11 @@ impl Gate {
             request: request.clone(),
             roster: ruling.governance.trust.as_ref().map(|trust| trust.digest()),
             policies: ruling.governance.policies.iter().map(|p| p.policy.digest).collect(),
-            governed_at: ruling.newest,
+            governed_at: (ruling.newest, completed),
             evidence: gathered.sequences.clone(),
         };
         if let Some(known) = self.known(&situation, now) {
-            self.keep_at(size, request, &known);
+            self.keep_at(state, request, &known);
             return Ok((known, true));
         }
         let question = self.question(request, now, size);
@@ -244,19 +255,19 @@ impl Gate {
         known.decision.until().is_none_or(|until| now < until).then(|| known.clone())
     }
 
-    fn known_at(&self, size: u64, request: &Request, now: UtcTime) -> Option<Decided> {
-        let all = self.at_size.lock().unwrap_or_else(PoisonError::into_inner);
+    fn known_at(&self, state: LogState, request: &Request, now: UtcTime) -> Option<Decided> {
+        let all = self.at_state.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, known) = all.get(request)?;
-        let stands = *at == size && known.decision.until().is_none_or(|until| now < until);
+        let stands = *at == state && known.decision.until().is_none_or(|until| now < until);
         stands.then(|| known.clone())
     }
 
-    fn keep_at(&self, size: u64, request: &Request, known: &Decided) {
-        let mut all = self.at_size.lock().unwrap_or_else(PoisonError::into_inner);
+    fn keep_at(&self, state: LogState, request: &Request, known: &Decided) {
+        let mut all = self.at_state.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_DECIDED {
             all.clear();
         }
-        all.insert(request.clone(), (size, known.clone()));
+        all.insert(request.clone(), (state, known.clone()));
     }
 
     fn question(&self, request: &Request, now: UtcTime, log_size: u64) -> Question {

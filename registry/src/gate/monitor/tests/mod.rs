@@ -208,3 +208,29 @@ fn a_deployment_that_was_logged_by_its_digest_first_counts_once_it_is_known() {
     assert_eq!(status.deployment.statement, receipt.digest);
     assert!(status.deployment.cause().is_none());
 }
+
+#[test]
+fn a_decision_is_not_given_again_once_evidence_that_came_by_its_digest_first_is_known() {
+    let governed = Governed::new();
+    governed.allow(1);
+    let predicate = json!({
+        "scanner": {
+            "uri": "pkg:generic/scanner@1",
+            "version": "1",
+            "db": {"uri": "pkg:generic/db", "version": "late", "lastUpdate": at(0)},
+            "result": [{"id": "CVE-2026-1", "severity": [{"method": "cvss_severity", "score": "high"}]}],
+        },
+        "metadata": {"scanStartedOn": at(0), "scanFinishedOn": at(0)},
+    });
+    let type_ = "https://in-toto.io/attestation/vulns/v0.2";
+    let envelope = governed::envelope("scanner", type_, artifact(1), Some(NAME), predicate);
+    governed.submit(crate::testing::entry(&envelope, &governed::key("scanner")));
+    for _ in 0..2 {
+        assert!(governed.decide(1).decision.passed(), "a digest alone says nothing");
+    }
+    // The leaf is completed; the log has the size that it had.
+    let size = governed.size();
+    governed.log(&envelope, "scanner");
+    assert_eq!(governed.size(), size);
+    assert!(!governed.decide(1).decision.passed(), "what was found denies at once");
+}
