@@ -250,7 +250,7 @@ attacks! {
             "statements": [{"vulnerability": {"name": "CVE-2026-0002"}, "status": "not_affected",
                 "justification": "vulnerable_code_not_present"}],
         });
-        e.refused.push(vex);
+        e.add("5-vex", vex.by("verifier"));
     };
     "vuln-scan": "two waivers of one signer each, for the same finding" => |scene, e| {
         e.draft("5-scan").predicate = scan(&scene.now, &["CVE-2026-0003"]);

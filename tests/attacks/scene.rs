@@ -20,7 +20,7 @@ const SIGNERS: &[(&str, &[&str])] = &[
     ("host", &["review"]),
     ("tester", &["test-result"]),
     ("scanner", &["vulns", "secret-scan"]),
-    ("verifier", &["vsa"]),
+    ("verifier", &["vsa", "openvex"]),
     ("lead-one", &["approval", "openvex", "waiver", "break-glass"]),
     ("lead-two", &["approval", "openvex", "waiver", "break-glass"]),
     ("author", &["approval"]),
