@@ -26,6 +26,9 @@ pub const MAX_LIST: usize = 10_000;
 /// The most faults that are told of one document.
 pub const MAX_FAULTS: usize = 100;
 
+/// How long before its end a document is said to end soon, in seconds: two weeks.
+pub const SOON_S: i64 = 14 * 24 * 3_600;
+
 /// One fault of a document, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Fault {
@@ -112,6 +115,20 @@ pub fn read<T>(
     }
 }
 
+/// What to say of a document's end: that it came, or comes within [`SOON_S`].
+#[must_use]
+pub fn expiry_warning(expires: UtcTime, now: UtcTime) -> Option<String> {
+    let left_s = expires.unix_seconds() - now.unix_seconds();
+    if left_s <= 0 {
+        let told = "while it rules, everything that it is for is denied";
+        return Some(format!("it expired at {expires}: {told}; give it a later expires"));
+    }
+    let told = duration::lasting(left_s);
+    (left_s < SOON_S).then(|| {
+        format!("it expires at {expires}, in {told}; publish a version that lasts longer before")
+    })
+}
+
 /// Line and column, both from 1, of a byte offset.
 fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset.min(text.len())).unwrap_or(text);
@@ -154,6 +171,18 @@ impl<'d, 't> Section<'d, 't> {
         self.span.clone()
     }
 
+    /// The line, from 1, in which a place is.
+    #[must_use]
+    pub fn line_of(&self, span: &Span) -> usize {
+        place(self.text.text, span.start).0
+    }
+
+    /// Where a member's value stands; the table itself when it is missing.
+    #[must_use]
+    pub fn span_of(&self, name: &str) -> Span {
+        self.table.get(name).map_or_else(|| self.span(), Spanned::span)
+    }
+
     /// Notes a fault.
     pub fn fault(&self, span: Span, expected: &str, found: &str) {
         self.text.faults.borrow_mut().push((span, format!("expected {expected}, found {found}")));
@@ -162,6 +191,20 @@ impl<'d, 't> Section<'d, 't> {
     /// The members' names, in their order.
     pub fn names(&self) -> impl Iterator<Item = Placed<String>> + '_ {
         self.table.keys().map(|key| Placed { value: key.get_ref().to_string(), span: key.span() })
+    }
+
+    /// Where a byte of a text stands in the document: there exactly, when the text stands in it as it is, and else
+    /// where the text begins.
+    #[must_use]
+    pub fn within_text(&self, text: &Placed<String>, at: usize) -> Span {
+        let written = self.text.text.get(text.span.clone()).unwrap_or_default();
+        match written.find(&text.value) {
+            Some(start) => {
+                let at = text.span.start + start + at.min(text.value.len());
+                at..at
+            }
+            None => text.span.clone(),
+        }
     }
 
     fn member(&self, name: &str) -> Option<&'d Spanned<DeValue<'t>>> {

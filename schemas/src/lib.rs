@@ -18,9 +18,12 @@ pub mod key;
 pub mod layout;
 pub mod merkle;
 pub mod note;
+pub mod oci;
 pub mod policy;
 pub mod predicate;
 pub mod problem;
+#[cfg(feature = "rego")]
+pub mod rego;
 pub mod rekor;
 pub mod roster;
 pub mod signing_config;

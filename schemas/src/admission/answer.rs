@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::demand::{Asked, Demand};
+use super::demand::{Asked, Demand, Undecidable};
 use super::review::{API_VERSION, KIND};
 use crate::digest::Sha256;
 use crate::gate::{Answer, Decision};
@@ -83,6 +83,8 @@ pub enum Judged {
     },
     /// There is no decision, which denies.
     Undecided(String),
+    /// There was no decision in time, which denies, too; the denial is recorded after the answer.
+    Late(String),
 }
 
 impl AdmissionReview {
@@ -92,6 +94,26 @@ impl AdmissionReview {
         let mut told = vec!["attestry denies this:".to_owned()];
         told.extend(reasons.iter().map(|reason| format!("- {reason}")));
         Self::of(uid, Some(told.join("\n")))
+    }
+
+    /// Denies an object that cannot be decided about, with the decision that was recorded of each reference, if any.
+    #[must_use]
+    pub fn refusing(uid: &str, refused: &[(Undecidable, Option<Logged>)]) -> Self {
+        let reasons: Vec<String> = refused.iter().map(|(one, _)| one.reason.clone()).collect();
+        let mut answer = Self::denying(uid, &reasons);
+        for (place, (one, logged)) in refused.iter().enumerate() {
+            let Some(reference) = &one.reference else { continue };
+            let at = match logged {
+                Some(logged) => format!("{} at log index {}", logged.digest, logged.index),
+                None => "not recorded".to_owned(),
+            };
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            let reference: String = cut(reference).chars().map(plain).collect();
+            let text = format!("{at}: FAILED {reference}, which has no digest to decide about");
+            let annotations = &mut answer.response.audit_annotations;
+            annotations.insert(format!("decision-{}", place + 1), text);
+        }
+        answer
     }
 
     fn of(uid: &str, message: Option<String>) -> Self {
@@ -135,7 +157,7 @@ impl AdmissionReview {
 fn denial(asked: &Asked, judged: &Judged) -> Option<String> {
     let image = format!("{} ({})", asked.image, asked.places.join(", "));
     let (decision, logged) = match judged {
-        Judged::Undecided(reason) => {
+        Judged::Undecided(reason) | Judged::Late(reason) => {
             return Some(format!("attestry denies {image}: {reason}"));
         }
         Judged::Decided { recorded: Some(_), .. } => return None,
@@ -201,7 +223,14 @@ fn annotate(
     judged: &Judged,
 ) {
     let Judged::Decided { decision, logged, recorded } = judged else {
-        annotations.insert(format!("decision-{number}"), format!("none for {}", asked.image));
+        let text = match judged {
+            Judged::Late(_) => format!(
+                "none in time for {}: the denial is recorded after this answer, by the image's digest",
+                asked.image
+            ),
+            _ => format!("none for {}", asked.image),
+        };
+        annotations.insert(format!("decision-{number}"), text);
         return;
     };
     let result = if decision.passed() { "PASSED" } else { "FAILED" };

@@ -41,6 +41,26 @@ pub struct Demand {
     pub may_be_restart: bool,
 }
 
+/// Why no decision can admit an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecidable {
+    /// What was expected, and found.
+    pub reason: String,
+    /// The image reference that has no digest to decide about; none where the object itself does not read.
+    pub reference: Option<String>,
+}
+
+impl Undecidable {
+    fn object(reason: String) -> Self {
+        Self { reason, reference: None }
+    }
+
+    fn image(used: &Use, error: &ImageError) -> Self {
+        let reason = format!("{}: {error}", used.place);
+        Self { reason, reference: Some(used.reference.clone()) }
+    }
+}
+
 /// What tells images apart from those that were there. Tags beside a digest do not.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Identity<'u> {
@@ -59,7 +79,7 @@ impl Demand {
     ///
     /// # Errors
     /// The reasons for which no decision can admit the object: images without a digest, and objects that do not read.
-    pub fn of(review: &Review) -> Result<Self, Vec<String>> {
+    pub fn of(review: &Review) -> Result<Self, Vec<Undecidable>> {
         if matches!(review.operation, Operation::Delete | Operation::Connect) {
             return Ok(Self::default());
         }
@@ -69,7 +89,8 @@ impl Demand {
                 format!("attestry: a {kind} names no images that are known; its Pods are checked");
             return Ok(Self { warning: Some(warning), ..Self::default() });
         };
-        let uses = workload.uses(&review.object).map_err(|reason| vec![reason])?;
+        let uses =
+            workload.uses(&review.object).map_err(|reason| vec![Undecidable::object(reason)])?;
         // What was there and cannot be read excuses nothing.
         let before = match review.operation {
             Operation::Update => workload.uses(&review.old_object).unwrap_or_default(),
@@ -81,13 +102,14 @@ impl Demand {
         for used in uses.iter().filter(|used| !before.contains(&Identity::of(used))) {
             match Image::parse(&used.reference) {
                 Ok(image) => images.entry(image).or_default().push(used.place.clone()),
-                Err(error) => reasons.push(reason(used, &error)),
+                Err(error) => reasons.push(Undecidable::image(used, &error)),
             }
         }
         if reasons.len() > MAX_TOLD {
             let more = reasons.len() - MAX_TOLD;
             reasons.truncate(MAX_TOLD);
-            reasons.push(format!("and {more} more images that cannot be decided about"));
+            let more = format!("and {more} more images that cannot be decided about");
+            reasons.push(Undecidable::object(more));
         }
         if !reasons.is_empty() {
             return Err(reasons);
@@ -99,8 +121,4 @@ impl Demand {
             may_be_restart: is_new && (workload.is_pod() || review.is_controlled()),
         })
     }
-}
-
-fn reason(used: &Use, error: &ImageError) -> String {
-    format!("{}: {error}", used.place)
 }

@@ -12,7 +12,7 @@ pub mod review;
 pub mod workload;
 
 pub use answer::{AdmissionReview, Judged, Logged};
-pub use demand::{Asked, Demand};
+pub use demand::{Asked, Demand, Undecidable};
 pub use image::{Image, ImageError};
 pub use review::{MAX_REVIEW_BYTES, Operation, Review, ReviewError};
 pub use workload::{Use, Workload};

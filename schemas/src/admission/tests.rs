@@ -62,7 +62,10 @@ fn asks(operation: &str, object: &Value, old: &Value) -> Result<Vec<String>, Str
     let demand = Demand::of(&read(&review(operation, object, old)));
     let images =
         |demand: Demand| demand.images.iter().map(|asked| asked.image.to_string()).collect();
-    demand.map(images).map_err(|reasons| reasons.join("\n"))
+    demand.map(images).map_err(|reasons| {
+        let told: Vec<String> = reasons.into_iter().map(|one| one.reason).collect();
+        told.join("\n")
+    })
 }
 
 fn created(object: &Value) -> Result<Vec<String>, String> {

@@ -9,6 +9,8 @@ use crate::predicate::UtcTime;
 
 /// The most findings that one answer lists.
 pub const MAX_TOLD: usize = 100;
+/// The most exceptions that do not count of which one answer tells.
+pub const MAX_SET_ASIDE: usize = 10;
 /// The most characters of one text of an answer: names of tests and components have any length.
 pub const MAX_TEXT_CHARS: usize = 1_000;
 
@@ -81,6 +83,9 @@ pub struct Answer {
     /// What is wrong, one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Waivers for it that were signed and do not count, each with why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
@@ -100,6 +105,7 @@ pub(super) struct Judgement {
     pub(super) found: String,
     pub(super) evidence: Vec<Sha256>,
     pub(super) findings: Vec<Finding>,
+    pub(super) set_aside: Vec<String>,
     pub(super) fix: Option<String>,
     pub(super) level: Option<String>,
     pub(super) any: Vec<Answer>,
@@ -114,6 +120,7 @@ impl Judgement {
             found: found.into(),
             evidence: Vec::new(),
             findings: Vec::new(),
+            set_aside: Vec::new(),
             fix: None,
             level: None,
             any: Vec::new(),
@@ -196,11 +203,23 @@ impl Judgement {
             found: cut(self.found),
             evidence: self.evidence.iter().map(|d| Digest::from(*d).to_string()).collect(),
             findings: self.findings,
+            set_aside: bounded(self.set_aside),
             fix: self.fix.map(cut),
             level: self.level,
             any: self.any,
         }
     }
+}
+
+/// The first of the exceptions that do not count, and how many more there are.
+pub(super) fn bounded(mut set_aside: Vec<String>) -> Vec<String> {
+    let more = set_aside.len().saturating_sub(MAX_SET_ASIDE);
+    set_aside.truncate(MAX_SET_ASIDE);
+    let mut told: Vec<String> = set_aside.into_iter().map(cut).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told
 }
 
 /// As much of a text as an answer repeats.

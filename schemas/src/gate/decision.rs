@@ -31,6 +31,8 @@ pub struct PolicyVerdict {
     pub passed: bool,
     /// The emergency that lets it pass.
     pub break_glass: Option<BrokenGlass>,
+    /// Emergencies that were signed and do not count, each with why.
+    pub set_aside: Vec<String>,
     /// The answers, in the order of its rules.
     pub rules: Vec<Answer>,
 }
@@ -109,6 +111,9 @@ pub struct RunJudged {
     /// The attestation that changed the verdict; none when the passing of time did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// When time ran out, where its passing alone changed the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<UtcTime>,
 }
 
 impl RunJudged {
@@ -116,6 +121,7 @@ impl RunJudged {
         Self {
             deployment: run.deployment.to_string(),
             because: run.because.map(|digest| digest.to_string()),
+            since: run.since,
         }
     }
 
@@ -123,7 +129,7 @@ impl RunJudged {
     #[must_use]
     pub fn read(&self) -> Option<Run> {
         let because = self.because.as_deref().map(str::parse).transpose().ok()?;
-        Some(Run { deployment: self.deployment.parse().ok()?, because })
+        Some(Run { deployment: self.deployment.parse().ok()?, because, since: self.since })
     }
 }
 
@@ -145,6 +151,37 @@ pub struct Refused {
     pub why: String,
     /// What to do.
     pub fix: String,
+    /// What kept the gate from evaluating; none where a verdict needs no rule, as without a roster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Failure>,
+}
+
+/// What kept the gate from evaluating. It denies, and says nothing of the artifact: who asks again may get another verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// What the verdict depends on could not be read.
+    Error,
+    /// There was no verdict in time.
+    Timeout,
+    /// The evaluation ended by a panic.
+    Panic,
+    /// The image has no digest that could be decided about. The decision's subject is the SHA-256 of the reference's text, and its
+    /// name the reference.
+    NoDigest,
+}
+
+impl Failure {
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Panic => "panic",
+            Self::NoDigest => "no-digest",
+        }
+    }
 }
 
 /// A policy's verdict as it is written.
@@ -164,6 +201,9 @@ pub struct PolicyDetails {
     /// The emergency that let it pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BrokenGlass>,
+    /// Emergencies that were signed and do not count, each with why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<String>,
     /// The answers of its rules.
     pub rules: Vec<Answer>,
 }
@@ -189,7 +229,7 @@ impl Decision {
     #[must_use]
     pub fn denied(question: &Question, trust: Option<&Trust>, why: &str, fix: &str) -> Self {
         let mut details = Details::of(question, trust);
-        details.refused = Some(Refused { why: why.to_owned(), fix: fix.to_owned() });
+        details.refused = Some(Refused { why: why.to_owned(), fix: fix.to_owned(), cause: None });
         Self {
             question: question.clone(),
             passed: false,
@@ -199,6 +239,15 @@ impl Decision {
         }
     }
 
+    /// The same denial, with what kept the gate from evaluating.
+    #[must_use]
+    pub fn failing(mut self, cause: Failure) -> Self {
+        if let Some(refused) = &mut self.details.refused {
+            refused.cause = Some(cause);
+        }
+        self
+    }
+
     /// The same denial, with what policies say of which none counts.
     pub(super) fn recording(mut self, names: Vec<String>, policies: Vec<PolicyVerdict>) -> Self {
         self.details.names = names;
@@ -206,11 +255,11 @@ impl Decision {
         Self { policies, ..self }
     }
 
-    /// The same verdict about what runs, with the attestation that changed it.
+    /// The same verdict about what runs, with the attestation that changed it, or the moment at which time ran out.
     #[must_use]
-    pub fn because(mut self, because: Option<Sha256>) -> Self {
+    pub fn because(mut self, because: Option<Sha256>, since: Option<UtcTime>) -> Self {
         if let Purpose::Run(run) = &mut self.question.purpose {
-            run.because = because;
+            (run.because, run.since) = (because, since);
             self.details.run = Some(RunJudged::of(*run));
         }
         self
@@ -401,6 +450,7 @@ impl PolicyDetails {
             mode: verdict.mode.name().to_owned(),
             result,
             break_glass: verdict.break_glass.clone(),
+            set_aside: verdict.set_aside.clone(),
             rules: verdict.rules.clone(),
         }
     }

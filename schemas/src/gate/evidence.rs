@@ -4,6 +4,9 @@
 //! is made, so that rules evaluate over facts. A predicate that does not fit its type is
 //! [`Said::Malformed`]: it satisfies nothing, and it stands in nobody's way.
 
+#[cfg(feature = "rego")]
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::bill::Sbom;
@@ -39,8 +42,39 @@ pub struct Evidence {
     predicate_type: Option<String>,
     subjects: Vec<ResourceDescriptor>,
     payload: Sha256,
+    statement_bytes: usize,
     claimed_at: Option<UtcTime>,
     said: Said,
+    #[cfg(feature = "rego")]
+    predicate: Predicated,
+}
+
+/// The predicate as it was written, for rules that are modules.
+#[cfg(feature = "rego")]
+#[derive(Debug, Clone, PartialEq)]
+enum Predicated {
+    /// There is none.
+    None,
+    /// Its JSON.
+    Json(Arc<str>),
+    /// So many bytes of JSON, which are not kept.
+    TooLarge(usize),
+}
+
+/// The largest predicate that is kept as it was written, in bytes: the registry has the evidence of many artifacts in memory.
+#[cfg(feature = "rego")]
+pub const MAX_PREDICATE_BYTES: usize = 256 << 10;
+
+#[cfg(feature = "rego")]
+impl Predicated {
+    fn of(predicate: &Value) -> Self {
+        let json = predicate.to_string();
+        if json.len() > MAX_PREDICATE_BYTES {
+            Self::TooLarge(json.len())
+        } else {
+            Self::Json(json.into())
+        }
+    }
 }
 
 /// What an attestation says, by its type.
@@ -94,7 +128,9 @@ impl Evidence {
     pub fn of_statement(signed: &Verified<SignedStatement>, held: Held) -> Self {
         let signed = signed.get();
         let signer = Signer::Key(signed.key.fingerprint());
-        Self::stating(&signed.statement, Sha256::of(&signed.envelope.payload), signer, held)
+        let payload = &signed.envelope.payload;
+        let stated = Self::stating(&signed.statement, Sha256::of(payload), signer, held);
+        Self { statement_bytes: payload.len(), ..stated }
     }
 
     /// The evidence of a signature over an artifact's digest.
@@ -125,8 +161,11 @@ impl Evidence {
             predicate_type: None,
             subjects: vec![subject],
             payload,
+            statement_bytes: 0,
             claimed_at: None,
             said: Said::Signature,
+            #[cfg(feature = "rego")]
+            predicate: Predicated::None,
         }
     }
 
@@ -141,8 +180,11 @@ impl Evidence {
             predicate_type: Some(statement.predicate_type.clone()),
             subjects: statement.subject.clone(),
             payload,
+            statement_bytes: 0,
             claimed_at: claimed_at(&said),
             said,
+            #[cfg(feature = "rego")]
+            predicate: Predicated::of(&statement.predicate),
         }
     }
 
@@ -189,10 +231,32 @@ impl Evidence {
         self.payload
     }
 
+    /// How many bytes its statement has as JSON, by which its size in memory is estimated; 0 for the signature of an artifact and
+    /// where it came in a bundle.
+    #[must_use]
+    pub fn statement_bytes(&self) -> usize {
+        self.statement_bytes
+    }
+
     /// What it says.
     #[must_use]
     pub fn said(&self) -> &Said {
         &self.said
+    }
+
+    /// The predicate as it was written; null for the signature of an artifact.
+    ///
+    /// # Errors
+    /// What is wrong, when it is longer than [`MAX_PREDICATE_BYTES`].
+    #[cfg(feature = "rego")]
+    pub fn predicate(&self) -> Result<Value, String> {
+        match &self.predicate {
+            Predicated::None => Ok(Value::Null),
+            Predicated::Json(json) => serde_json::from_str(json).map_err(|error| error.to_string()),
+            Predicated::TooLarge(bytes) => Err(format!(
+                "a predicate of {bytes} bytes, of which a module may see {MAX_PREDICATE_BYTES}"
+            )),
+        }
     }
 
     /// What it is about.

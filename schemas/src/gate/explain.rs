@@ -44,6 +44,9 @@ fn policy_lines(policy: &PolicyDetails, lines: &mut Vec<String>) {
     for answer in &policy.rules {
         answer_lines(answer, "  ", lines);
     }
+    for told in &policy.set_aside {
+        lines.push(format!("  does not count: {told}"));
+    }
     if let Some(glass) = &policy.break_glass {
         lines.push(format!(
             "  ! the glass is broken by {} until {}: {}; {} must review it by {}",
@@ -67,8 +70,18 @@ pub fn mark(outcome: Outcome) -> &'static str {
     }
 }
 
+/// What a rule found; where all that is wrong is that, with the name by which it can be waived.
+#[must_use]
+pub fn found(answer: &Answer) -> String {
+    let alone = answer.findings.iter().find(|finding| finding.text == answer.found);
+    match alone.filter(|_| !answer.outcome.is_good()) {
+        Some(finding) => format!("{} [{}]", answer.found, finding.id),
+        None => answer.found.clone(),
+    }
+}
+
 fn answer_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    lines.push(format!("{indent}{} {}: {}", mark(answer.outcome), answer.rule, answer.found));
+    lines.push(format!("{indent}{} {}: {}", mark(answer.outcome), answer.rule, found(answer)));
     if answer.outcome.is_good() {
         if answer.outcome == Outcome::Waived {
             for finding in &answer.findings {
@@ -88,6 +101,9 @@ fn answer_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
     }
     if !answer.evidence.is_empty() {
         lines.push(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
+    }
+    for told in &answer.set_aside {
+        lines.push(format!("{indent}    does not count: {told}"));
     }
     if let Some(fix) = &answer.fix {
         lines.push(format!("{indent}    fix: {fix}"));

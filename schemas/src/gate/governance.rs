@@ -65,6 +65,30 @@ pub struct Pending {
     pub need: u64,
 }
 
+/// A revocation that root keys have signed as a statement of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revoking {
+    /// What they have signed.
+    pub said: said::Revocation,
+    /// When the log first held enough signatures; none while there are too few.
+    pub at: Option<UtcTime>,
+    /// The signed statements, by digest, in the order of the log.
+    pub statements: Vec<Sha256>,
+    /// How many have signed.
+    pub have: u64,
+    /// How many must.
+    pub need: u64,
+}
+
+/// What is not in the log and would be published next: to see what follows from it before anybody signs it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proposal {
+    /// A roster, and when it would come to rule.
+    pub roster: Option<Published>,
+    /// A revocation.
+    pub revocation: Option<Revocation>,
+}
+
 /// Who rules at one size of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Governance {
@@ -80,6 +104,8 @@ pub struct Governance {
     pub history: Vec<PublishedPolicy>,
     /// What waits for signatures.
     pub pending: Vec<Pending>,
+    /// Every revocation outside a roster, in the order of the log.
+    pub revocations: Vec<Revoking>,
 }
 
 impl Governance {
@@ -97,13 +123,33 @@ impl Governance {
         statements: &[Arc<Evidence>],
         documents: &Documents<'_>,
     ) -> Self {
+        Self::with(size, roots, statements, documents, &Proposal::default())
+    }
+
+    /// Who would rule, if something more were published.
+    #[must_use]
+    pub fn with(
+        size: u64,
+        roots: &Roots,
+        statements: &[Arc<Evidence>],
+        documents: &Documents<'_>,
+        proposal: &Proposal,
+    ) -> Self {
         let mut statements: Vec<&Arc<Evidence>> =
             statements.iter().filter(|one| one.index() < size).collect();
         statements.sort_by_key(|one| one.index());
         let mut pending = Vec::new();
-        let (rosters, roster_indexes) = rosters(roots, &statements, documents, &mut pending);
+        let (mut rosters, mut roster_indexes) =
+            rosters(roots, &statements, documents, &mut pending);
+        if let Some(next) = &proposal.roster {
+            rosters.push(next.clone());
+            roster_indexes.push(size);
+        }
         let revocations = revocations(roots, &statements);
-        let trust = Trust::new(&rosters, &revocations, roots.gate).map(Arc::new);
+        let mut revoked: Vec<Revocation> =
+            revocations.iter().filter_map(Revoking::ruling).collect();
+        revoked.extend(proposal.revocation.clone());
+        let trust = Trust::new(&rosters, &revoked, roots.gate).map(Arc::new);
         let history = match &trust {
             Some(trust) => policies(trust, &statements, documents, &mut pending),
             None => Vec::new(),
@@ -111,7 +157,7 @@ impl Governance {
         let newest: BTreeMap<&str, &PublishedPolicy> =
             history.iter().map(|one| (one.policy.name.as_str(), one)).collect();
         let policies = newest.into_values().cloned().collect();
-        Self { trust, rosters, roster_indexes, policies, history, pending }
+        Self { trust, rosters, roster_indexes, policies, history, pending, revocations }
     }
 
     /// The policies that rule.
@@ -125,6 +171,7 @@ impl Governance {
 /// there were enough.
 struct Votes<'e> {
     first: &'e Evidence,
+    all: Vec<Sha256>,
     names: BTreeSet<String>,
     enough: Option<&'e Evidence>,
 }
@@ -141,10 +188,12 @@ fn votes<'e>(
         let Some(name) = vote(statement) else { continue };
         let place = *places.entry(statement.payload()).or_insert(order.len());
         if place == order.len() {
-            order.push(Votes { first: statement, names: BTreeSet::new(), enough: None });
+            let (all, names) = (Vec::new(), BTreeSet::new());
+            order.push(Votes { first: statement, all, names, enough: None });
         }
         let Some(votes) = order.get_mut(place) else { continue };
         votes.names.insert(name);
+        votes.all.push(statement.digest());
         if votes.enough.is_none() && votes.names.len() as u64 >= need {
             votes.enough = Some(statement);
         }
@@ -205,21 +254,34 @@ fn rosters(
     (published, indexes)
 }
 
-fn revocations(roots: &Roots, statements: &[&Arc<Evidence>]) -> Vec<Revocation> {
+impl Revoking {
+    /// The revocation, once enough have signed it.
+    fn ruling(&self) -> Option<Revocation> {
+        Some(Revocation {
+            signer: self.said.signer.clone(),
+            reason: self.said.reason,
+            effective_at: self.said.effective_at,
+            logged_at: self.at?,
+        })
+    }
+}
+
+fn revocations(roots: &Roots, statements: &[&Arc<Evidence>]) -> Vec<Revoking> {
     let vote = |one: &Evidence| match one.said() {
         Said::Revocation(_) => root(roots, one),
         _ => None,
     };
-    let counted = votes(statements, roots.threshold, vote).into_iter().filter_map(|votes| {
+    let told = votes(statements, roots.threshold, vote).into_iter().filter_map(|votes| {
         let Said::Revocation(predicate) = votes.first.said() else { return None };
-        Some(Revocation {
-            signer: predicate.signer.clone(),
-            reason: predicate.reason,
-            effective_at: predicate.effective_at,
-            logged_at: votes.enough?.logged_at(),
+        Some(Revoking {
+            said: predicate.as_ref().clone(),
+            at: votes.enough.map(Evidence::logged_at),
+            statements: votes.all,
+            have: votes.names.len() as u64,
+            need: roots.threshold,
         })
     });
-    counted.collect()
+    told.collect()
 }
 
 fn policies(

@@ -25,7 +25,7 @@ pub mod pack;
 mod rules;
 
 pub use answer::{Answer, Finding, Outcome};
-pub use decision::{Decision, Details, PolicyVerdict};
+pub use decision::{Decision, Details, Failure, PolicyVerdict};
 pub use evidence::{Evidence, Held, Said};
 
 use answer::{Judgement, earlier};
@@ -79,6 +79,8 @@ pub struct Run {
     pub deployment: Sha256,
     /// The attestation that changed the verdict; none when the passing of time did.
     pub because: Option<Sha256>,
+    /// When time ran out, where its passing alone changed the verdict.
+    pub since: Option<UtcTime>,
 }
 
 /// Documents that policies name by digest: classic layouts.
@@ -190,7 +192,8 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
     }
     let holds = !answers.is_empty() && answers.iter().all(|answer| answer.outcome.is_good());
     // A policy that is no longer in force grants no exceptions either.
-    let broken = if holds || !in_force { None } else { exception::broken_glass(policy, case) };
+    let (broken, set_aside) =
+        if holds { (None, Vec::new()) } else { exception::broken_glass(policy, in_force, case) };
     if let Some(broken) = &broken {
         until = earlier(until, Some(broken.expires));
     }
@@ -201,6 +204,7 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
         mode: policy.mode,
         passed: holds || broken.is_some(),
         break_glass: broken.map(|broken| broken.told),
+        set_aside: answer::bounded(set_aside),
         rules: answers,
     };
     (verdict, until)
@@ -214,6 +218,9 @@ fn judge_rule(rule: &Rule, policy: &Policy, case: &Case<'_>) -> (Answer, Option<
     };
     if judgement.outcome == Outcome::Fail {
         exception::waive(&mut judgement, &rule.id, policy, case);
+    }
+    if !judgement.outcome.is_good() {
+        judgement.set_aside = exception::set_aside(&judgement, &rule.id, policy, case);
     }
     let until = judgement.until;
     (judgement.answer(&rule.id, rule.kind.name()), until)

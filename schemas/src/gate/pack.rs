@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::governance::{Governance, Roots};
+use super::governance::{Governance, Proposal, Roots};
 use super::{Evidence, Held};
 use crate::base64;
 use crate::bundle::{Bundle, Content};
@@ -103,6 +103,8 @@ pub struct Opened {
     /// What did not verify, and why.
     pub left_out: Vec<String>,
     documents: BTreeMap<Sha256, Vec<u8>>,
+    roots: Roots,
+    statements: Vec<Arc<Evidence>>,
 }
 
 impl Pack {
@@ -141,7 +143,8 @@ impl Pack {
         let governance = Governance::at(self.size, &roots, &statements, &find);
         keys.extend(log_key(root, &origin));
         let evidence = verified(&self.evidence, &keys, root, &mut left_out);
-        Ok(Opened { origin, size: self.size, governance, evidence, left_out, documents })
+        let size = self.size;
+        Ok(Opened { origin, size, governance, evidence, left_out, documents, roots, statements })
     }
 
     fn keys(&self) -> Vec<PublicKey> {
@@ -188,6 +191,13 @@ impl Pack {
 }
 
 impl Opened {
+    /// Who would rule, if something more were published.
+    #[must_use]
+    pub fn governance_with(&self, proposal: &Proposal) -> Governance {
+        let find = |digest: Sha256| self.document(digest);
+        Governance::with(self.size, &self.roots, &self.statements, &find, proposal)
+    }
+
     /// A document that a policy names.
     #[must_use]
     pub fn document(&self, digest: Sha256) -> Option<Vec<u8>> {

@@ -467,4 +467,4 @@ impl std::hash::Hash for PublicKey {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::encrypted::{self, KeyFileError, Protection};
 use super::*;
 
-pub(super) fn p256() -> SigningKey {
+pub(crate) fn p256() -> SigningKey {
     let key = aws_lc_rs::signature::EcdsaKeyPair::generate(
         &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1_SIGNING,
     )

@@ -247,6 +247,17 @@ pub enum RuleKind {
         /// The digests of the layouts that its steps may be made of.
         sublayouts: Vec<Sha256>,
     },
+    /// A Rego module that denies. What it does not deny is not allowed by that.
+    Rego {
+        /// Whose evidence the module sees, and how old it may be.
+        demand: Demand,
+        /// The predicate types that it sees, by short name or URI; all when empty.
+        types: Vec<String>,
+        /// Whether it sees the moment of the question.
+        moment: bool,
+        /// Its text.
+        module: String,
+    },
     /// One of these at least.
     Any(Vec<Rule>),
 }
@@ -271,6 +282,7 @@ impl RuleKind {
             Self::NoRollback { .. } => "no-rollback",
             Self::Vsa { .. } => "vsa",
             Self::Layout { .. } => "layout",
+            Self::Rego { .. } => "rego",
             Self::Any(_) => "any",
         }
     }
@@ -376,6 +388,12 @@ impl Policy {
     pub fn matches<'n>(&self, environment: &str, names: impl IntoIterator<Item = &'n str>) -> bool {
         self.environments.iter().any(|pattern| pattern.matches(environment))
             && names.into_iter().any(|name| self.artifacts.iter().any(|p| p.matches(name)))
+    }
+
+    /// What its author should look at twice at a moment, though it is no fault.
+    #[must_use]
+    pub fn warnings(&self, now: UtcTime) -> Vec<String> {
+        crate::document::expiry_warning(self.expires, now).into_iter().collect()
     }
 
     /// Its name and version, as they are told: `production@3`.

@@ -1,11 +1,13 @@
 //! From a policy's TOML to a [`Policy`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::{Demand, Exceptions, MAX_RULES, Mode, Policy, Rule, RuleKind, rule};
 use crate::digest::Sha256;
 use crate::document::{self, Duration, Faults, Pattern, Placed, Section, quoted};
+use crate::predicate::repository_of;
 use crate::roster::{Quorum, Roster};
 
 /// What a policy's `schema` member says.
@@ -18,14 +20,15 @@ const MODES: [(&str, Mode); 3] =
 const LONGEST_WAIVER: &str = "90d";
 const LONGEST_BREAK_GLASS: &str = "24h";
 
-/// What rules are read with: the names that the roster knows.
+/// What rules are read with: the names that the roster knows, and the ids of the rules so far.
 pub(super) struct Reader<'r> {
     roster: Option<&'r Roster>,
+    ids: RefCell<Vec<Placed<String>>>,
 }
 
 pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Faults> {
     let digest = Sha256::of(text);
-    let reader = Reader { roster };
+    let reader = Reader { roster, ids: RefCell::default() };
     document::read(text, SCHEMA, |section| {
         let name = section.text("name").filter(|name| is_name(section, name));
         let version = section.count("version", 1);
@@ -42,9 +45,16 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
             section
                 .missing("rule", "at least one [[rule]]; an empty policy would allow everything");
         }
-        distinct(section, &rules);
+        let ids = reader.ids.take();
+        distinct(section, &ids);
+        if !rules.is_empty() && rules.iter().all(|rule| matches!(rule.kind, RuleKind::Rego { .. }))
+        {
+            let found = "nothing but rules of type rego, which deny and demand nothing";
+            section.fault(section.span(), "at least one typed rule", found);
+        }
         let waivers = section.section("waivers", |table| {
             let rules = table.optional_texts("rules").unwrap_or_default();
+            known_rules(table, &rules, &ids);
             let terms = reader.exceptions(table, LONGEST_WAIVER)?;
             let rules = rules.into_iter().map(|rule| rule.value).collect();
             Some(Exceptions { rules, ..terms })
@@ -52,7 +62,7 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
         let break_glass =
             section.section("break_glass", |table| reader.exceptions(table, LONGEST_BREAK_GLASS));
         let (artifacts, environments) = scope?;
-        let policy = Policy {
+        Some(Policy {
             name: name?.value,
             version: version?.value,
             expires: expires?.value,
@@ -63,9 +73,7 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
             waivers,
             break_glass,
             digest,
-        };
-        known_rules(section, &policy);
-        Some(policy)
+        })
     })
 }
 
@@ -80,36 +88,36 @@ fn is_name(section: &Section<'_, '_>, name: &Placed<String>) -> bool {
     fits
 }
 
-/// Rules are named in waivers and in answers, so each has a name of its own.
-fn distinct(section: &Section<'_, '_>, rules: &[Rule]) {
-    let mut ids = std::collections::BTreeSet::new();
-    let inner = rules.iter().flat_map(|rule| match &rule.kind {
-        RuleKind::Any(rules) => rules.as_slice(),
-        _ => &[],
-    });
-    let mut count = 0;
-    for rule in rules.iter().chain(inner) {
-        count += 1;
-        if !ids.insert(rule.id.as_str()) {
-            let found = format!("{} twice; give one of them another id", quoted(&rule.id));
-            section.fault(section.span(), "each rule's id once", &found);
+/// Rules are named in waivers and in answers, so each has a name of its own, those inside `any` included.
+fn distinct(section: &Section<'_, '_>, ids: &[Placed<String>]) {
+    let mut in_order: Vec<&Placed<String>> = ids.iter().collect();
+    in_order.sort_by_key(|id| id.span.start);
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in in_order {
+        match first.get(id.value.as_str()) {
+            Some(line) => {
+                let found = format!(
+                    "{} again, which a rule of line {line} has; give one of them an id of its own",
+                    quoted(&id.value)
+                );
+                section.fault(id.span.clone(), "each rule's id once", &found);
+            }
+            None => {
+                first.insert(&id.value, section.line_of(&id.span));
+            }
         }
     }
-    if count > MAX_RULES {
-        section.fault(section.span(), &format!("at most {MAX_RULES} rules"), &count.to_string());
+    if ids.len() > MAX_RULES {
+        let span = section.span_of("rule");
+        section.fault(span, &format!("at most {MAX_RULES} rules"), &ids.len().to_string());
     }
 }
 
 /// A waiver can only be for a rule that is there.
-fn known_rules(section: &Section<'_, '_>, policy: &Policy) {
-    for id in policy.waivers.iter().flat_map(|waivers| &waivers.rules) {
-        if !policy.all_rules().any(|rule| rule.id == *id) {
-            section.fault(
-                section.span(),
-                "waivers.rules to name rules of this policy",
-                &quoted(id),
-            );
-        }
+fn known_rules(waivers: &Section<'_, '_>, rules: &[Placed<String>], ids: &[Placed<String>]) {
+    for rule in rules.iter().filter(|rule| !ids.iter().any(|id| id.value == rule.value)) {
+        let expected = "waivers.rules to name rules of this policy";
+        waivers.fault(rule.span.clone(), expected, &quoted(&rule.value));
     }
 }
 
@@ -118,8 +126,43 @@ pub(super) fn patterns(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
     parsed(table, table.texts(name))
 }
 
-pub(super) fn optional_patterns(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
-    parsed(table, table.optional_texts(name).unwrap_or_default())
+/// Patterns over repositories, in the form that provenance is read into: a pattern in another form matches none.
+pub(super) fn repositories(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
+    let texts = table.optional_texts(name).unwrap_or_default();
+    let fits = |text: &Placed<String>| {
+        let form = repository_of(&text.value).unwrap_or_default();
+        let is_uri = text.value.contains("://");
+        let prefixed = text.value.starts_with("git+") || text.value.ends_with(".git");
+        if form.is_empty() || form == text.value || !(is_uri || prefixed) {
+            return true;
+        }
+        let expected = format!(
+            "a repository as provenance is compared by it, without git+, .git, a reference and a last slash: {}",
+            quoted(form)
+        );
+        table.fault(text.span.clone(), &expected, &quoted(&text.value));
+        false
+    };
+    parsed(table, texts.into_iter().filter(fits).collect())
+}
+
+/// Patterns over references by their full names: a bare `main` matches nothing that a builder records.
+pub(super) fn references(table: &Section<'_, '_>, name: &str) -> Vec<Pattern> {
+    let texts = table.optional_texts(name).unwrap_or_default();
+    let fits = |text: &Placed<String>| {
+        let first = text.value.split('/').next().unwrap_or_default();
+        let is_full = first == "refs" && text.value.contains('/');
+        if is_full || first.contains('*') {
+            return true;
+        }
+        let shown: String = text.value.chars().take(100).collect();
+        let expected = format!(
+            "the full name of a reference, such as refs/heads/{shown} or refs/tags/{shown} (**/{shown} matches it however a builder records it)"
+        );
+        table.fault(text.span.clone(), &expected, &quoted(&text.value));
+        false
+    };
+    parsed(table, texts.into_iter().filter(fits).collect())
 }
 
 /// Parses each text; those that do not are faults.
@@ -150,14 +193,20 @@ pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
 impl Reader<'_> {
     /// One rule; inside `any` no further `any`.
     pub(super) fn rule(&self, table: &Section<'_, '_>, may_be_any: bool) -> Option<Rule> {
-        let given = table.optional_text("id").filter(|id| is_name(table, id));
+        let id = table.optional_text("id").filter(|id| is_name(table, id));
+        let span = id.as_ref().map_or_else(|| table.span_of("type"), |id| id.span.clone());
         let kind = if may_be_any && table.has("any") {
             let rules = table.sections("any", |inner| self.rule(inner, false));
             Some(RuleKind::Any(rules))
         } else {
             rule::kind(self, table)
         }?;
-        let id = given.map_or_else(|| kind.name().to_owned(), |id| id.value);
+        if !may_be_any && matches!(kind, RuleKind::Rego { .. }) {
+            let expected = "typed rules in any: rego may add denials, and in any it would stand in for a rule that fails";
+            table.fault(table.span(), expected, "rego");
+        }
+        let id = id.map_or_else(|| kind.name().to_owned(), |id| id.value);
+        self.ids.borrow_mut().push(Placed { value: id.clone(), span });
         Some(Rule { id, kind })
     }
 

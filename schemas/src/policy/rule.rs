@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::read::{Reader, optional_patterns, parsed};
+use super::read::{Reader, parsed, references, repositories};
 use super::window::{Freeze, Hours};
 use super::{Demand, Role, RuleKind, Severity};
 use crate::digest::Sha256;
 use crate::document::{Placed, Section, quoted};
+use crate::predicate;
 use crate::predicate::attestry::environment::CheckSeverity;
-use crate::roster::MAX_BUILD_LEVEL;
+use crate::roster::{MAX_BUILD_LEVEL, SIGNATURE};
 
 /// The highest source level of SLSA 1.2.
 const MAX_SOURCE_LEVEL: u64 = 4;
 
-const KINDS: [(&str, Kind); 15] = [
+const KINDS: [(&str, Kind); 16] = [
     ("signature", Kind::Signature),
     ("provenance", Kind::Provenance),
     ("source", Kind::Source),
@@ -29,6 +30,7 @@ const KINDS: [(&str, Kind); 15] = [
     ("no-rollback", Kind::NoRollback),
     ("vsa", Kind::Vsa),
     ("layout", Kind::Layout),
+    ("rego", Kind::Rego),
 ];
 
 #[derive(Clone, Copy)]
@@ -48,6 +50,7 @@ enum Kind {
     NoRollback,
     Vsa,
     Layout,
+    Rego,
 }
 
 const SEVERITIES: [(&str, Severity); 4] = [
@@ -79,8 +82,8 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
             demand: reader.demand(table),
             builders: texts(table.optional_texts("builders")),
             level: level(table, "level", 1, MAX_BUILD_LEVEL),
-            sources: optional_patterns(table, "sources"),
-            refs: optional_patterns(table, "refs"),
+            sources: repositories(table, "sources"),
+            refs: references(table, "refs"),
             build_types: texts(table.optional_texts("build_types")),
             parameters: reader.parameters(table),
         }),
@@ -135,6 +138,7 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
             levels: texts(table.optional_texts("levels")),
         }),
         Kind::Layout => layout(reader, table),
+        Kind::Rego => rego(reader, table),
     }
 }
 
@@ -231,6 +235,39 @@ fn window(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
 fn optional_patterns_one(table: &Section<'_, '_>, name: &str) -> Option<crate::document::Pattern> {
     let text = table.optional_text(name)?;
     parsed(table, vec![text]).pop()
+}
+
+fn rego(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
+    let demand = reader.demand(table);
+    let types = table.optional_texts("types").unwrap_or_default();
+    for name in &types {
+        let is_short = name.value == SIGNATURE || predicate::from_short(&name.value).is_some();
+        if !is_short && !name.value.contains(':') {
+            let expected = "a predicate type by its short name, such as vulns, or by its URI";
+            table.fault(name.span.clone(), expected, &quoted(&name.value));
+        }
+    }
+    let types = texts(Some(types));
+    let moment = table.flag("moment");
+    let module = table.text("module")?;
+    loads(table, &module);
+    Some(RuleKind::Rego { demand, types, moment, module: module.value })
+}
+
+#[cfg(feature = "rego")]
+fn loads(table: &Section<'_, '_>, module: &Placed<String>) {
+    if let Err(error) = crate::rego::lint(&module.value) {
+        let at = table.within_text(module, error.at);
+        table.fault(at, &error.expected, &error.found);
+    }
+}
+
+/// A program that cannot evaluate a rule must not pass over it.
+#[cfg(not(feature = "rego"))]
+fn loads(table: &Section<'_, '_>, module: &Placed<String>) {
+    let expected = "no rule of type rego, because this program was built without it (build it with \
+                    --features attestry/rego,attestry-registry/rego)";
+    table.fault(module.span.clone(), expected, "one");
 }
 
 fn layout(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {

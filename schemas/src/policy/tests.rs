@@ -1,5 +1,8 @@
 use super::*;
 
+#[cfg(feature = "rego")]
+mod rego;
+
 const HEAD: &str = "schema = \"policy/v1\"\nname = \"production\"\nversion = 3\nexpires = 2027-06-30T00:00:00Z\nmode = \"enforce\"\n[match]\nartifacts = [\"pay/**\"]\nenvironments = [\"production\"]\n";
 
 fn roster() -> Roster {
@@ -156,10 +159,21 @@ fn refuses_what_would_allow_more_than_it_says() {
         ("[[rule]]\ntype = \"window\"\n", "hours, freezes, or both"),
         ("[[rule]]\ntype = \"window\"\nhours = [\"mon 16:00-08:00\"]\n", "days and hours in UTC"),
         ("[[rule]]\nany = [{ any = [{ type = \"signature\" }] }]\n", "type (signature"),
-        ("[[rule]]\ntype = \"signature\"\n[[rule]]\ntype = \"signature\"\n", "each rule's id once"),
+        (
+            "[[rule]]\ntype = \"signature\"\n[[rule]]\ntype = \"signature\"\n",
+            "line 12, column 8: expected each rule's id once, found \"signature\" again, which a rule of line 10 has",
+        ),
+        (
+            "[[rule]]\nid = \"a\"\ntype = \"signature\"\n[[rule]]\ntype = \"sbom\"\nid = \"a\"\n",
+            "line 14, column 6: expected each rule's id once",
+        ),
+        (
+            "[[rule]]\nid = \"a\"\nany = [\n{ type = \"sbom\", id = \"a\" },\n]\n",
+            "line 12, column 23: expected each rule's id once, found \"a\" again, which a rule of line 10",
+        ),
         (
             &format!("{one}[waivers]\ngroup = \"leads\"\nthreshold = 1\nrules = [\"x\"]\n"),
-            "name rules of this policy",
+            "line 14, column 10: expected waivers.rules to name rules of this policy, found \"x\"",
         ),
         (&format!("{one}[break_glass]\ngroup = \"leads\"\nthreshold = 0\n"), "at least 1"),
         (
@@ -174,6 +188,60 @@ fn refuses_what_would_allow_more_than_it_says() {
         let found = faults(rules);
         assert!(found.contains(expected), "{expected}: {found}");
     }
+}
+
+#[cfg(not(feature = "rego"))]
+#[test]
+fn a_build_without_rego_refuses_a_policy_with_it_and_says_how_to_get_it() {
+    let rego =
+        "[[rule]]\ntype = \"signature\"\n[[rule]]\ntype = \"rego\"\nmodule = \"package a\"\n";
+    assert_eq!(
+        faults(rego),
+        "line 13, column 10: expected no rule of type rego, because this program was built without it \
+         (build it with --features attestry/rego,attestry-registry/rego), found one"
+    );
+}
+
+#[test]
+fn a_source_or_reference_that_no_provenance_has_is_refused_with_the_form_that_one_has() {
+    for (list, text, form) in [
+        ("sources", "git+https://git.example/pay/**", "\"https://git.example/pay/**\""),
+        ("sources", "https://git.example/pay/*.git", "\"https://git.example/pay/*\""),
+        (
+            "sources",
+            "https://git.example/pay/api@refs/heads/main",
+            "\"https://git.example/pay/api\"",
+        ),
+        ("refs", "main", "refs/heads/main or refs/tags/main (**/main"),
+        ("refs", "heads/main", "refs/heads/heads/main"),
+        ("refs", "refs", "refs/heads/refs"),
+    ] {
+        let found = faults(&format!("[[rule]]\ntype = \"provenance\"\n{list} = [\"{text}\"]\n"));
+        let column = list.len() + 5;
+        assert!(found.starts_with(&format!("line 11, column {column}: ")), "{text}: {found}");
+        assert!(found.contains(form), "{text}: {found}");
+    }
+    for (list, text) in [
+        ("sources", "https://git.example/pay/**"),
+        ("sources", "ssh://git@git.example/pay/api"),
+        ("sources", "**/api"),
+        ("refs", "refs/tags/v*"),
+        ("refs", "**/main"),
+        ("refs", "*"),
+    ] {
+        let found = faults(&format!("[[rule]]\ntype = \"provenance\"\n{list} = [\"{text}\"]\n"));
+        assert!(found.starts_with("accepted"), "{text}: {found}");
+    }
+}
+
+#[test]
+fn a_policy_that_has_ended_or_ends_soon_is_told_of() {
+    let text = format!("{HEAD}[[rule]]\ntype = \"signature\"\n");
+    let policy = Policy::read(text.as_bytes(), None).unwrap();
+    let told = |now: &str| policy.warnings(now.parse().unwrap()).join("; ");
+    assert_eq!(told("2027-06-15T00:00:00Z"), "");
+    assert!(told("2027-06-29T00:00:00Z").contains("it expires at 2027-06-30T00:00:00Z, in 1d;"));
+    assert!(told("2027-06-30T00:00:00Z").contains("it expired at 2027-06-30T00:00:00Z"));
 }
 
 #[test]

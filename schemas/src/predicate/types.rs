@@ -267,6 +267,12 @@ pub static PREDICATE_TYPES: &[PredicateType] = &[
         "a signer that must not be trusted from a moment on",
         &attestry::governance::REVOCATION,
     ),
+    ours(
+        "tag",
+        "https://attestry.dev/tag/v1",
+        "that a tag of a repository moved, signed by the registry",
+        &attestry::tag::TAG,
+    ),
 ];
 
 const fn ours(

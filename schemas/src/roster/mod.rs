@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::digest::Sha256;
+use crate::document::{SOON_S, expiry_warning};
 use crate::key::{Fingerprint, PublicKey};
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::governance::RevocationReason;
@@ -63,6 +64,14 @@ pub struct Signer {
     pub valid_until: Option<UtcTime>,
     /// Since when they no longer count.
     pub revoked: Option<Revoked>,
+}
+
+/// Under what kinds of names the registry knows who asks for something.
+const PRINCIPALS: [&str; 4] = ["token:", "oidc:", "mtls:", "kubernetes:"];
+
+fn is_principal(text: &str) -> bool {
+    let names = |kind: &&str| text.strip_prefix(*kind).is_some_and(|name| !name.is_empty());
+    PRINCIPALS.iter().any(names)
 }
 
 /// By what a signer is known.
@@ -178,6 +187,36 @@ impl Roster {
         names.into_iter().any(|name| {
             name == signer || self.groups.get(name).is_some_and(|group| group.contains(signer))
         })
+    }
+
+    /// What its author should look at twice at a moment, though it is no fault.
+    #[must_use]
+    pub fn warnings(&self, now: UtcTime) -> Vec<String> {
+        let mut all: Vec<String> = expiry_warning(self.expires, now).into_iter().collect();
+        for entry in &self.signers {
+            let name = &entry.name;
+            let odd = entry.principals.iter().filter(|principal| !is_principal(principal));
+            all.extend(odd.map(|principal| {
+                format!(
+                    "signer {name}: the registry knows nobody as {principal:?}; it knows the name of a token as token:NAME, an identity and a certificate of access.toml as oidc:NAME and mtls:NAME, and a user of a cluster as kubernetes:USER"
+                )
+            }));
+            let soon = |until: &UtcTime| {
+                *until > now && until.unix_seconds() - now.unix_seconds() < SOON_S
+            };
+            let Some(until) = entry.valid_until.filter(soon) else { continue };
+            let outlasts = |other: &&Signer| {
+                other.name == *name
+                    && other.revoked.is_none()
+                    && other.valid_until.is_none_or(|other| other > until)
+            };
+            if !self.signers.iter().any(|other| outlasts(&other)) {
+                all.push(format!(
+                    "signer {name}: no key of it is valid after {until}; add an entry of the same name with the next key"
+                ));
+            }
+        }
+        all
     }
 
     /// The keys that stand in the roster.

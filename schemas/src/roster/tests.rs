@@ -88,6 +88,28 @@ fn refuses_what_could_trust_more_than_it_says() {
 }
 
 #[test]
+fn warns_of_what_ends_soon_and_of_callers_that_nobody_can_be() {
+    let more = signer(
+        "a",
+        KEY,
+        "valid_until = 2026-02-01T00:00:00Z\nprincipals = [\"deploy\", \"token:a\", \"kubernetes:u\", \"token:\"]",
+    ) + &signer("b", OTHER, "principals = [\"token:b\"]");
+    let told = |more: &str, now: &str| roster(1, more).warnings(time(now));
+    let found = told(&more, "2026-01-30T00:00:00Z");
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found[0].contains("\"deploy\"; it knows the name of a token as token:NAME"),
+        "{found:?}"
+    );
+    assert!(found[1].contains("\"token:\""), "{found:?}");
+    assert!(found[2].contains("no key of it is valid after 2026-02-01T00:00:00Z"), "{found:?}");
+    let rotated = signer("a", KEY, "valid_until = 2026-02-01T00:00:00Z") + &signer("a", OTHER, "");
+    assert_eq!(told(&rotated, "2026-01-30T00:00:00Z"), Vec::<String>::new());
+    let found = told(&rotated, "2027-12-30T00:00:00Z");
+    assert!(found[0].contains("it expires at 2027-12-31T00:00:00Z, in 1d"), "{found:?}");
+}
+
+#[test]
 fn a_signature_counts_by_when_the_log_first_held_it() {
     let more =
         signer("ci", KEY, "valid_from = 2026-02-01T00:00:00Z\nvalid_until = 2026-03-01T00:00:00Z");

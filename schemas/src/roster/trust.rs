@@ -121,12 +121,7 @@ impl Trust {
             revoke(&mut revoked, id, from, revocation.reason);
         }
         for revocation in revocations {
-            let id = match &revocation.signer {
-                RevokedSigner::Fingerprint(fingerprint) => fingerprint.to_string(),
-                RevokedSigner::Identity(identity) => {
-                    format!("{} ({})", identity.subject, identity.issuer)
-                }
-            };
+            let id = id_of(&revocation.signer);
             let from = effective(revocation.reason, revocation.effective_at, revocation.logged_at);
             revoke(&mut revoked, id, from, revocation.reason);
         }
@@ -192,12 +187,27 @@ impl Trust {
         }
     }
 
+    /// From when on what an entry signs does not count, and why; none while it is not revoked.
+    #[must_use]
+    pub fn revocation(&self, entry: &Signer) -> Option<(UtcTime, RevocationReason)> {
+        self.revoked.get(&entry.id.to_string()).copied()
+    }
+
     /// The first moment after `now` at which [`Trust::stands`] says something else of an entry.
     #[must_use]
     pub fn next_change(&self, entry: &Signer, now: UtcTime) -> Option<UtcTime> {
         let revoked = self.revoked.get(&entry.id.to_string()).map(|(from, _)| *from);
         let moments = [entry.valid_from, entry.valid_until, revoked];
         moments.into_iter().flatten().filter(|moment| *moment > now).min()
+    }
+}
+
+/// A revoked signer as the roster shows the entry's id.
+#[must_use]
+pub fn id_of(signer: &RevokedSigner) -> String {
+    match signer {
+        RevokedSigner::Fingerprint(fingerprint) => fingerprint.to_string(),
+        RevokedSigner::Identity(identity) => format!("{} ({})", identity.subject, identity.issuer),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Verification, in one place.
 //!
 //! Everything else in this crate parses; only this module says that something is true, and it says
-//! so with a type: [`Verified`] has no public constructor. Two questions are answered here:
+//! so with a type: [`Verified`] has no public constructor. Three questions are answered here:
 //!
 //! - *Did one of these keys make this signature?* ([`envelope`], [`message`], [`classic_link`],
 //!   [`layout`]): what a registry asks of what it is sent.
 //! - *Does this bundle prove that claim about this artifact?* ([`Verifier::bundle`]): what a
 //!   deployment asks, with signature, subject, type, log inclusion and checkpoint.
+//! - *Is this what I have verified and logged myself?* ([`own_leaves`], [`own_envelope`]): what a registry asks of its own
+//!   store.
 //!
 //! A refusal names the check that failed, what it expected and what it found.
 
@@ -22,6 +24,8 @@ mod classic_link;
 mod ingest;
 mod layout;
 mod log;
+mod own;
+mod simple_signing;
 mod subject;
 
 pub use bundle::{Claim, Keys, Verifier};
@@ -30,6 +34,7 @@ pub use classic_link::{SignedLink, classic_link, link_envelope};
 pub use ingest::{SignedMessage, SignedStatement, envelope, message};
 pub use layout::{SignedLayout, layout};
 pub use log::{Logged, checkpoint, log_entry};
+pub use own::{OwnLeaves, own_envelope, own_leaves};
 pub use subject::{Subject, subject_algorithm};
 
 /// The predicate type of cosign's statement that signs an artifact.

@@ -80,15 +80,34 @@ pub(super) fn consents<'c>(
     purpose: ApprovalPurpose,
 ) -> Consents<'c> {
     let environment = &case.question.environment;
+    let serves = |approval: &Approval| {
+        approval.environment == *environment && purpose_of(approval) == purpose
+    };
     let selection = case.select(demand, |said| match said {
-        Said::Approval(approval) => {
-            approval.environment == *environment
-                && approval.purpose.unwrap_or(ApprovalPurpose::Deployment) == purpose
-        }
+        Said::Approval(approval) => serves(approval),
         _ => false,
     });
     let ends: Vec<_> = selection.counted.iter().map(|one| selection.expires(one)).collect();
     let mut aside = selection.set_aside;
+    // Of consents to something else, those of the people who are asked for are worth a word.
+    let others = case.select(demand, |said| match said {
+        Said::Approval(approval) => !serves(approval),
+        _ => false,
+    });
+    for one in &others.counted {
+        let Some(approval) = approval(one) else { continue };
+        let name = &one.signer.name;
+        aside.push(if approval.environment == *environment {
+            match purpose_of(approval) {
+                ApprovalPurpose::Rollback => format!("{name}'s is for a rollback"),
+                ApprovalPurpose::Deployment => {
+                    format!("{name}'s is for a deployment, not a rollback")
+                }
+            }
+        } else {
+            format!("{name}'s is for {}", approval.environment)
+        });
+    }
     let mut counted = Vec::new();
     for (one, too_old) in selection.counted.into_iter().zip(ends) {
         let Some(approval) = approval(&one) else { continue };
@@ -100,6 +119,10 @@ pub(super) fn consents<'c>(
         }
     }
     Consents { counted, aside }
+}
+
+fn purpose_of(approval: &Approval) -> ApprovalPurpose {
+    approval.purpose.unwrap_or(ApprovalPurpose::Deployment)
 }
 
 fn approval<'c>(one: &Counted<'c>) -> Option<&'c Approval> {

@@ -15,6 +15,7 @@ mod no_rollback;
 mod promotion;
 mod provenance;
 mod readiness;
+mod rego;
 mod running;
 mod sbom;
 mod secret_scan;
@@ -66,6 +67,9 @@ pub(super) fn judge(kind: &RuleKind, case: &Case<'_>) -> Judgement {
         }
         RuleKind::Vsa { .. } => vsa::judge(case, kind),
         RuleKind::Layout { .. } => layout::judge(case, kind),
+        RuleKind::Rego { demand, types, moment, module } => {
+            rego::judge(case, demand, types, *moment, module)
+        }
         RuleKind::Any(_) => Judgement::error(
             "a rule",
             "a list of rules inside a list",
@@ -97,7 +101,8 @@ fn names_of(kind: &RuleKind) -> impl Iterator<Item = &[String]> {
         | RuleKind::SecretScan { demand, .. }
         | RuleKind::Readiness { demand, .. }
         | RuleKind::Approval { demand, .. }
-        | RuleKind::Vsa { demand, .. } => vec![&demand.signers],
+        | RuleKind::Vsa { demand, .. }
+        | RuleKind::Rego { demand, .. } => vec![&demand.signers],
         RuleKind::VulnScan { demand, vex, .. } => vec![&demand.signers, vex],
         RuleKind::Deployer { signers } => vec![signers],
         RuleKind::Window { exceptions, .. } => vec![exceptions],

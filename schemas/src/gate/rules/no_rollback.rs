@@ -21,7 +21,7 @@ pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Ju
         return Judgement::pass(wanted, "it runs there already").on([statement.digest()]);
     }
     let (mine, theirs) = (built(case, case.question.subject), built(case, current));
-    let found = match (&mine, &theirs) {
+    let mut found = match (&mine, &theirs) {
         (Some(mine), Some(theirs)) if mine.time() >= theirs.time() => {
             let found = format!(
                 "built at {}, what runs ({}) at {}",
@@ -52,7 +52,8 @@ pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Ju
     evidence.extend(mine.iter().chain(&theirs).map(Counted::digest));
     if !approvers.is_empty() {
         let demand = Demand { signers: approvers.to_vec(), max_age: None };
-        let given = consents(case, &demand, ApprovalPurpose::Rollback).counted;
+        let consents = consents(case, &demand, ApprovalPurpose::Rollback);
+        let given = consents.counted;
         let names: BTreeSet<&str> = given.iter().map(|(one, _)| one.signer.name.as_str()).collect();
         if names.len() as u64 >= threshold {
             let until =
@@ -61,6 +62,14 @@ pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Ju
             evidence.extend(given.iter().map(|(one, _)| one.digest()));
             let found = format!("{found}; the rollback is approved by {told}");
             return Judgement::pass(wanted, found).on(evidence).until(until);
+        }
+        let mut aside = consents.aside;
+        aside.dedup();
+        if !names.is_empty() || !aside.is_empty() {
+            let told = joined(&names.iter().copied().collect::<Vec<_>>(), "nobody");
+            found +=
+                &format!("; its rollback is approved by {} of {threshold}: {told}", names.len());
+            aside.iter().for_each(|why| found += &format!("; {why}"));
         }
     }
     let fix = format!(

@@ -28,7 +28,8 @@ fn consent_is_for_one_digest_one_environment_and_one_purpose() {
     let mut rollback = approval("alice", LATER);
     rollback.predicate["purpose"] = "rollback".into();
     trial.say(rollback);
-    trial.fails("approval", &["approval"]);
+    let found = trial.fails("approval", &["approval"]).found;
+    assert_eq!(found, "0 of 1: nobody; alice's is for a rollback, alice's is for staging");
     let mut plain = approval("alice", LATER);
     plain.predicate["purpose"] = "deployment".into();
     trial.say(plain);

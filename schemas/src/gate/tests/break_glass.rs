@@ -103,3 +103,16 @@ fn it_breaks_one_policy_and_leaves_the_others() {
     let passed: Vec<bool> = decision.policies().iter().map(|policy| policy.passed).collect();
     assert_eq!(passed, [true, false]);
 }
+
+#[test]
+fn what_no_group_of_the_roster_reviews_is_not_broken() {
+    for (group, passes) in [("leads", true), ("nobody", false), ("alice", false)] {
+        let mut trial = trial();
+        for signer in ["alice", "bob"] {
+            let mut saying = glass(signer, "2026-11-27T12:00:00Z");
+            saying.predicate["group"] = group.into();
+            trial.say(saying);
+        }
+        assert_eq!(trial.decide().passed(), passes, "{group}");
+    }
+}

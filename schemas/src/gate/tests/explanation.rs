@@ -41,7 +41,7 @@ policy production@3 (enforce) denies
       - CVE-2 (critical) [CVE-2]
       evidence: sha256:…, sha256:…
       fix: scan again and import the report, fix what is found, or have it assessed in an OpenVEX document
-  ✗ approval: 1 of 2: alice
+  ✗ approval: 1 of 2: alice [approval]
       wanted: the consent of 2 of leads to production
       evidence: sha256:…
       fix: attestry approve ARTIFACT --environment production --key KEY --registry URL
@@ -66,7 +66,7 @@ fn an_exception_is_told_with_who_made_it_and_until_when() {
     let expected = "\
 ALLOWED: pay/api in production
 policy production@3 (enforce) passes
-  ✗ signature: no signature
+  ✗ signature: no signature [signature]
       wanted: a signature of the artifact by ci
       fix: attestry sign ARTIFACT --key KEY --registry URL
   ~ vuln-scan: 1 that block: CVE-1 (high); 0 not affected, 0 within their leeway
@@ -74,6 +74,115 @@ policy production@3 (enforce) passes
       evidence: sha256:…, sha256:…
   ! the glass is broken by bob until 2026-11-27T12:00:00Z: incident 7; leads must review it by 2026-12-01T00:00:00Z";
     assert_eq!(without_digests(&lines(&trial)), expected);
+}
+
+/// The explanation's lines about exceptions that do not count, without the digests in brackets.
+fn set_aside(trial: &Trial) -> Vec<String> {
+    let told = lines(trial);
+    let about = told.iter().filter(|line| line.contains("does not count: "));
+    let short = |line: &String| match line.split_once(" (") {
+        Some((start, rest)) => start.to_owned() + rest.split_once(')').map_or("", |(_, end)| end),
+        None => line.clone(),
+    };
+    about.map(short).collect()
+}
+
+#[test]
+fn a_waiver_that_does_not_count_is_told_with_why() {
+    const UNTIL: &str = "2026-12-01T00:00:00Z";
+    let waivers = "[waivers]\ngroup = \"leads\"\nthreshold = 1\nlongest = \"7d\"\n";
+    let told = |terms: &str, saying: Saying| {
+        let rules = rule("vuln-scan", "block = \"high\"") + &rule("signature", "") + terms;
+        let mut trial = Trial::of(&rules);
+        trial.say(scanned(&[("CVE-1", "high")], LOGGED)).say(signature("ci")).say(saying);
+        set_aside(&trial).join("\n")
+    };
+    let mut elsewhere = waiver("alice", "vuln-scan", "CVE-1", UNTIL);
+    elsewhere.predicate["environment"] = "staging".into();
+    let two = waivers.replace("threshold = 1", "threshold = 2");
+    let only = format!("{waivers}rules = [\"signature\"]\n");
+    for (terms, saying, expected) in [
+        (
+            waivers,
+            waiver("alice", "vuln-scan", "CVE-1", "2026-11-27T09:30:00Z"),
+            "it ended at 2026-11-27T09:30:00Z",
+        ),
+        (
+            waivers,
+            waiver("alice", "vuln-scan", "CVE-1", "2027-01-01T00:00:00Z"),
+            "longer than the 7d",
+        ),
+        (
+            waivers,
+            waiver("alice", "vuln-scan", "CVE-2", UNTIL),
+            "it is for another finding than CVE-1",
+        ),
+        (
+            waivers,
+            waiver("alice", "vulnscan", "CVE-1", UNTIL),
+            "it is for a rule vulnscan, which the policy does not have",
+        ),
+        (
+            waivers,
+            waiver("ci", "vuln-scan", "CVE-1", UNTIL),
+            "the roster does not let ci sign waiver",
+        ),
+        (waivers, waiver("stranger", "vuln-scan", "CVE-1", UNTIL), "is not in the roster"),
+        (waivers, elsewhere, "it is for staging"),
+        (
+            &two,
+            waiver("alice", "vuln-scan", "CVE-1", UNTIL),
+            "1 of 2 of leads have signed this very statement",
+        ),
+        (
+            &only,
+            waiver("alice", "vuln-scan", "CVE-1", UNTIL),
+            "the policy lets only signature be waived",
+        ),
+        ("", waiver("alice", "vuln-scan", "CVE-1", UNTIL), "the policy grants no waivers"),
+    ] {
+        let found = told(terms, saying);
+        assert!(
+            found.contains(expected) && found.contains("waiver for CVE-"),
+            "{expected}: {found}"
+        );
+    }
+    assert_eq!(told(waivers, waiver("alice", "signature", "CVE-1", UNTIL)), "");
+    assert_eq!(told(waivers, waiver("alice", "vuln-scan", "CVE-1", UNTIL)), "");
+}
+
+#[test]
+fn an_emergency_that_does_not_count_is_told_with_why() {
+    let terms = "[break_glass]\ngroup = \"leads\"\nthreshold = 2\n";
+    let glass = |signer: &str, environment: &str, expires: &str| {
+        Saying::of(
+            signer,
+            "break-glass",
+            json!({
+                "environment": environment, "reason": "incident 7", "expires": expires,
+                "reviewBy": "2026-12-01T00:00:00Z", "group": "leads",
+            }),
+        )
+    };
+    let told = |terms: &str, saying: Saying| {
+        let mut trial = Trial::of(&(rule("signature", "") + terms));
+        trial.say(saying);
+        set_aside(&trial).join("\n")
+    };
+    let (here, soon) = ("production", "2026-11-27T12:00:00Z");
+    assert_eq!(
+        told(terms, glass("alice", here, soon)),
+        "  does not count: break-glass by alice: 1 of 2 of leads have signed this very statement"
+    );
+    assert!(told(terms, glass("alice", "staging", soon)).ends_with(": it is for staging"));
+    assert!(told(terms, glass("alice", here, LOGGED)).ends_with(&format!("it ended at {LOGGED}")));
+    assert!(told("", glass("alice", here, soon)).ends_with("the policy allows no break-glass"));
+    let mut many = Trial::of(&rule("signature", ""));
+    for hour in 10..30 {
+        many.say(glass("alice", here, &format!("2026-11-27T12:00:{hour}Z")));
+    }
+    let found = set_aside(&many);
+    assert_eq!((found.len(), found[10].as_str()), (11, "  does not count: and 10 more"));
 }
 
 #[test]
@@ -96,8 +205,8 @@ fn rules_of_which_one_suffices_are_told_below_it_and_the_nearest_pass_names_what
     trial.policy("later", "warn", &rule("sbom", ""));
     let told = lines(&trial).join("\n");
     assert!(told.contains("policy later@3 (warn) warns: it would deny"), "{told}");
-    assert!(told.contains("  ✗ one-of: none of them holds"), "{told}");
-    assert!(told.contains("    ✗ a: no signature"), "{told}");
+    assert!(told.contains("  ✗ one-of: none of them holds [any]\n"), "{told}");
+    assert!(told.contains("    ✗ a: no signature [signature]\n"), "{told}");
     assert!(told.ends_with("nearest pass: only one-of is missing"), "{told}");
 }
 

@@ -16,6 +16,8 @@ mod policies;
 mod promotion;
 mod provenance;
 mod readiness;
+#[cfg(feature = "rego")]
+mod rego;
 mod sbom;
 mod secret_scan;
 mod signature;

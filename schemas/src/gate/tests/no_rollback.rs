@@ -120,7 +120,10 @@ fn enough_approvals_of_the_rollback_let_it_pass_while_they_last() {
     let mut trial = trial();
     trial.say(rollback("alice", "2026-11-27T18:00:00Z"));
     trial.say(approval("bob", "2026-11-27T18:00:00Z"));
-    trial.fails("no-rollback", &["rollback"]);
+    let found = trial.fails("no-rollback", &["rollback"]).found;
+    let expected =
+        "; its rollback is approved by 1 of 2: alice; bob's is for a deployment, not a rollback";
+    assert!(found.ends_with(expected), "{found}");
     trial.say(rollback("bob", "2026-11-27T12:00:00Z"));
     assert!(trial.passes("no-rollback").found.ends_with("approved by alice, bob"));
     trial.turns_at("2026-11-27T12:00:00Z");

@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod environment;
 pub mod governance;
 pub mod source;
+pub mod tag;
 
 use std::borrow::Cow;
 
@@ -62,6 +63,7 @@ static DESCRIBED: &[Described] = &[
     describe::<environment::Readiness>("readiness"),
     describe::<environment::SecretScan>("secret-scan"),
     describe::<analysis::StaticAnalysis>("static-analysis"),
+    describe::<tag::TagMove>("tag"),
 ];
 
 const fn describe<T: Predicate + JsonSchema>(name: &'static str) -> Described {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::attestry::{MAX_RESULTS, analysis, environment, governance};
+use super::super::attestry::{MAX_RESULTS, analysis, environment, governance, tag};
 use super::super::{Predicate, lint};
 use super::{Break, changed, check_type, missing, wrong};
 
@@ -254,6 +254,35 @@ fn deployment() {
         findings[0].clause,
         "Attestry deployment v1, deployment: finishedAt follows startedAt"
     );
+}
+
+#[test]
+fn tag_move() {
+    let example = json!({
+        "repository": "pay/api",
+        "tag": "1.2",
+        "event": "created",
+        "number": 2,
+        "previous": digest(),
+        "replaces": digest(),
+        "by": "token:ci",
+        "movedAt": "2026-02-01T00:00:00Z"
+    });
+    check::<tag::TagMove>(
+        &example,
+        &[
+            missing("/repository", "predicate.repository", "repository is required"),
+            missing("/tag", "predicate.tag", "tag is required"),
+            missing("/number", "predicate.number", "number is required"),
+            missing("/by", "predicate.by", "by is required"),
+            wrong("/event", json!("moved"), "predicate.event", "one of created, deleted"),
+            wrong("/movedAt", json!("now"), "predicate.movedAt", "movedAt is an RFC 3339 time"),
+        ],
+    );
+    let mut gap = example;
+    gap.as_object_mut().unwrap().remove("previous");
+    let findings = lint(tag::TagMove::URI, &gap);
+    assert_eq!(findings[0].clause, "Attestry tag v1, tag: previous in every move but the first");
 }
 
 fn tool() -> Value {

@@ -7,6 +7,7 @@ mod attestation;
 mod attestation_log;
 mod classic_link;
 mod ingest;
+mod own;
 mod real;
 mod signature;
 
