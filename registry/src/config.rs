@@ -121,6 +121,9 @@ macro_rules! settings {
             /// PEM file of the certificate's private key
             #[arg(long, env = "ATTESTRY_REGISTRY_TLS_KEY", value_name = "FILE")]
             pub tls_key: Option<PathBuf>,
+            /// PEM file of the authorities whose client certificates are believed; access.toml says whom they name
+            #[arg(long, env = "ATTESTRY_REGISTRY_TLS_CLIENT_CA", value_name = "FILE")]
+            pub tls_client_ca: Option<PathBuf>,
         }
 
         /// The settings in force.
@@ -184,6 +187,8 @@ settings! {
     require_token_for_admission: bool = true, "ATTESTRY_REGISTRY_REQUIRE_TOKEN_FOR_ADMISSION";
     /// Longest time until admission is answered, in milliseconds; shorter where the API server's timeout is; what is not decided by then is denied [default: 9000]
     admission_timeout_ms: u64 = 9_000, "ATTESTRY_REGISTRY_ADMISSION_TIMEOUT_MS";
+    /// Longest time of one evaluation of the gate, in milliseconds; what has no verdict by then is denied, signed and logged [default: 5000]
+    decision_timeout_ms: u64 = 5_000, "ATTESTRY_REGISTRY_DECISION_TIMEOUT_MS";
     /// Largest body of a request for attestations, in bytes [default: 24 MiB]
     max_body_bytes: usize = 24 << 20, "ATTESTRY_REGISTRY_MAX_BODY_BYTES";
     /// Largest body on the Rekor path, which needs no token, in bytes [default: 1 MiB]
@@ -192,6 +197,14 @@ settings! {
     max_items_per_request: usize = 1000, "ATTESTRY_REGISTRY_MAX_ITEMS_PER_REQUEST";
     /// Largest content, in bytes [default: 16 GiB]
     max_content_bytes: u64 = 16 << 30, "ATTESTRY_REGISTRY_MAX_CONTENT_BYTES";
+    /// Most uploads to repositories at once [default: 1024]
+    max_uploads: usize = 1024, "ATTESTRY_REGISTRY_MAX_UPLOADS";
+    /// Longest time that an upload to a repository may be idle, in milliseconds [default: 3600000]
+    upload_idle_ms: u64 = 3_600_000, "ATTESTRY_REGISTRY_UPLOAD_IDLE_MS";
+    /// Time between two collections of what nothing refers to in repositories, in milliseconds; 0 for never, then attestry-registry gc does it [default: 0]
+    gc_interval_ms: u64 = 0, "ATTESTRY_REGISTRY_GC_INTERVAL_MS";
+    /// How long what nothing refers to stays after it was pushed, in milliseconds [default: 86400000]
+    gc_grace_ms: u64 = 86_400_000, "ATTESTRY_REGISTRY_GC_GRACE_MS";
     /// Most submissions that wait for the log; one more is answered 503 [default: 4096]
     queue_capacity: usize = 4096, "ATTESTRY_REGISTRY_QUEUE_CAPACITY";
     /// Most submissions in one commit [default: 1024]
@@ -212,6 +225,8 @@ settings! {
     worker_threads: usize = processors(), "ATTESTRY_REGISTRY_WORKER_THREADS";
     /// Memory for cached blocks of the store, in bytes [default: 32 MiB]
     block_cache_bytes: usize = 32 << 20, "ATTESTRY_REGISTRY_BLOCK_CACHE_BYTES";
+    /// Memory for evidence that the gate has read and verified, in bytes, estimated [default: 384 MiB]
+    evidence_memory_bytes: usize = 384 << 20, "ATTESTRY_REGISTRY_EVIDENCE_MEMORY_BYTES";
     /// Memory for unflushed writes of each family of the store, in bytes [default: 8 MiB]
     write_buffer_bytes: usize = 8 << 20, "ATTESTRY_REGISTRY_WRITE_BUFFER_BYTES";
     /// How log lines are written [default: human]
@@ -253,10 +268,15 @@ impl Config {
         // keyboard from taking all memory or waiting for years.
         let ranges = [
             ("admission_timeout_ms", self.admission_timeout_ms, 100, 30_000),
+            ("decision_timeout_ms", self.decision_timeout_ms, 100, 60_000),
             ("max_body_bytes", bytes(self.max_body_bytes), 1 << 10, 1 << 30),
             ("max_rekor_body_bytes", bytes(self.max_rekor_body_bytes), 1 << 10, 16 << 20),
             ("max_items_per_request", bytes(self.max_items_per_request), 1, 100_000),
             ("max_content_bytes", self.max_content_bytes, 1 << 10, 1 << 50),
+            ("max_uploads", bytes(self.max_uploads), 1, 1 << 20),
+            ("upload_idle_ms", self.upload_idle_ms, 1000, 7 * DAY_MS),
+            ("gc_interval_ms", self.gc_interval_ms, 0, 365 * DAY_MS),
+            ("gc_grace_ms", self.gc_grace_ms, 1000, 3650 * DAY_MS),
             ("queue_capacity", bytes(self.queue_capacity), 1, 1 << 20),
             ("max_batch", bytes(self.max_batch), 1, 1 << 16),
             ("max_connections", bytes(self.max_connections), 1, 1 << 20),
@@ -267,6 +287,7 @@ impl Config {
             ("shutdown_timeout_ms", self.shutdown_timeout_ms, 0, DAY_MS),
             ("worker_threads", bytes(self.worker_threads), 1, 1024),
             ("block_cache_bytes", bytes(self.block_cache_bytes), 1 << 20, 1 << 40),
+            ("evidence_memory_bytes", bytes(self.evidence_memory_bytes), 1 << 20, 1 << 40),
             ("write_buffer_bytes", bytes(self.write_buffer_bytes), 1 << 16, 1 << 32),
         ];
         for (name, found, least, most) in ranges {
@@ -307,6 +328,8 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key of the server's certificate.
     pub key: PathBuf,
+    /// The authorities of client certificates.
+    pub client_ca: Option<PathBuf>,
 }
 
 impl TlsFiles {
@@ -317,14 +340,19 @@ impl TlsFiles {
         };
         let certificate = path(&flags.tls_certificate, &file.tls_certificate);
         let key = path(&flags.tls_key, &file.tls_key);
+        let client_ca = path(&flags.tls_client_ca, &file.tls_client_ca);
         let missing = |name, other: &Path| {
-            let expected = "set where the other of tls_certificate and tls_key is";
+            let expected = "set where another of tls_certificate, tls_key and tls_client_ca is";
             let found = format!("nothing beside {}", other.display());
             Err(ConfigError::OutOfRange { name, expected: expected.to_owned(), found })
         };
         match (certificate, key) {
-            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key })),
-            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key, client_ca })),
+            (None, None) => match client_ca {
+                // Over HTTP no client shows a certificate.
+                Some(client_ca) => missing("tls_certificate", &client_ca),
+                None => Ok(None),
+            },
             (Some(certificate), None) => missing("tls_key", &certificate),
             (None, Some(key)) => missing("tls_certificate", &key),
         }

@@ -2,7 +2,7 @@
 //!
 //! The server holds the store's lock, so an online backup must be made by the server itself. The
 //! folder and the socket are for the owner alone; that is the credential. A connection carries one
-//! line, `backup TARGET`, and is answered by one line of JSON.
+//! line, `backup TARGET`, `gc MILLISECONDS` or `gc-dry MILLISECONDS`, and is answered by one line of JSON.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
@@ -20,6 +20,8 @@ use attestry_schemas::problem::chain;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{CONTROL_SOCKET, DataFolder};
+use crate::oci::Oci;
+use crate::oci::collect::{Collected, Mode};
 use crate::store::backup::{self, BackupSummary};
 use crate::store::{Store, durable};
 
@@ -31,6 +33,9 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest path that a socket's address holds everywhere (`sun_path` is 104 to 108 bytes).
 const MAX_ADDRESS_BYTES: usize = 100;
+/// The word of a collection, and of one that removes nothing.
+const GC: &str = "gc ";
+const GC_DRY: &str = "gc-dry ";
 
 /// Why the running server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,7 @@ pub enum ControlError {
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Done { content_files: u64, content_bytes: u64, documents: u64 },
+    Collected(Collected),
     Failed(String),
 }
 
@@ -81,7 +87,7 @@ impl Control {
     ///
     /// # Errors
     /// The error of bind(2) or of the thread's start.
-    pub fn open(folder: &DataFolder, store: &Arc<Store>) -> io::Result<Self> {
+    pub fn open(folder: &DataFolder, store: &Arc<Store>, oci: &Arc<Oci>) -> io::Result<Self> {
         let path = folder.file(CONTROL_SOCKET);
         // Left by a server that was killed: nobody else listens, because this process has the store.
         durable::remove_if_there(&path)?;
@@ -92,12 +98,12 @@ impl Control {
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         let data = folder.path().to_owned();
         // Not the store itself: waiting for a command must not keep it open.
-        let store = Arc::downgrade(store);
+        let (store, oci) = (Arc::downgrade(store), Arc::downgrade(oci));
         let answer = move || {
             for connection in listener.incoming() {
                 let store = store.upgrade().filter(|_| !is_closed.load(Ordering::Acquire));
-                let Some(store) = store else { break };
-                let served = connection.and_then(|stream| serve(stream, &data, &store));
+                let (Some(store), Some(oci)) = (store, oci.upgrade()) else { break };
+                let served = connection.and_then(|stream| serve(stream, &data, &store, &oci));
                 if let Err(error) = served {
                     tracing::warn!(%error, "a command on the control socket broke off");
                 }
@@ -127,40 +133,95 @@ pub fn ask_for_backup(data: &Path, target: &Path) -> Result<BackupSummary, Contr
     if target.as_os_str().as_bytes().contains(&b'\n') {
         return Err(ControlError::Path { path: target.to_owned() });
     }
+    match ask(data, &[b"backup ", target.as_os_str().as_bytes(), b"\n"].concat())? {
+        Answer::Done { content_files, content_bytes, documents } => {
+            Ok(BackupSummary { content_files, content_bytes, documents })
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Has the running server collect what nothing refers to.
+///
+/// # Errors
+/// [`ControlError`].
+pub fn ask_for_collection(
+    data: &Path,
+    grace: Duration,
+    mode: Mode,
+) -> Result<Collected, ControlError> {
+    let word = match mode {
+        Mode::Tell => GC_DRY,
+        Mode::Remove => GC,
+    };
+    match ask(data, format!("{word}{}\n", grace.as_millis()).as_bytes())? {
+        Answer::Collected(collected) => Ok(collected),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn unexpected(answer: Answer) -> ControlError {
+    match answer {
+        Answer::Failed(detail) => ControlError::Failed(detail),
+        other => ControlError::Failed(format!("expected another answer, found {other:?}")),
+    }
+}
+
+/// Sends a line and reads the answer.
+fn ask(data: &Path, request: &[u8]) -> Result<Answer, ControlError> {
     let path = data.join(CONTROL_SOCKET);
     let mut stream = Address::of(&path)
         .and_then(|address| UnixStream::connect(&address.path))
         .map_err(|source| ControlError::NobodyThere { path: path.clone(), source })?;
-    let request = [b"backup ", target.as_os_str().as_bytes(), b"\n"].concat();
     // No timeout: a backup takes as long as its copy does.
     let mut answer = String::new();
     let exchanged = stream
-        .write_all(&request)
+        .write_all(request)
         .and_then(|()| BufReader::new(stream).take(MAX_ANSWER_BYTES).read_line(&mut answer));
     let answer = exchanged.and_then(|_| {
         serde_json::from_str(&answer).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     });
-    match answer.map_err(|source| ControlError::BrokenOff { path, source })? {
-        Answer::Done { content_files, content_bytes, documents } => {
-            Ok(BackupSummary { content_files, content_bytes, documents })
-        }
-        Answer::Failed(detail) => Err(ControlError::Failed(detail)),
-    }
+    answer.map_err(|source| ControlError::BrokenOff { path, source })
 }
 
-fn serve(mut stream: UnixStream, data: &Path, store: &Store) -> io::Result<()> {
+fn serve(mut stream: UnixStream, data: &Path, store: &Store, oci: &Oci) -> io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = Vec::new();
     BufReader::new(&stream).take(MAX_REQUEST_BYTES).read_until(b'\n', &mut line)?;
-    let target = line.strip_prefix(b"backup ").and_then(|rest| rest.strip_suffix(b"\n"));
-    let answer = match target.map(OsStr::from_bytes).map(Path::new) {
-        Some(target) if target.is_absolute() => answer_backup(data, store, target),
-        _ => Answer::Failed("expected backup and a path from the root".to_owned()),
+    let line = line.strip_suffix(b"\n").unwrap_or_default();
+    let target = line.strip_prefix(b"backup ").map(OsStr::from_bytes).map(Path::new);
+    let answer = match (target, collection(line)) {
+        (Some(target), _) if target.is_absolute() => answer_backup(data, store, target),
+        (_, Some((grace, mode))) => answer_collection(oci, grace, mode),
+        _ => Answer::Failed(
+            "expected backup and a path from the root, or gc and milliseconds".to_owned(),
+        ),
     };
     let mut text = serde_json::to_string(&answer).map_err(io::Error::other)?;
     text.push('\n');
     stream.write_all(text.as_bytes())
+}
+
+/// The grace and the mode that a line names.
+fn collection(line: &[u8]) -> Option<(Duration, Mode)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let dry = line.strip_prefix(GC_DRY).map(|rest| (rest, Mode::Tell));
+    let (rest, mode) = dry.or_else(|| Some((line.strip_prefix(GC)?, Mode::Remove)))?;
+    Some((Duration::from_millis(rest.parse().ok()?), mode))
+}
+
+fn answer_collection(oci: &Oci, grace: Duration, mode: Mode) -> Answer {
+    match oci.collect(grace, mode) {
+        Ok(collected) => {
+            tracing::info!(?mode, ?collected, "what nothing refers to was collected");
+            Answer::Collected(collected)
+        }
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "a collection was broken off");
+            Answer::Failed(chain(&error))
+        }
+    }
 }
 
 fn answer_backup(data: &Path, store: &Store, target: &Path) -> Answer {

@@ -4,6 +4,7 @@
 //! attestry-registry.toml   settings
 //! log.key                  the log's private key: PKCS#8 PEM, mode 0600
 //! tokens                   hashes of tokens, mode 0600
+//! access.toml              who may do what, when it is there
 //! trusted_root.json        what clients verify with
 //! signing_config.json      where stock clients log
 //! trusted-keys/*.pub       keys whose envelopes are accepted
@@ -25,12 +26,14 @@ use attestry_schemas::trusted_root::{TrustedLog, TrustedRoot, TrustedRootError};
 
 use crate::store::durable::{self, Access};
 use crate::store::{CONTENT_FOLDER, ENGINE_FOLDER, backup};
-use crate::tokens::{Tokens, TokensError};
+use crate::tokens::{self, Bounds, Token, Tokens, TokensError};
 
 /// The log's private key.
 pub const LOG_KEY_FILE: &str = "log.key";
 /// The hashes of the tokens.
 pub const TOKENS_FILE: &str = "tokens";
+/// Who may do what.
+pub const ACCESS_FILE: &str = "access.toml";
 /// The trusted root that clients verify with.
 pub const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
 /// The signing configuration for stock clients.
@@ -267,6 +270,44 @@ impl DataFolder {
         Tokens::parse(&read_text(&path)?).map_err(|source| DataError::Tokens { path, source })
     }
 
+    /// Accepts a token from now on. Returns whether its name was free.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn add_token(&self, name: &str, token: &Token, bounds: &Bounds) -> Result<bool, DataError> {
+        let path = self.file(TOKENS_FILE);
+        let refused = |source| DataError::Tokens { path: path.clone(), source };
+        tokens::check_name(name).map_err(refused)?;
+        let mut text = read_text(&path)?;
+        if Tokens::parse(&text).map_err(refused)?.all().iter().any(|known| known.name == name) {
+            return Ok(false);
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text += &token.line_within(name, bounds);
+        // One too many would keep the server from reading the file.
+        Tokens::parse(&text).map_err(refused)?;
+        self.write_tokens(&text).map(|()| true)
+    }
+
+    /// Accepts the tokens of a name no longer. Returns whether there were any.
+    ///
+    /// # Errors
+    /// [`DataError`].
+    pub fn remove_token(&self, name: &str) -> Result<bool, DataError> {
+        match tokens::without(&read_text(&self.file(TOKENS_FILE))?, name) {
+            Some(text) => self.write_tokens(&text).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn write_tokens(&self, text: &str) -> Result<(), DataError> {
+        let path = self.file(TOKENS_FILE);
+        durable::replace_file(&path, text.as_bytes(), Access::Owner)
+            .map_err(DataError::at("writing", &path))
+    }
+
     /// The keys of [`TRUSTED_KEYS_FOLDER`], sorted.
     ///
     /// # Errors
@@ -376,6 +417,32 @@ fn read_text(path: &Path) -> Result<String, DataError> {
 mod tests {
     use super::*;
     use crate::testing::Registry;
+
+    #[test]
+    fn a_token_is_added_once_under_a_name_and_taken_out_again() {
+        let registry = Registry::new();
+        let folder = registry.folder();
+        let (deploy, other) = (Token::of_random([1; 32]), Token::of_random([2; 32]));
+        assert!(folder.add_token("deploy", &deploy, &Bounds::default()).unwrap());
+        assert!(
+            !folder.add_token("deploy", &other, &Bounds::default()).unwrap(),
+            "two tokens of one name"
+        );
+        let tokens = folder.tokens().unwrap();
+        assert_eq!(tokens.find(deploy.reveal()).map(|found| found.name.as_str()), Some("deploy"));
+        let names: Vec<&str> = tokens.all().iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["admin", "deploy"]);
+        assert!(folder.add_token("a b", &other, &Bounds::default()).is_err());
+        let mode = {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::metadata(folder.file(TOKENS_FILE)).unwrap().permissions().mode()
+        };
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(folder.remove_token("deploy").unwrap());
+        assert!(!folder.remove_token("deploy").unwrap());
+        assert_eq!(folder.tokens().unwrap().find(deploy.reveal()), None);
+        assert_eq!(folder.tokens().unwrap().all().len(), 1);
+    }
 
     #[test]
     fn a_part_that_is_gone_is_named_and_no_new_registry_advised() {

@@ -25,7 +25,7 @@ use attestry_schemas::verify::{self, Refusal};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Settings};
 use crate::data::{self, DataError, DataFolder};
-use crate::log::sequencer::LogLimits;
+use crate::log::LogLimits;
 use crate::log::{Log, LogError, Receipt, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::durable::{self, Access};

@@ -1,5 +1,6 @@
 //! The Attestry server: store, transparency log and HTTP.
 
+pub mod authority;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -12,9 +13,13 @@ pub mod http;
 pub mod init;
 pub mod log;
 pub mod metrics;
+pub mod oci;
+pub mod rights;
 pub mod server;
 pub mod store;
 pub mod tokens;
+pub mod trail;
+mod watched;
 
 #[cfg(test)]
 mod testing;

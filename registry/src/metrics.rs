@@ -18,8 +18,14 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Items submitted, by outcome: created, existing or refused.
     pub submissions: IntCounterVec,
+    /// Events of access, by what became of them: allowed, denied, or dropped before they were recorded.
+    pub access_events: IntCounterVec,
     /// Decisions of the gate, by result.
     pub decisions: IntCounterVec,
+    /// Denials for which nothing was evaluated, by cause, and whether the log has them.
+    pub failures: IntCounterVec,
+    /// Pulls that a guard refused or reported, by environment and outcome.
+    pub pulls: IntCounterVec,
     /// Submissions refused because the queue was full.
     pub overloads: IntCounter,
     /// Submissions waiting for the sequencer.
@@ -53,14 +59,32 @@ impl Metrics {
             &["route", "method", "status"],
         )
         .expect(VALID);
+        let pulls = IntCounterVec::new(
+            Opts::new("attestry_guarded_pulls_total", "Pulls that a guard refused or reported"),
+            &["environment", "outcome"],
+        )
+        .expect(VALID);
         let submissions = IntCounterVec::new(
             Opts::new("attestry_submissions_total", "Items submitted, by outcome"),
+            &["outcome"],
+        )
+        .expect(VALID);
+        let access_events = IntCounterVec::new(
+            Opts::new("attestry_access_events_total", "Writes and denied requests, by outcome"),
             &["outcome"],
         )
         .expect(VALID);
         let decisions = IntCounterVec::new(
             Opts::new("attestry_decisions_total", "Decisions of the gate, by result"),
             &["result"],
+        )
+        .expect(VALID);
+        let failures = IntCounterVec::new(
+            Opts::new(
+                "attestry_decision_failures_total",
+                "Denials for which the gate evaluated nothing, by cause and by whether they are in the log",
+            ),
+            &["cause", "recorded"],
         )
         .expect(VALID);
         let overloads = IntCounter::new(
@@ -82,10 +106,13 @@ impl Metrics {
         let log_size =
             IntGauge::new("attestry_log_size", "Leaves in the transparency log").expect(VALID);
         let registry = Registry::new();
-        let collectors: [Box<dyn prometheus::core::Collector>; 8] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 11] = [
             Box::new(request_seconds.clone()),
             Box::new(submissions.clone()),
             Box::new(decisions.clone()),
+            Box::new(failures.clone()),
+            Box::new(pulls.clone()),
+            Box::new(access_events.clone()),
             Box::new(overloads.clone()),
             Box::new(queue_depth.clone()),
             Box::new(batch_size.clone()),
@@ -102,6 +129,9 @@ impl Metrics {
             request_seconds,
             submissions,
             decisions,
+            failures,
+            pulls,
+            access_events,
             overloads,
             queue_depth,
             batch_size,

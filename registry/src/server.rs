@@ -6,23 +6,30 @@
 //! acknowledged; a graceful stop only makes the next start quicker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use attestry_schemas::key::PublicKey;
 use attestry_schemas::problem::chain;
 use attestry_schemas::trusted_root::{TrustedRootError, origin_of};
 
+use crate::authority::discovery::Discovery;
+use crate::authority::{Authority, AuthorityError, Open};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
 use crate::data::{DataError, DataFolder, SIGNING_CONFIG_FILE};
-use crate::gate::monitor::Monitor;
+use crate::gate::monitor::{Monitor, MonitorError};
 use crate::gate::{self, Gate, RootsError};
-use crate::log::sequencer::LogLimits;
+use crate::log::LogLimits;
 use crate::log::{Log, LogError};
 use crate::metrics::Metrics;
+use crate::oci::collector::{Collector, Schedule};
+use crate::oci::guard::{Guards, GuardsError};
+use crate::oci::upload::UploadLimits;
+use crate::oci::{self, Oci};
 use crate::store::engine::EngineOptions;
 use crate::store::{Store, StoreError};
-use crate::tokens::Tokens;
+use crate::trail::{Trail, TrailError};
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +56,24 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error("the log cannot be opened")]
     Log(#[source] LogError),
-    /// The system gave no thread for the monitor.
-    #[error("the monitor's threads cannot be started")]
-    Monitor(#[source] std::io::Error),
+    /// What says who may do what is refused.
+    #[error("who may do what cannot be read")]
+    Authority(#[source] AuthorityError),
+    /// The system gave no thread for the discovery of keys.
+    #[error("the thread that asks issuers for their keys cannot be started")]
+    Discovery(#[source] std::io::Error),
+    /// The record of who did what cannot be continued.
+    #[error("the record of who did what cannot be continued")]
+    Trail(#[source] TrailError),
+    /// The monitor cannot be started.
+    #[error("the monitor cannot be started")]
+    Monitor(#[source] MonitorError),
+    /// The guards of the pull are refused.
+    #[error("the guards of the pull are refused")]
+    Guards(#[source] GuardsError),
+    /// The collector cannot be started.
+    #[error("the collector's thread cannot be started")]
+    Collector(#[source] std::io::Error),
     /// The gate cannot be opened.
     #[error("the gate cannot be opened")]
     Gate(#[source] RootsError),
@@ -69,20 +91,26 @@ pub struct Running {
     pub log: Arc<Log>,
     /// The gate.
     pub gate: Arc<Gate>,
+    /// The registry of artifacts.
+    pub oci: Arc<Oci>,
     /// The clock.
     pub clock: Clock,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The keys whose envelopes are accepted: those of the settings and of the data folder, sorted.
     pub trusted_keys: Vec<PublicKey>,
-    /// The tokens that are accepted.
-    pub tokens: Tokens,
+    /// Who may do what.
+    pub authority: Arc<Authority>,
     /// `trusted_root.json`, as clients get it.
     pub trusted_root: String,
     /// `signing_config.json`, as clients get it.
     pub signing_config: String,
     door: Option<Control>,
     monitor: Monitor,
+    collector: Collector,
+    discovery: Option<Discovery>,
+    /// Who did what.
+    pub trail: Arc<Trail>,
 }
 
 impl Running {
@@ -116,7 +144,12 @@ impl Running {
         trusted_keys.extend(config.trusted_keys.iter().cloned());
         trusted_keys.sort();
         trusted_keys.dedup();
-        let tokens = folder.tokens().map_err(StartError::Data)?;
+        let open = Open {
+            reads: !config.require_token_for_reads,
+            writes: !config.require_token_for_writes,
+        };
+        let authority = Authority::open(folder, open, clock).map_err(StartError::Authority)?;
+        let authority = Arc::new(authority);
         let key = folder.log_key().map_err(StartError::Data)?;
         let options = EngineOptions {
             sync: true,
@@ -137,11 +170,36 @@ impl Running {
             metrics: Arc::clone(&metrics),
             key: folder.log_key().map_err(StartError::Data)?,
             known_keys,
+            evidence_memory_bytes: config.evidence_memory_bytes,
+            decision_timeout: Duration::from_millis(config.decision_timeout_ms),
         });
         let gate = Arc::new(gate.map_err(StartError::Gate)?);
+        let guards = Guards::load(folder.path()).map_err(StartError::Guards)?;
+        let oci = Arc::new(Oci::new(oci::Parts {
+            guards,
+            store: Arc::clone(&store),
+            log: Arc::clone(&log),
+            key: folder.log_key().map_err(StartError::Data)?,
+            clock,
+            uploads: UploadLimits {
+                blob_bytes: config.max_content_bytes,
+                sessions: config.max_uploads,
+                idle: Duration::from_millis(config.upload_idle_ms),
+            },
+        }));
+        let schedule = Schedule {
+            interval: (config.gc_interval_ms > 0)
+                .then(|| Duration::from_millis(config.gc_interval_ms)),
+            grace: Duration::from_millis(config.gc_grace_ms),
+        };
+        let collector =
+            Collector::start(Arc::clone(&oci), schedule).map_err(StartError::Collector)?;
         let monitor = Monitor::start(Arc::clone(&gate), config.event_webhook_url.as_deref())
             .map_err(StartError::Monitor)?;
-        let door = Control::open(folder, &store)
+        let trail = Trail::start(Arc::clone(&store), clock, Arc::clone(&metrics))
+            .map_err(StartError::Trail)?;
+        let discovery = Discovery::start(&authority).map_err(StartError::Discovery)?;
+        let door = Control::open(folder, &store, &oci)
             .inspect_err(|error| {
                 tracing::warn!(%error, "no control socket: backup needs the server to be stopped");
             })
@@ -151,27 +209,81 @@ impl Running {
             store,
             log,
             gate,
+            oci,
             clock,
             metrics,
             trusted_keys,
-            tokens,
+            authority,
             trusted_root: trusted_root.text().to_owned(),
             signing_config: signing_config.text().to_owned(),
             config,
             door,
             monitor,
+            collector,
+            discovery: Some(discovery),
+            trail,
         })
     }
 
     /// Stops, when HTTP has answered its last request.
     pub fn stop(&mut self) {
         self.door = None;
+        self.discovery = None;
+        self.trail.stop();
         // It records its verdicts in the log, so it ends first.
         self.monitor.stop();
+        self.collector.stop();
         self.log.stop();
         if let Err(error) = self.store.engine().flush() {
             tracing::warn!(error = chain(&error), "the next start replays the write-ahead log");
         }
+    }
+}
+
+/// The registry of artifacts without a server, for commands while none runs. It holds the store.
+pub struct Offline {
+    oci: Arc<Oci>,
+    log: Arc<Log>,
+}
+
+impl Offline {
+    /// Opens the store and the log.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open(folder: &DataFolder) -> Result<Self, StartError> {
+        let config = Config::defaults();
+        let origin = folder.log().map_err(StartError::Data)?.origin;
+        let key = || folder.log_key().map_err(StartError::Data);
+        let store = Store::open(folder.path(), EngineOptions::default());
+        let store = Arc::new(store.map_err(StartError::Store)?);
+        let limits =
+            LogLimits { queue_capacity: config.queue_capacity, batch_limit: config.max_batch };
+        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+        let log = Log::start(Arc::clone(&store), &origin, key()?, limits, clock, metrics);
+        let log = Arc::new(log.map_err(StartError::Log)?);
+        let uploads = UploadLimits {
+            blob_bytes: config.max_content_bytes,
+            sessions: config.max_uploads,
+            idle: Duration::from_millis(config.upload_idle_ms),
+        };
+        // Nobody pulls here.
+        let guards = Guards::default();
+        let log_of_parts = Arc::clone(&log);
+        let parts = oci::Parts { store, log: log_of_parts, key: key()?, clock, uploads, guards };
+        Ok(Self { oci: Arc::new(Oci::new(parts)), log })
+    }
+
+    /// The registry of artifacts.
+    #[must_use]
+    pub fn oci(&self) -> &Oci {
+        &self.oci
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        self.log.stop();
     }
 }
 

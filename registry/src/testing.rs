@@ -14,11 +14,13 @@ use attestry_schemas::verify;
 use crate::clock::Clock;
 use crate::data::DataFolder;
 use crate::init::{DEFAULT_NAMESPACE, InitOptions, Secrets, init};
-use crate::log::sequencer::LogLimits;
+use crate::log::LogLimits;
 use crate::log::{Log, Receipt, Submission};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::engine::EngineOptions;
+
+pub(crate) mod oci;
 
 /// A registry in a folder of its own.
 pub(crate) struct Registry {
@@ -69,10 +71,14 @@ impl Registry {
     }
 
     pub(crate) fn start(&self, limits: LogLimits) -> (Arc<Store>, Arc<Log>) {
+        self.start_at(limits, clock())
+    }
+
+    pub(crate) fn start_at(&self, limits: LogLimits, clock: Clock) -> (Arc<Store>, Arc<Log>) {
         let (store, folder) = (self.store(), self.folder());
         let (origin, key) = (folder.log().unwrap().origin, folder.log_key().unwrap());
         let metrics = Arc::new(Metrics::new());
-        let log = Log::start(Arc::clone(&store), &origin, key, limits, clock(), metrics);
+        let log = Log::start(Arc::clone(&store), &origin, key, limits, clock, metrics);
         (store, Arc::new(log.unwrap()))
     }
 
@@ -86,7 +92,7 @@ impl Registry {
     }
 }
 
-fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Clock::fixed("2026-01-31T09:30:00.250Z".parse().unwrap())
 }
 

@@ -88,7 +88,8 @@ fn words(report: &Report) -> String {
     };
     text.push_str(&format!(
         "{verdict}: {} leaves, {} checkpoints, {} tiles, {} records, {} signatures, {} lookups, \
-         {} postings, {} edge keys, {} small contents, {} content files\n",
+         {} postings, {} edge keys, {} small contents, {} content files, {} repositories, {} links, \
+         {} manifests, {} referrers, {} uses, {} tags, {} moves of tags\n",
         counts.leaves,
         counts.checkpoints,
         counts.tiles,
@@ -99,6 +100,13 @@ fn words(report: &Report) -> String {
         counts.edges,
         counts.inline_content,
         counts.content_files,
+        counts.repositories,
+        counts.links,
+        counts.manifests,
+        counts.referrers,
+        counts.uses,
+        counts.tags,
+        counts.tag_moves,
     ));
     text
 }

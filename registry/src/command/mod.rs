@@ -1,13 +1,16 @@
-//! The command line: `init`, `serve`, `fsck`, `backup`, `trust`, `health`.
+//! The command line: `init`, `serve`, `fsck`, `backup`, `gc`, `trust`, `token`, `access`, `health`.
 //!
 //! Answers go to stdout, talk to stderr. Exit status: 0 done or clean, 1 refused or faulty, 2 could
 //! not tell (usage, input and output, malformed settings).
 
+mod access;
 mod backup;
 mod fsck;
+mod gc;
 mod health;
 mod init;
 mod serve;
+mod token;
 mod trust;
 
 use std::ffi::OsString;
@@ -51,9 +54,17 @@ enum Command {
     Fsck(fsck::FsckArgs),
     /// Copy the data folder, while the server runs or not
     Backup(backup::BackupArgs),
+    /// Remove what nothing refers to from repositories, while the server runs or not
+    Gc(gc::GcArgs),
     /// Say whose envelopes are accepted
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Say who may write and ask: tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Say who may do what: access.toml
+    #[command(subcommand)]
+    Access(access::AccessCommand),
     /// Ask a running server whether it is well
     Health(health::HealthArgs),
 }
@@ -93,7 +104,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Gc(args) => gc::run(&args),
         Command::Trust(command) => trust::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Access(command) => access::run(&command),
         Command::Health(args) => health::run(&args),
     };
     done.unwrap_or_else(|failed| {

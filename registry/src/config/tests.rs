@@ -180,8 +180,11 @@ fn certificate_and_key_come_together_from_flags_or_beside_the_settings_file() {
     std::fs::write(dir.path().join(FILE_NAME), file).unwrap();
     let tls = |args: &[&str]| Config::load(dir.path(), None, flags(args)).unwrap().tls.unwrap();
     let (certificate, key) = (dir.path().join("tls.crt"), PathBuf::from("/etc/tls.key"));
-    assert_eq!(tls(&[]), TlsFiles { certificate, key: key.clone() });
-    assert_eq!(tls(&["--tls-certificate", "a"]), TlsFiles { certificate: "a".into(), key });
+    assert_eq!(tls(&[]), TlsFiles { certificate, key: key.clone(), client_ca: None });
+    assert_eq!(
+        tls(&["--tls-certificate", "a"]),
+        TlsFiles { certificate: "a".into(), key, client_ca: None }
+    );
     assert_eq!(load("", &[]).unwrap().tls, None);
     for (alone, missing) in [("--tls-certificate", "tls_key"), ("--tls-key", "tls_certificate")] {
         let text = message(&load("", &[alone, "x"]).unwrap_err());

@@ -55,8 +55,8 @@ pub(super) fn check(
     }
     if unreferenced > 0 {
         report.notes.push(format!(
-            "{unreferenced} pieces of content are no attestation: uploaded evidence, or left by a \
-             crash between the rename of a file and the commit"
+            "nothing refers to {unreferenced} pieces of content: left by a crash between a file's \
+             rename or removal and the commit, and to be collected"
         ));
     }
     Ok(())
@@ -109,7 +109,7 @@ fn inline(
     outcome.and(visited.map_err(StoreError::Engine))
 }
 
-/// Whether content is the stored bytes of an attestation.
+/// Whether anything keeps content: an attestation, a repository, or that it was put there by itself.
 fn is_referenced(reader: &Reader<'_>, digest: &Sha256) -> Result<bool, StoreError> {
-    reader.sequence_of_digest(digest).map(|sequence| sequence.is_some())
+    reader.is_kept(digest)
 }

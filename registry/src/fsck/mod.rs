@@ -3,11 +3,14 @@
 //! One walk over the leaves in order hashes them again, grows the tree again, and compares what the
 //! store holds: tiles of every level, the root and signature of every checkpoint, every record with
 //! its signature, lookups, postings and edges. Then each family is read once for what nothing
-//! accounts for. Memory does not grow with the store. What cannot be told from the store alone is
+//! accounts for, and the repositories are held against the content that they link and the moves of their
+//! tags against the log. Memory does not grow with the store. What cannot be told from the store alone is
 //! out of reach: a signer's label as known, and the signature of an Ed25519 entry logged by digest.
 
 mod content;
 mod index;
+mod oci;
+mod tags;
 mod walk;
 
 use std::fmt;
@@ -67,6 +70,20 @@ pub enum FaultKind {
     Posting,
     /// An edge of the graph.
     Edge,
+    /// A repository.
+    Repository,
+    /// What a repository links.
+    Link,
+    /// A manifest.
+    Manifest,
+    /// A manifest's place among the referrers of its subject.
+    Referrer,
+    /// That something refers to content, a blob or a manifest.
+    Use,
+    /// Where a tag points.
+    Tag,
+    /// A move of a tag, or the statement that proves it.
+    TagMove,
     /// A key that the family does not have.
     StrayKey,
     /// A file that has no business where it is.
@@ -90,6 +107,13 @@ impl FaultKind {
             Self::Lookup => "lookup",
             Self::Posting => "posting",
             Self::Edge => "edge",
+            Self::Repository => "repository",
+            Self::Link => "link",
+            Self::Manifest => "manifest",
+            Self::Referrer => "referrer",
+            Self::Use => "use",
+            Self::Tag => "tag",
+            Self::TagMove => "tag-move",
             Self::StrayKey => "stray-key",
             Self::StrayFile => "stray-file",
         }
@@ -139,6 +163,20 @@ pub struct Counts {
     pub inline_content: u64,
     /// Content in files.
     pub content_files: u64,
+    /// Repositories.
+    pub repositories: u64,
+    /// Links of repositories to blobs and manifests.
+    pub links: u64,
+    /// Manifests among them.
+    pub manifests: u64,
+    /// Entries of referrers.
+    pub referrers: u64,
+    /// Entries of what refers to what.
+    pub uses: u64,
+    /// Tags, deleted ones too.
+    pub tags: u64,
+    /// Moves of tags.
+    pub tag_moves: u64,
 }
 
 /// What a check found.
@@ -227,6 +265,8 @@ fn check_store(
     let note_key: NoteKey = log.note_key().map_err(FsckError::LogKey)?;
     let size = walk::walk(&reader, log, &note_key, report, progress)?;
     index::extras(&reader, size, report, progress)?;
+    oci::check(&reader, report, progress)?;
+    tags::check(&reader, log.key.fingerprint(), report)?;
     content::check(&reader, store.files(), report, progress)
 }
 

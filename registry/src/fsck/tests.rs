@@ -365,3 +365,14 @@ fn damage_of_the_engines_own_files_is_a_fault_and_not_a_crash() {
     let report = fsck(&registry);
     assert!(report.faults.iter().any(|f| f.kind == FaultKind::Engine), "{:#?}", report.faults);
 }
+
+#[test]
+fn the_cursor_of_events_is_known_and_ends_with_the_log() {
+    damaged(|_, batch| batch.put(Family::Meta, key::EVENT_CURSOR, key::sequence(1)), &[]);
+    damaged(
+        |_, batch| batch.put(Family::Meta, key::EVENT_CURSOR, key::sequence(1_000_000)),
+        &[(FaultKind::StrayKey, "of meta")],
+    );
+}
+
+mod oci;

@@ -376,12 +376,18 @@ fn families(
         let known = match size {
             Some(Ok(size)) => u64::from_be_bytes(size) > 0,
             Some(Err(_)) => false,
-            None => key == key::STORE_VERSION,
+            None => key == key::STORE_VERSION || key == key::EVENT_CURSOR,
         };
         if !known {
-            stray(Family::Meta, key, "the version and checkpoints of sizes above 0");
+            let expected = "the version, the cursor of events and checkpoints of sizes above 0";
+            stray(Family::Meta, key, expected);
         }
-    })
+    })?;
+    // Beyond the log, events of leaves to come would not be told.
+    if matches!(reader.event_cursor()?, Some(next) if next > size) && is_tree_known {
+        stray(Family::Meta, key::EVENT_CURSOR, &format!("a cursor of at most {size}"));
+    }
+    Ok(())
 }
 
 /// Checks that the log begins with the statement of its own key.

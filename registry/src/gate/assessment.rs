@@ -1,10 +1,13 @@
 //! Whether what runs would still be allowed: the rules again, but for those about the act of deploying.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use attestry_schemas::digest::{Digest, Sha256};
-use attestry_schemas::gate::{Answer, Decision, Purpose, Question};
+use attestry_schemas::gate::{Answer, Decision, Details, Purpose, Question, Run};
+use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::UtcTime;
+use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::problem::chain;
 
 use super::deployments::Deployment;
@@ -15,28 +18,50 @@ use super::{Gate, GateError, Request, Ruling};
 /// The most reasons that are told.
 const MAX_REASONS: usize = 20;
 
+/// The most moments at which a verdict is made again to find the one that changed it.
+const MAX_MOMENTS: usize = 64;
+
 /// An assessment.
 pub(super) struct Assessed {
     /// The verdict, which is not recorded.
     pub(super) decision: Decision,
     pub(super) standing: Standing,
-    /// What changed the verdict since the last one; none when the passing of time did.
+    pub(super) changed: Changed,
+}
+
+/// What changed a verdict since the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Changed {
+    /// The attestation; none when the passing of time did.
     pub(super) because: Option<Sha256>,
+    /// When time ran out, where its passing alone did.
+    pub(super) since: Option<UtcTime>,
 }
 
 impl Gate {
-    /// Assesses what runs. `before` is the newest recorded verdict about it, with its index.
+    /// Assesses what runs, within the time of an evaluation. `before` is the newest recorded verdict about it, with its index.
     ///
     /// It is asked as its decision was: by the same name, caller and configuration.
     pub(super) fn assess_running(
-        &self,
+        self: &Arc<Self>,
         deployment: &Deployment,
         before: Option<(bool, u64)>,
         now: UtcTime,
     ) -> Result<Assessed, GateError> {
+        let (gate, deployment) = (Arc::clone(self), deployment.clone());
+        let assessed = self.assessments.run(move || gate.assess_here(&deployment, before, now));
+        assessed.map_err(|failed| GateError::Unassessed(failed.why))
+    }
+
+    fn assess_here(
+        &self,
+        deployment: &Deployment,
+        before: Option<(bool, u64)>,
+        now: UtcTime,
+    ) -> Result<Assessed, String> {
         let reader = self.store.reader();
-        let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
-        let ruling = self.ruling(&reader)?;
+        let size = reader.tree_size().map_err(|e| chain(&e))?;
+        let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
         let allowed = deployment.allowed().ok().flatten();
         let request = Request {
             subject: deployment.subject,
@@ -48,8 +73,8 @@ impl Gate {
             caller: allowed.and_then(|allowed| allowed.caller.clone()),
             configuration: allowed.and_then(|allowed| allowed.configuration),
         };
-        let gathered = self.gather(&reader, &request, &ruling, size)?;
-        let run = attestry_schemas::gate::Run { deployment: deployment.statement, because: None };
+        let gathered = self.gather(&reader, &request, &ruling, size).map_err(|e| chain(&e))?;
+        let run = Run { deployment: deployment.statement, because: None, since: None };
         let purpose = Purpose::Run(run);
         let question = Question { purpose, ..self.question(&request, now, size) };
         let decision = self.evaluate(&question, &ruling, &gathered, &reader);
@@ -58,10 +83,25 @@ impl Gate {
             (None, Some(allowed)) => allowed.log_size,
             (None, None) => deployment.index,
         };
-        let because = newest_input(&decision, &gathered, baseline)
-            .or_else(|| newest_ruling(&ruling, baseline))
-            // What nothing allowed was wrong from the beginning.
-            .or_else(|| (before.is_none() && allowed.is_none()).then_some(deployment.statement));
+        let mut changed = Changed::default();
+        if before.is_none_or(|(compliant, _)| compliant) != decision.passed() {
+            changed = if before.is_none() && allowed.is_none() {
+                // What nothing allowed was wrong from the beginning, but for what came since.
+                let newer = newest_input(&decision, &gathered, baseline)
+                    .or_else(|| newest_ruling(&ruling, baseline));
+                let because = newer.map_or(deployment.statement, |(digest, _)| digest);
+                Changed { because: Some(because), since: None }
+            } else {
+                let candidate = newest_input(&decision, &gathered, baseline)
+                    .or_else(|| newest_ruling(&ruling, baseline));
+                let verdict_at = |moment| {
+                    let at = Question { now: moment, ..question.clone() };
+                    self.evaluate(&at, &ruling, &gathered, &reader)
+                };
+                let from = deployment.at.min(deployment.logged_at);
+                changed_by(&decision, candidate, from, &arrivals(&ruling, &gathered), verdict_at)
+            };
+        }
         let inputs = decision.inputs();
         let stands_on = gathered
             .evidence
@@ -72,25 +112,70 @@ impl Gate {
             statement: deployment.statement,
             subject: deployment.subject,
             compliant: decision.passed(),
-            reasons: if decision.passed() { Vec::new() } else { reasons(&decision) },
+            reasons: if decision.passed() { Vec::new() } else { reasons(decision.details()) },
             until: decision.until().filter(|until| *until > now),
             log_size: size,
             watched: gathered.about,
             evidence_s,
         };
-        Ok(Assessed { decision, standing, because })
+        Ok(Assessed { decision, standing, changed })
     }
 }
 
+/// What may have changed a verdict: an attestation, and when the log first held it.
+type Arrival = (Sha256, UtcTime);
+
+/// Every attestation that may have changed it.
+fn arrivals(ruling: &Ruling, gathered: &Gathered) -> Vec<Arrival> {
+    let all = gathered.evidence.iter().chain(&ruling.statements);
+    all.map(|one| (one.digest(), one.logged_at())).collect()
+}
+
+/// What changed a verdict: the newest attestation that can have, if the verdict was so when the log first held it; else what did at
+/// the first moment from then on at which the verdict is so. Such moments are those at which evidence came, and those at
+/// which an age, an expiry or a waiver ended.
+fn changed_by(
+    decision: &Decision,
+    candidate: Option<Arrival>,
+    from: UtcTime,
+    arrivals: &[Arrival],
+    verdict_at: impl Fn(UtcTime) -> Decision,
+) -> Changed {
+    let now = decision.question().now;
+    let mut moment = candidate.map_or(from, |(_, at)| at);
+    let mut ends = None;
+    for step in 0..MAX_MOMENTS {
+        let verdict = verdict_at(moment);
+        if verdict.passed() == decision.passed() {
+            return match candidate {
+                Some((digest, _)) if step == 0 => Changed { because: Some(digest), since: None },
+                _ if ends.is_none_or(|end| end <= moment) => {
+                    Changed { because: None, since: Some(moment) }
+                }
+                _ => {
+                    let came = arrivals.iter().rfind(|(_, at)| *at == moment);
+                    Changed { because: came.map(|(digest, _)| *digest), since: None }
+                }
+            };
+        }
+        ends = verdict.until();
+        let next = arrivals.iter().map(|(_, at)| *at).chain(ends).filter(|at| *at > moment).min();
+        match next.filter(|next| *next <= now) {
+            Some(next) => moment = next,
+            None => break,
+        }
+    }
+    Changed::default()
+}
+
 /// Why a verdict denies, in lines.
-fn reasons(decision: &Decision) -> Vec<String> {
-    if let Some(refused) = &decision.details().refused {
+pub(super) fn reasons(details: &Details) -> Vec<String> {
+    if let Some(refused) = &details.refused {
         return vec![refused.why.clone()];
     }
-    let enforcing = decision
-        .policies()
-        .iter()
-        .filter(|policy| !policy.passed && policy.mode == attestry_schemas::policy::Mode::Enforce);
+    let enforcing = details.policies.iter().filter(|policy| {
+        policy.result == VerificationResult::Failed && policy.mode == Mode::Enforce.name()
+    });
     let bad = enforcing.flat_map(|policy| {
         let bad = policy.rules.iter().filter(|answer| !answer.outcome.is_good());
         bad.map(move |answer| {
@@ -101,7 +186,7 @@ fn reasons(decision: &Decision) -> Vec<String> {
 }
 
 /// The newest attestation from an index on, among those that the answers stand on which make the verdict.
-fn newest_input(decision: &Decision, gathered: &Gathered, from: u64) -> Option<Sha256> {
+fn newest_input(decision: &Decision, gathered: &Gathered, from: u64) -> Option<Arrival> {
     fn add(answer: &Answer, passed: bool, all: &mut BTreeSet<String>) {
         if answer.outcome.is_good() == passed {
             all.extend(answer.evidence.iter().cloned());
@@ -113,11 +198,11 @@ fn newest_input(decision: &Decision, gathered: &Gathered, from: u64) -> Option<S
     rules.for_each(|answer| add(answer, decision.passed(), &mut inputs));
     let new = gathered.evidence.iter().filter(|one| one.index() >= from);
     let stands_on = new.filter(|one| inputs.contains(&Digest::from(one.digest()).to_string()));
-    stands_on.max_by_key(|one| one.index()).map(|one| one.digest())
+    stands_on.max_by_key(|one| one.index()).map(|one| (one.digest(), one.logged_at()))
 }
 
 /// The newest statement about who rules, from an index on.
-fn newest_ruling(ruling: &Ruling, from: u64) -> Option<Sha256> {
+fn newest_ruling(ruling: &Ruling, from: u64) -> Option<Arrival> {
     let new = ruling.statements.iter().filter(|one| one.index() >= from);
-    new.max_by_key(|one| one.index()).map(|one| one.digest())
+    new.max_by_key(|one| one.index()).map(|one| (one.digest(), one.logged_at()))
 }

@@ -42,6 +42,8 @@ pub(super) struct Glass {
     pub(super) statements: Vec<String>,
     pub(super) review_by: UtcTime,
     pub(super) reviewers: String,
+    /// Who broke it, by their names then.
+    pub(super) signers: Vec<String>,
 }
 
 /// The verdict about something that runs.
@@ -51,6 +53,8 @@ pub(super) struct Judged {
     pub(super) deployment: Sha256,
     /// When the log first held what changed the verdict, Unix milliseconds.
     pub(super) because_ms: Option<i64>,
+    /// When time ran out, where its passing alone changed the verdict, Unix milliseconds.
+    pub(super) since_ms: Option<i64>,
     /// When it was deployed, and when the log first held that, Unix milliseconds.
     pub(super) deployed_ms: Option<(i64, i64)>,
 }
@@ -115,6 +119,7 @@ impl Gate {
                     Some(because) => self.times(reader, because)?.map(|(_, logged_ms)| logged_ms),
                     None => None,
                 },
+                since_ms: run.since.map(|since| since.timestamp().as_millisecond()),
                 deployed_ms: self.times(reader, run.deployment)?,
             }),
         };
@@ -135,6 +140,7 @@ impl Gate {
             statements: glass.evidence.clone(),
             review_by: glass.review_by,
             reviewers: glass.reviewers.clone(),
+            signers: glass.signers.clone(),
         });
         Ok(Some(Decided {
             index: evidence.index(),

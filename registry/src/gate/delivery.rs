@@ -81,7 +81,7 @@ pub struct Coverage {
 pub struct Unauthorized {
     /// How many.
     pub total: u64,
-    /// By cause: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, expired-decision.
+    /// By cause: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, expired-decision, late-record.
     pub by_cause: BTreeMap<String, u64>,
 }
 
@@ -106,6 +106,8 @@ pub struct TimeToDetect {
     pub from_deployment_s: Spread,
     /// From when the log held the evidence to the flag, in seconds; of flags that evidence raised.
     pub from_evidence_s: Spread,
+    /// From when time ran out (an age, an expiry, the end of a waiver) to the flag, in seconds; of flags that its passing alone raised.
+    pub from_expiry_s: Spread,
 }
 
 /// Decisions that deny.
@@ -124,8 +126,10 @@ pub struct Exceptions {
     pub waivers: u64,
     /// How many emergencies.
     pub break_glass: u64,
-    /// How many of these nobody has reviewed in time.
+    /// How many of these are past the time by which they had to be reviewed, and nobody has.
     pub unreviewed: u64,
+    /// How many of these were reviewed after that time.
+    pub reviewed_late: u64,
 }
 
 /// How numbers are spread; none where there are no numbers.
@@ -213,7 +217,8 @@ impl Ledger {
     }
 
     fn time_to_detect(&self, scope: &Scope) -> TimeToDetect {
-        let (mut from_deployment, mut from_evidence, mut count) = (Vec::new(), Vec::new(), 0);
+        let (mut from_deployment, mut count) = (Vec::new(), 0);
+        let (mut from_evidence, mut from_expiry) = (Vec::new(), Vec::new());
         let all = self.counted.deployments.newest().filter(|one| one.cause().is_some());
         for one in all.filter(|one| scope.holds(&one.environment, one.logged_at_ms)) {
             count += 1;
@@ -226,16 +231,20 @@ impl Ledger {
             if let Some((at_ms, _)) = run.deployed_ms {
                 from_deployment.push(seconds(at_ms, flag.logged_at_ms));
             }
+            // Nothing can be flagged before the log tells that it runs.
+            let held_ms = |ms: i64| run.deployed_ms.map_or(ms, |(_, held)| held.max(ms));
             if let Some(because_ms) = run.because_ms {
-                // Nothing can be flagged before the log tells that it runs.
-                let held_ms = run.deployed_ms.map_or(because_ms, |(_, ms)| ms.max(because_ms));
-                from_evidence.push(seconds(held_ms, flag.logged_at_ms));
+                from_evidence.push(seconds(held_ms(because_ms), flag.logged_at_ms));
+            }
+            if let Some(since_ms) = run.since_ms {
+                from_expiry.push(seconds(held_ms(since_ms), flag.logged_at_ms));
             }
         }
         TimeToDetect {
             count,
             from_deployment_s: Spread::of(from_deployment),
             from_evidence_s: Spread::of(from_evidence),
+            from_expiry_s: Spread::of(from_expiry),
         }
     }
 
@@ -289,37 +298,55 @@ impl Gate {
             rollbacks: ledger.rollbacks(scope),
             time_to_detect: ledger.time_to_detect(scope),
             denials: ledger.denials(scope),
-            exceptions: Exceptions { waivers, break_glass: glass.len() as u64, unreviewed: 0 },
+            exceptions: Exceptions {
+                waivers,
+                break_glass: glass.len() as u64,
+                unreviewed: 0,
+                reviewed_late: 0,
+            },
             evidence_age_s: ledger.evidence_age(scope, now),
         };
         drop(ledger);
         let reader = self.store.reader();
         let ruling = self.ruling(&reader)?;
-        let late = glass.iter().filter(|(glass, ..)| now >= glass.review_by);
-        for (glass, subject, environment) in late.take(MAX_REVIEWS) {
-            if !self.is_reviewed(&reader, &ruling, glass, *subject, environment)? {
-                numbers.exceptions.unreviewed += 1;
+        let over = glass.iter().filter(|(glass, ..)| now >= glass.review_by);
+        for (glass, subject, environment) in over.take(MAX_REVIEWS) {
+            let exceptions = &mut numbers.exceptions;
+            match self.reviewed_at(&reader, &ruling, glass, *subject, environment)? {
+                None => exceptions.unreviewed += 1,
+                Some(at) if at >= glass.review_by => exceptions.reviewed_late += 1,
+                Some(_) => {}
             }
         }
         Ok(numbers)
     }
 
-    /// Whether a signer of the group that must review an emergency has, after it: approved the artifact for the environment, or
-    /// signed a review of the statement itself.
-    fn is_reviewed(
+    /// When the log first held a review of an emergency: an approval of the artifact for the environment, or a review of the
+    /// statement itself, after it, by a signer of the group that must review it. Whoever broke the glass reviews nothing of
+    /// it, and where the roster has no such group, nobody does.
+    fn reviewed_at(
         &self,
         reader: &Reader<'_>,
         ruling: &Ruling,
         glass: &Glass,
         subject: Sha256,
         environment: &str,
-    ) -> Result<bool, StoreError> {
-        let Some(trust) = &ruling.governance.trust else { return Ok(false) };
+    ) -> Result<Option<UtcTime>, StoreError> {
+        let Some(trust) = &ruling.governance.trust else { return Ok(None) };
+        let Some(group) = trust.roster().groups.get(&glass.reviewers) else { return Ok(None) };
         let mut broken_at = 0;
         let mut asked = vec![("approval", subject.to_string())];
+        // By their names then and now, and by their keys.
+        let mut breakers: BTreeSet<String> = glass.signers.iter().cloned().collect();
+        let mut keys = Vec::new();
         for digest in glass.statements.iter().filter_map(|text| text.parse::<Sha256>().ok()) {
-            broken_at = broken_at.max(reader.sequence_of_digest(&digest)?.unwrap_or_default());
             asked.push(("review", digest.to_string()));
+            let Some(sequence) = reader.sequence_of_digest(&digest)? else { continue };
+            broken_at = broken_at.max(sequence);
+            let Some(statement) = self.shelf.evidence(reader, sequence)? else { continue };
+            let signer = trust.roster().signer(statement.signer());
+            breakers.extend(signer.map(|signer| signer.name.clone()));
+            keys.push(statement.signer().clone());
         }
         let counts = |one: &Evidence| {
             let is_review = match one.said() {
@@ -330,20 +357,23 @@ impl Gate {
             let signer = trust.signer(one.signer(), one.logged_at()).ok();
             is_review
                 && one.index() > broken_at
+                && !keys.contains(one.signer())
                 && signer.is_some_and(|signer| {
                     signer.may.contains(one.permission())
-                        && trust.roster().is_named(&signer.name, [glass.reviewers.as_str()])
+                        && group.contains(&signer.name)
+                        && !breakers.contains(&signer.name)
                 })
         };
+        let mut first: Option<UtcTime> = None;
         for (name, about) in asked {
             let terms = [Term::new(TermKind::TypeName, name), Term::new(TermKind::Subject, about)];
             for sequence in reader.sequences_with(&terms, u64::MAX, MAX_REVIEWS)? {
-                if self.shelf.evidence(reader, sequence)?.is_some_and(|one| counts(&one)) {
-                    return Ok(true);
-                }
+                let review = self.shelf.evidence(reader, sequence)?.filter(|one| counts(one));
+                let Some(at) = review.map(|one| one.logged_at()) else { continue };
+                first = Some(first.map_or(at, |first| first.min(at)));
             }
         }
-        Ok(false)
+        Ok(first)
     }
 
     /// Shows the numbers to Prometheus.
@@ -373,11 +403,14 @@ impl Gate {
             ("waiver".to_owned(), exceptions.waivers),
             ("break-glass".to_owned(), exceptions.break_glass),
             ("break-glass-unreviewed".to_owned(), exceptions.unreviewed),
+            ("break-glass-reviewed-late".to_owned(), exceptions.reviewed_late),
         ]));
         let detect = &numbers.time_to_detect;
-        for (from, spread) in
-            [("deployment", detect.from_deployment_s), ("evidence", detect.from_evidence_s)]
-        {
+        for (from, spread) in [
+            ("deployment", detect.from_deployment_s),
+            ("evidence", detect.from_evidence_s),
+            ("expiry", detect.from_expiry_s),
+        ] {
             for (quantile, value) in quantiles(spread) {
                 shown.time_to_detect.with_label_values(&[from, quantile]).set(value);
             }

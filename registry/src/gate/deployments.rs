@@ -26,6 +26,10 @@ pub(super) const MAX_DEPLOYMENTS: usize = 200_000;
 /// not wait for it.
 const CLOCK_TOLERANCE_S: i64 = 300;
 
+/// How long after the end of a decision the log may first hold the statement of a deployment by it: a deployment that began in
+/// time takes its time, and its statement its way. When it began is a claim, which alone is not believed.
+pub const DELIVERY_GRACE_S: i64 = 3_600;
+
 /// What the roster calls a deployment's statement.
 const PERMISSIONS: [&str; 2] = ["deployment", said::Deployment::URI];
 
@@ -48,6 +52,8 @@ pub enum Cause {
     OtherName,
     /// The decision stood until before the deployment began.
     ExpiredDecision,
+    /// The log held the statement so long after the decision's end that only a claim says that it began in time.
+    LateRecord,
 }
 
 impl Cause {
@@ -63,6 +69,7 @@ impl Cause {
             Self::OtherEnvironment => "other-environment",
             Self::OtherName => "other-name",
             Self::ExpiredDecision => "expired-decision",
+            Self::LateRecord => "late-record",
         }
     }
 }
@@ -85,6 +92,9 @@ impl fmt::Display for Cause {
             }
             Self::ExpiredDecision => {
                 "expired-decision: the decision that it names no longer stood when it began"
+            }
+            Self::LateRecord => {
+                "late-record: it was logged more than an hour after the decision that it names had ended, and only a claim says that it began in time"
             }
         })
     }
@@ -123,7 +133,7 @@ pub struct Deployment {
     /// Its index in the log.
     pub index: u64,
     /// When the log first held it, in whole seconds.
-    logged_at: UtcTime,
+    pub(super) logged_at: UtcTime,
     /// When the log first held it, Unix milliseconds.
     pub logged_at_ms: i64,
     /// Who signed it.
@@ -188,7 +198,7 @@ impl Deployment {
         self.allowed().err()
     }
 
-    fn weigh(&mut self, trust: Option<&Trust>) {
+    pub(super) fn weigh(&mut self, trust: Option<&Trust>) {
         self.counts = trust.is_none_or(|trust| {
             let signer = trust.signer(&self.signer, self.logged_at);
             signer.is_ok_and(|signer| PERMISSIONS.iter().any(|word| signer.may.contains(*word)))
@@ -328,6 +338,7 @@ impl Gate {
                         name: subject.name.as_deref(),
                         below: evidence.index(),
                         began,
+                        held: evidence.logged_at(),
                     };
                     self.allows(reader, &asked)?
                 }
@@ -387,6 +398,10 @@ impl Gate {
             Err(Cause::UnknownDecision)
         } else if details.until.is_some_and(|until| asked.began >= until) {
             Err(Cause::ExpiredDecision)
+        } else if details.until.is_some_and(|until| {
+            asked.held.unix_seconds() >= until.unix_seconds().saturating_add(DELIVERY_GRACE_S)
+        }) {
+            Err(Cause::LateRecord)
         } else {
             Ok(Allowed {
                 break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
@@ -408,4 +423,6 @@ struct Asked<'a> {
     /// The index of the deployment's statement.
     below: u64,
     began: UtcTime,
+    /// When the log first held the statement.
+    held: UtcTime,
 }

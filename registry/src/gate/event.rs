@@ -1,27 +1,28 @@
-//! What the monitor tells: to the log of the server, to Prometheus, and to a webhook.
+//! What is told about what runs: to the log of the server, to Prometheus, and to a webhook.
+//!
+//! Every event follows from one leaf of the log: a statement about deployments, or a verdict of the gate about what runs. So
+//! whoever has the log can tell it again, with the same id.
 
-use attestry_schemas::gate::Purpose;
-use attestry_schemas::predicate::UtcTime;
+use attestry_schemas::digest::{DigestSet, Sha256};
+use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::predicate::vsa::VerificationResult;
 use serde::Serialize;
 
-use super::Decided;
+use super::Gate;
+use super::assessment::reasons;
 use super::deployments::Deployment;
-
-/// What has happened to something that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happened {
-    /// It would no longer be allowed.
-    NonCompliant,
-    /// It would be allowed again.
-    Compliant,
-}
+use super::ledger::Concern;
+use crate::store::{Reader, StoreError};
 
 /// An event, as the webhook gets it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Event {
+    /// The same whenever it is told: the origin of the log, the index of the leaf that it follows from, and the place of the
+    /// artifact among those that the leaf is about.
+    pub(super) id: String,
     /// `non-compliant`, `compliant` or `unauthorized-deployment`.
     pub(super) event: &'static str,
-    /// When it was seen.
+    /// When it was found: when the log first held an unauthorized deployment, or the moment that the verdict is about.
     pub(super) at: String,
     pub(super) environment: String,
     /// What the artifact is called.
@@ -39,15 +40,20 @@ pub(super) struct Event {
     /// The attestation that changed the verdict; none when the passing of time did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) because: Option<String>,
+    /// When time ran out, where its passing alone changed the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<String>,
     /// Why.
     pub(super) reasons: Vec<String>,
 }
 
 impl Event {
-    fn of(event: &'static str, deployment: &Deployment, at: UtcTime) -> Self {
+    /// A deployment that nothing allowed, the `number`th artifact of its statement.
+    pub(super) fn unauthorized(gate: &Gate, deployment: &Deployment, number: usize) -> Self {
         Self {
-            event,
-            at: at.to_string(),
+            id: id(gate, deployment.index, number),
+            event: "unauthorized-deployment",
+            at: deployment.logged_at.to_string(),
             environment: deployment.environment.clone(),
             name: deployment.name.clone(),
             subject: deployment.subject.to_string(),
@@ -55,38 +61,8 @@ impl Event {
             decision: None,
             index: None,
             because: None,
-            reasons: Vec::new(),
-        }
-    }
-
-    /// A deployment that nothing allowed.
-    pub(super) fn unauthorized(deployment: &Deployment, at: UtcTime) -> Self {
-        let reasons = deployment.cause().iter().map(ToString::to_string).collect();
-        Self { reasons, ..Self::of("unauthorized-deployment", deployment, at) }
-    }
-
-    /// A verdict about what runs that is not the one before.
-    pub(super) fn flip(
-        happened: Happened,
-        deployment: &Deployment,
-        decided: &Decided,
-        reasons: &[String],
-        at: UtcTime,
-    ) -> Self {
-        let event = match happened {
-            Happened::NonCompliant => "non-compliant",
-            Happened::Compliant => "compliant",
-        };
-        let because = match decided.decision.question().purpose {
-            Purpose::Run(run) => run.because.map(|digest| digest.to_string()),
-            Purpose::Deploy => None,
-        };
-        Self {
-            decision: Some(decided.digest.to_string()),
-            index: Some(decided.index),
-            because,
-            reasons: reasons.to_vec(),
-            ..Self::of(event, deployment, at)
+            since: None,
+            reasons: deployment.cause().iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -94,7 +70,7 @@ impl Event {
     pub(super) fn log(&self) {
         let (environment, subject) = (&self.environment, &self.subject);
         let (deployment, name) = (&self.deployment, self.name.as_deref().unwrap_or("-"));
-        let because = self.because.as_deref().unwrap_or("-");
+        let because = self.because.as_deref().or(self.since.as_deref()).unwrap_or("-");
         let reasons = self.reasons.join("; ");
         match self.event {
             "compliant" => tracing::info!(
@@ -123,5 +99,86 @@ impl Event {
                 "a deployment was not authorized"
             ),
         }
+    }
+}
+
+fn id(gate: &Gate, index: u64, number: usize) -> String {
+    format!("{}/{index}/{number}", gate.log.identity().origin)
+}
+
+impl Gate {
+    /// The events that follow from a leaf; none from most.
+    pub(super) fn events_of(&self, sequence: u64) -> Result<Vec<Event>, StoreError> {
+        let reader = self.store.reader();
+        let Some(record) = reader.record(sequence)? else { return Ok(Vec::new()) };
+        let is_verdict = match Concern::of(&record) {
+            Concern::Deployment => false,
+            Concern::Summary if record.signer == self.roots.gate => true,
+            _ => return Ok(Vec::new()),
+        };
+        let Some(evidence) = self.shelf.evidence(&reader, sequence)? else {
+            return Ok(Vec::new());
+        };
+        if is_verdict {
+            return Ok(self.flip(&reader, &evidence)?.into_iter().collect());
+        }
+        let deployments = self.weighed_deployments(&reader, &evidence, record.logged_at_ms)?;
+        let numbered = deployments.iter().enumerate().filter(|(_, one)| one.cause().is_some());
+        Ok(numbered.map(|(number, one)| Event::unauthorized(self, one, number)).collect())
+    }
+
+    fn weighed_deployments(
+        &self,
+        reader: &Reader<'_>,
+        evidence: &Evidence,
+        logged_at_ms: i64,
+    ) -> Result<Vec<Deployment>, StoreError> {
+        let ruling = self.ruling(reader)?;
+        let mut deployments = self.deployments_of(reader, evidence, logged_at_ms)?;
+        deployments.iter_mut().for_each(|one| one.weigh(ruling.governance.trust.as_deref()));
+        Ok(deployments)
+    }
+
+    /// The event of a recorded verdict about what runs. What was never authorized is not called compliant again.
+    fn flip(&self, reader: &Reader<'_>, evidence: &Evidence) -> Result<Option<Event>, StoreError> {
+        let Said::Summary(summary) = evidence.said() else { return Ok(None) };
+        let Some(details) = Details::read(summary) else { return Ok(None) };
+        let Some(run) = details.run.as_ref().and_then(|run| run.read()) else { return Ok(None) };
+        let digests = evidence.subjects().iter().filter_map(|subject| subject.digest.as_ref());
+        let subject = digests.flat_map(DigestSet::iter).find_map(|digest| digest.as_sha256());
+        let Some(subject) = subject else { return Ok(None) };
+        let is_compliant = summary.verification_result == VerificationResult::Passed;
+        let deployment = self.deployment(reader, run.deployment, subject)?;
+        if is_compliant && deployment.as_ref().is_none_or(|one| one.cause().is_some()) {
+            return Ok(None);
+        }
+        Ok(Some(Event {
+            id: id(self, evidence.index(), 0),
+            event: if is_compliant { "compliant" } else { "non-compliant" },
+            at: summary.time_verified.clone().unwrap_or_default(),
+            name: deployment.map_or_else(|| details.name.clone(), |one| one.name),
+            subject: subject.to_string(),
+            deployment: run.deployment.to_string(),
+            decision: Some(evidence.digest().to_string()),
+            index: Some(evidence.index()),
+            because: run.because.map(|digest| digest.to_string()),
+            since: run.since.map(|since| since.to_string()),
+            reasons: if is_compliant { Vec::new() } else { reasons(&details) },
+            environment: details.environment,
+        }))
+    }
+
+    /// The deployment of an artifact that a statement states.
+    fn deployment(
+        &self,
+        reader: &Reader<'_>,
+        statement: Sha256,
+        subject: Sha256,
+    ) -> Result<Option<Deployment>, StoreError> {
+        let Some(sequence) = reader.sequence_of_digest(&statement)? else { return Ok(None) };
+        let Some(record) = reader.record(sequence)? else { return Ok(None) };
+        let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(None) };
+        let all = self.weighed_deployments(reader, &evidence, record.logged_at_ms)?;
+        Ok(all.into_iter().find(|one| one.subject == subject))
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Gathered {
     pub(super) about: BTreeSet<String>,
     /// Whether there is more about one of them than is looked at.
     pub(super) is_cut: bool,
+    /// Whether decisions of this gate, those about earlier environments, are evidence here.
+    pub(super) has_decisions: bool,
 }
 
 /// What the rules of the policies for an environment ask for beyond the artifact.
@@ -243,7 +245,13 @@ impl Gate {
         basket.leave_out_decisions(&asked.earlier)?;
         let sequences = basket.found.keys().copied().collect();
         let evidence = basket.found.into_values().collect();
-        Ok(Gathered { sequences, evidence, about: basket.about, is_cut: basket.is_cut })
+        Ok(Gathered {
+            sequences,
+            evidence,
+            about: basket.about,
+            is_cut: basket.is_cut,
+            has_decisions: !asked.earlier.is_empty(),
+        })
     }
 }
 

@@ -115,10 +115,19 @@ impl Gate {
         subject: Sha256,
         names: &BTreeSet<String>,
     ) -> Result<BTreeSet<u64>, StoreError> {
-        let mut known = self.histories.lock();
-        let history = self.history(&mut known, environment, below)?;
+        let naming = |wanted: &mut dyn Iterator<Item = Named>| {
+            let mut known = self.histories.lock();
+            let history = self.history(&mut known, environment, below)?;
+            let found = history.naming(below, wanted);
+            // Environments are named by whoever asks: those without a history are not kept.
+            if !history.all.is_empty() {
+                known.environments.insert(environment.to_owned(), history);
+            }
+            Ok::<_, StoreError>(found)
+        };
         let named = names.iter().cloned().map(Named::Name);
-        let mut found = history.naming(below, named.chain([Named::Subject(subject)]));
+        let mut found = naming(&mut named.chain([Named::Subject(subject)]))?;
+        // The statements are read while others may ask.
         let reader = self.store.reader();
         let mut digests = BTreeSet::from([subject]);
         for sequence in &found {
@@ -126,11 +135,7 @@ impl Gate {
                 digests.extend(subjects(&evidence, Some(names)));
             }
         }
-        found.extend(history.naming(below, digests.into_iter().map(Named::Replaced)));
-        // Environments are named by whoever asks: those without a history are not kept.
-        if !history.all.is_empty() {
-            known.environments.insert(environment.to_owned(), history);
-        }
+        found.extend(naming(&mut digests.into_iter().map(Named::Replaced))?);
         Ok(found)
     }
 
@@ -143,6 +148,7 @@ impl Gate {
         below: u64,
     ) -> Result<History, StoreError> {
         // Before the view of the store, so that it holds what was completed.
+        let state = self.log.progress().log();
         let (completed, which) = self.log.progress().completed_since(known.completed);
         let reader = self.store.reader();
         match which {
@@ -154,9 +160,11 @@ impl Gate {
             None => known.environments.clear(),
         }
         known.completed = completed;
-        let size = reader.latest_checkpoint()?.map_or(0, |(size, _)| size);
         let terms = terms(environment);
         let mut history = known.environments.remove(environment).unwrap_or_default();
+        // Nothing but decisions came in since, and the log is told that far.
+        let is_up_to_date = state.others <= history.high && below <= state.size;
+        let size = if is_up_to_date { history.high } else { reader.size()? };
         let add = |history: &mut History, sequences: &[u64]| {
             for sequence in sequences.iter().rev() {
                 if let Some(evidence) = self.shelf.evidence(&reader, *sequence)? {

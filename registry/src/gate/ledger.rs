@@ -80,9 +80,12 @@ impl Ledger {
         self.standings.get(place).filter(|standing| standing.is_of(deployment))
     }
 
-    /// Whether what runs at a place would still be allowed: by its newest assessment, or else by the newest verdict
-    /// in the log. What was allowed stays so until another verdict is there.
+    /// Whether what runs at a place was allowed, and would still be: by its newest assessment, or else by the newest
+    /// verdict in the log. What was allowed stays so until another verdict is there; what was not is not compliant.
     pub(super) fn is_compliant(&self, place: &Place, deployment: &Deployment) -> bool {
+        if deployment.cause().is_some() {
+            return false;
+        }
         match self.standing(place, deployment) {
             Some(standing) => standing.compliant,
             None => self
@@ -167,7 +170,7 @@ impl Ledger {
 }
 
 /// What a record can change.
-enum Concern {
+pub(super) enum Concern {
     /// What runs, and the numbers.
     Deployment,
     /// The numbers, if the gate signed it; otherwise what it is about.
@@ -179,7 +182,7 @@ enum Concern {
 }
 
 impl Concern {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         let known = record.predicate_type.as_deref().and_then(predicate::from_uri);
         match known.map(|known| known.short) {
             Some("deployment") => Self::Deployment,

@@ -8,48 +8,61 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
-use attestry_schemas::gate::{self, Decision, Evidence, Held, Purpose, Question};
+use attestry_schemas::gate::{self, Decision, Evidence, Failure, Held, Purpose, Question};
 use attestry_schemas::key::{PublicKey, SigningKey};
+use attestry_schemas::note::NoteKey;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::problem::chain;
 use attestry_schemas::verify;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::log::sequencer::SubmitError;
-use crate::log::{Log, Receipt, Submission};
+use crate::log::{Log, LogState, Receipt, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::{Reader, Store, StoreError};
 
 mod assessment;
+mod bounded;
 mod decisions;
 pub mod delivery;
 pub mod deployments;
 mod event;
+mod flights;
 mod gather;
 mod history;
+mod kept;
 mod ledger;
 pub mod monitor;
 pub mod packing;
+pub mod pulls;
 pub mod recorded;
 pub mod replay;
 mod ruling;
 mod shelf;
 pub mod status;
 mod webhook;
+pub mod what_if;
 
+use bounded::{Evaluations, Failed};
+use flights::Flights;
 use gather::Gathered;
+use kept::{Kept, Situation};
 pub use ruling::{Refused, RootsError, Ruling};
 use shelf::Shelf;
 
 /// The namespace of decisions.
 const NAMESPACE: &str = "default";
-/// The most decisions whose answers are kept for the next who asks the same.
-const MAX_DECIDED: usize = 20_000;
+/// The most denials for want of a digest that are kept for the next who asks the same.
+const MAX_REFUSED: usize = 20_000;
+/// The most evaluations for decisions at once, those included that nobody waits for any more.
+const MAX_EVALUATIONS: usize = 64;
+/// The most assessments of what runs at once, likewise: what watches must not take the places of what decides.
+const MAX_ASSESSMENTS: usize = 4;
 
 /// What is asked of the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,31 +104,15 @@ pub enum GateError {
     /// The decision that was signed does not verify.
     #[error("the decision does not verify: {0}")]
     Signing(String),
+    /// What runs could not be assessed; it will be again.
+    #[error("what runs could not be assessed: {0}")]
+    Unassessed(String),
 }
 
 impl From<StoreError> for GateError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
-}
-
-/// What a verdict depends on; while it is the same, so is the verdict, until its moment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Situation {
-    request: Request,
-    roster: Option<Sha256>,
-    policies: Vec<Sha256>,
-    /// The newest governance statement, and how many leaves were completed: a revocation changes neither roster nor policy.
-    governed_at: (u64, u64),
-    evidence: Vec<u64>,
-}
-
-/// A state of the log: its size, and how many leaves were completed since the start. A completed leaf brings evidence, and the
-/// size stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LogState {
-    size: u64,
-    completed: u64,
 }
 
 /// The running gate.
@@ -130,12 +127,32 @@ pub struct Gate {
     known_keys: Vec<PublicKey>,
     ruling: RwLock<Arc<Ruling>>,
     shelf: Shelf,
-    /// The decision about a request that stood at a state of the log. What is evidence and who rules follow from the log
-    /// alone, so while it is in that state, nothing needs to be gathered to know that nothing has changed.
-    at_state: Mutex<HashMap<Request, (LogState, Decided)>>,
     histories: history::Histories,
-    decided: Mutex<HashMap<Situation, Decided>>,
+    kept: Kept,
+    pulls: pulls::Pulls,
+    flights: Flights,
+    /// What was denied because it has no digest: that follows from the request alone.
+    refused: Mutex<HashMap<Request, Decided>>,
+    evaluations: Arc<Evaluations>,
+    assessments: Arc<Evaluations>,
     ledger: Mutex<ledger::Ledger>,
+    /// One replay of many decisions at a time: each takes every processor.
+    replaying: Mutex<()>,
+}
+
+/// A verdict about a request.
+enum Verdict {
+    /// Nothing has changed since it was decided.
+    Known(Decided),
+    /// A new one, and what it depends on.
+    New(Box<(Decision, Situation, At)>),
+}
+
+/// In which state of the log a verdict was found.
+struct At {
+    state: LogState,
+    /// Whether decisions of the gate are evidence for it.
+    has_decisions: bool,
 }
 
 /// What the gate stands on.
@@ -152,6 +169,10 @@ pub struct Parts {
     pub key: SigningKey,
     /// Keys that are trusted before a roster rules, root keys included.
     pub known_keys: Vec<PublicKey>,
+    /// How much memory evidence may take, as far as that can be estimated.
+    pub evidence_memory_bytes: usize,
+    /// The longest time of one evaluation.
+    pub decision_timeout: Duration,
 }
 
 impl Gate {
@@ -160,7 +181,19 @@ impl Gate {
     /// # Errors
     /// [`RootsError`] when the genesis statement or what rules cannot be read.
     pub fn open(parts: Parts) -> Result<Self, RootsError> {
-        let Parts { store, log, clock, metrics, key, known_keys } = parts;
+        let Parts {
+            decision_timeout,
+            store,
+            log,
+            clock,
+            metrics,
+            key,
+            known_keys,
+            evidence_memory_bytes,
+        } = parts;
+        let origin = &log.identity().origin;
+        let note_key = key.public_key().ed25519_raw();
+        let note_key = note_key.and_then(|raw| NoteKey::ed25519(origin, raw).ok());
         let reader = store.reader();
         let roots = ruling::roots(&reader, key.public_key())?;
         drop(reader);
@@ -173,11 +206,16 @@ impl Gate {
             roots,
             known_keys,
             ruling: RwLock::new(Arc::new(Ruling::none())),
-            shelf: Shelf::default(),
-            at_state: Mutex::default(),
+            shelf: Shelf::new(note_key, evidence_memory_bytes),
             histories: history::Histories::default(),
-            decided: Mutex::default(),
+            kept: Kept::default(),
+            pulls: pulls::Pulls::default(),
+            flights: Flights::default(),
+            refused: Mutex::default(),
+            evaluations: Evaluations::new(MAX_EVALUATIONS, decision_timeout),
+            assessments: Evaluations::new(MAX_ASSESSMENTS, decision_timeout),
             ledger: Mutex::default(),
+            replaying: Mutex::default(),
         };
         gate.ruling(&gate.store.reader()).map_err(RootsError::Store)?;
         Ok(gate)
@@ -189,85 +227,159 @@ impl Gate {
         Timestamp::from_second(now.as_second()).unwrap_or(now).into()
     }
 
+    /// The decision that was made about a request already, where it is known without a look into the store that nothing which it
+    /// depends on has changed.
+    #[must_use]
+    pub fn kept(&self, request: &Request) -> Option<Decided> {
+        self.kept.at(self.log.progress().log(), request, self.now())
+    }
+
     /// The decision about a request: the one that was made already, where nothing that it depends on has changed, or a new one,
-    /// signed and in the log.
+    /// signed and in the log. An error, a panic, and a verdict that is not there in time are a denial, signed and in the log, too.
+    /// Of those who ask the same at the same time one decides, and the others wait for it.
     ///
     /// # Errors
-    /// [`GateError`], which denies.
-    pub fn decide(&self, request: &Request) -> Result<(Decided, bool), GateError> {
-        let now = self.now();
-        // Counted before the view is taken: what is completed in between is looked at, and looked at again the next time.
-        let (completed, _) = self.log.progress().completed_since(u64::MAX);
-        let reader = self.store.reader();
-        let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
-        let state = LogState { size, completed };
-        if let Some(known) = self.known_at(state, request, now) {
+    /// [`GateError`], which denies: the log did not take the decision.
+    pub fn decide(self: &Arc<Self>, request: &Request) -> Result<(Decided, bool), GateError> {
+        if let Some(known) = self.kept(request) {
             return Ok((known, true));
         }
-        let ruling = self.ruling(&reader)?;
-        let gathered = self.gather(&reader, request, &ruling, size)?;
+        self.flights.alone(request, |failed| {
+            // Whoever has waited for an evaluation that failed does not wait for another.
+            if let Some(denied) = failed {
+                return Ok((denied.clone(), true));
+            }
+            let (decided, known) = self.decide_alone(request)?;
+            let refused = decided.decision.details().refused.as_ref();
+            if refused.is_some_and(|refused| refused.cause.is_some()) {
+                *failed = Some(decided.clone());
+            }
+            Ok((decided, known))
+        })
+    }
+
+    fn decide_alone(self: &Arc<Self>, request: &Request) -> Result<(Decided, bool), GateError> {
+        let now = self.now();
+        // What is known already takes no thread.
+        if let Some(known) = self.kept.at(self.log.progress().log(), request, now) {
+            return Ok((known, true));
+        }
+        let (gate, asked) = (Arc::clone(self), request.clone());
+        let (decision, standing) = match self.evaluations.run(move || gate.judge(&asked, now)) {
+            Ok(Verdict::Known(known)) => return Ok((known, true)),
+            Ok(Verdict::New(new)) => (new.0, Some((new.1, new.2))),
+            Err(failed) => (self.denial(request, now, &failed), None),
+        };
+        // What could not be judged may be judged in a moment: a document that a policy names may come.
+        let stands = decision.is_judged();
+        let decided = self.record(decision)?;
+        if let Some((situation, at)) = standing.filter(|_| stands) {
+            self.kept.stands(at.state, at.has_decisions, &decided, request);
+            self.kept.put(situation, decided.clone());
+        }
+        Ok((decided, false))
+    }
+
+    /// Logs a decision, and counts it.
+    fn record(&self, decision: Decision) -> Result<Decided, GateError> {
+        let cause = decision.details().refused.as_ref().and_then(|refused| refused.cause);
+        let result = if decision.passed() { "passed" } else { "failed" };
+        let recorded = self.log_decision(decision);
+        if let Some(cause) = cause {
+            let is_recorded = if recorded.is_ok() { "true" } else { "false" };
+            self.metrics.failures.with_label_values(&[cause.name(), is_recorded]).inc();
+        }
+        let decided = recorded?;
+        self.metrics.decisions.with_label_values(&[result]).inc();
+        Ok(decided)
+    }
+
+    /// Denies a request for which nothing was evaluated, signed and in the log.
+    ///
+    /// # Errors
+    /// [`GateError`], which denies: the log did not take the decision.
+    pub fn refuse(
+        &self,
+        request: &Request,
+        cause: Failure,
+        why: &str,
+        fix: &str,
+    ) -> Result<Decided, GateError> {
+        let stays = cause == Failure::NoDigest;
+        let known = || self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decided) = known().get(request).filter(|_| stays) {
+            return Ok(decided.clone());
+        }
+        let question = self.question(request, self.now(), self.size_or_none());
+        let decided = self.record(Decision::denied(&question, None, why, fix).failing(cause))?;
+        if stays {
+            let mut all = known();
+            if all.len() >= MAX_REFUSED {
+                all.clear();
+            }
+            all.insert(request.clone(), decided.clone());
+        }
+        Ok(decided)
+    }
+
+    /// The size of the log, of which a denial without an evaluation has looked at nothing; 0 when it cannot be read.
+    fn size_or_none(&self) -> u64 {
+        self.store.reader().tree_size().unwrap_or_default()
+    }
+
+    /// The denial where there is no verdict.
+    fn denial(&self, request: &Request, now: UtcTime, failed: &Failed) -> Decision {
+        tracing::error!(
+            subject = %request.subject,
+            environment = request.environment,
+            cause = failed.cause.name(),
+            why = failed.why,
+            "the gate could not evaluate; it denies"
+        );
+        let question = self.question(request, now, self.size_or_none());
+        let fix =
+            "ask again, and look at the registry if it stays so; nothing is said of the artifact";
+        Decision::denied(&question, None, &failed.why, fix).failing(failed.cause)
+    }
+
+    /// Gathers, and evaluates where something has changed.
+    fn judge(&self, request: &Request, now: UtcTime) -> Result<Verdict, String> {
+        // Taken before the view, so that the view holds all of it: what comes in between is looked at, and again the next time.
+        let state = self.log.progress().log();
+        let reader = self.store.reader();
+        let size = reader.tree_size().map_err(|e| chain(&e))?;
+        let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
+        let gathered = self.gather(&reader, request, &ruling, size).map_err(|e| chain(&e))?;
         let situation = Situation {
             request: request.clone(),
             roster: ruling.governance.trust.as_ref().map(|trust| trust.digest()),
             policies: ruling.governance.policies.iter().map(|p| p.policy.digest).collect(),
-            governed_at: (ruling.newest, completed),
+            governed_at: (ruling.newest, state.completed),
             evidence: gathered.sequences.clone(),
         };
-        if let Some(known) = self.known(&situation, now) {
-            self.keep_at(state, request, &known);
-            return Ok((known, true));
+        if let Some(known) = self.kept.of(&situation, now) {
+            self.kept.stands(state, gathered.has_decisions, &known, request);
+            return Ok(Verdict::Known(known));
         }
-        let question = self.question(request, now, size);
+        let question = self.question(request, now, state.size);
         let decision = self.evaluate(&question, &ruling, &gathered, &reader);
-        drop(reader);
-        // What could not be judged may be judged in a moment: a document that a policy names may come.
-        let stands = decision.is_judged();
-        let decided = self.log_decision(decision)?;
-        let result = if decided.decision.passed() { "passed" } else { "failed" };
-        self.metrics.decisions.with_label_values(&[result]).inc();
-        if !stands {
-            return Ok((decided, false));
-        }
-        let mut all = self.decided.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_DECIDED {
-            all.clear();
-        }
-        all.insert(situation, decided.clone());
-        Ok((decided, false))
+        let at = At { state, has_decisions: gathered.has_decisions };
+        Ok(Verdict::New(Box::new((decision, situation, at))))
     }
 
-    /// The verdict about a request as it would be now, which is not recorded.
-    ///
-    /// # Errors
-    /// [`GateError::Store`].
-    pub fn assess(&self, request: &Request) -> Result<Decision, GateError> {
-        let reader = self.store.reader();
-        let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
-        let ruling = self.ruling(&reader)?;
-        let gathered = self.gather(&reader, request, &ruling, size)?;
-        let question = self.question(request, self.now(), size);
-        Ok(self.evaluate(&question, &ruling, &gathered, &reader))
-    }
-
-    fn known(&self, situation: &Situation, now: UtcTime) -> Option<Decided> {
-        let all = self.decided.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all.get(situation)?;
-        known.decision.until().is_none_or(|until| now < until).then(|| known.clone())
-    }
-
-    fn known_at(&self, state: LogState, request: &Request, now: UtcTime) -> Option<Decided> {
-        let all = self.at_state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, known) = all.get(request)?;
-        let stands = *at == state && known.decision.until().is_none_or(|until| now < until);
-        stands.then(|| known.clone())
-    }
-
-    fn keep_at(&self, state: LogState, request: &Request, known: &Decided) {
-        let mut all = self.at_state.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_DECIDED {
-            all.clear();
-        }
-        all.insert(request.clone(), (state, known.clone()));
+    /// The verdict about a request as it would be now, which is not recorded; a denial where there is none in time.
+    pub fn assess(self: &Arc<Self>, request: &Request) -> Decision {
+        let now = self.now();
+        let (gate, asked) = (Arc::clone(self), request.clone());
+        let assessed = self.evaluations.run(move || {
+            let reader = gate.store.reader();
+            let size = reader.tree_size().map_err(|e| chain(&e))?;
+            let ruling = gate.ruling(&reader).map_err(|e| chain(&e))?;
+            let gathered = gate.gather(&reader, &asked, &ruling, size).map_err(|e| chain(&e))?;
+            let question = gate.question(&asked, now, size);
+            Ok(gate.evaluate(&question, &ruling, &gathered, &reader))
+        });
+        assessed.unwrap_or_else(|failed| self.denial(request, now, &failed))
     }
 
     fn question(&self, request: &Request, now: UtcTime, log_size: u64) -> Question {
@@ -307,9 +419,10 @@ impl Gate {
             Decision::denied(
                 question,
                 trust,
-                "expected an evaluation, found an error of the gate",
+                "expected an evaluation, found a panic of the gate",
                 fix,
             )
+            .failing(Failure::Panic)
         })
     }
 
@@ -321,9 +434,8 @@ impl Gate {
         let signed =
             verify::envelope(&envelope, keys).map_err(|e| GateError::Signing(chain(&e)))?;
         let submission = Submission::of_statement(&signed, envelope.to_json(), NAMESPACE, true);
-        let payload = &submission.payload;
-        self.store.prepare_content(payload.digest, &payload.bytes)?;
-        let held = Held { digest: payload.digest, index: 0, logged_at: self.now() };
+        let submission = submission.prepared(&self.store)?;
+        let held = Held { digest: submission.payload.digest, index: 0, logged_at: self.now() };
         let evidence = Evidence::of_statement(&signed, held);
         let receipt = self.submit(submission)?;
         self.keep(evidence, &receipt);

@@ -3,7 +3,7 @@
 //! It wakes when the log has grown, assesses what the new leaves can concern (the same artifact or its commit, the readiness
 //! of its environment, who rules), and what the passing of time can have changed. A verdict that differs from the
 //! last one in the log is recorded there, signed, before anyone is told: what was flagged, when and
-//! why can be audited, and a restart flags nothing twice.
+//! why can be audited, and a restart flags nothing twice. The webhook follows the log by itself.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use attestry_schemas::problem::chain;
 
+use super::assessment::Changed;
 use super::deployments::{Deployment, Place};
-use super::event::{Event, Happened};
+use super::event::Event;
 use super::webhook::Webhook;
 use super::{Gate, GateError};
+use crate::store::StoreError;
 
 /// The longest time between two looks: what has no moment of its own, such as the age of evidence, is told anew then.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -31,13 +33,24 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The running monitor. It ends when it is stopped, or dropped.
 pub struct Monitor {
     watch: Arc<Watch>,
+    webhook: Option<Webhook>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Why the monitor does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The system gives no thread.
+    #[error("the system gave no thread")]
+    Thread(#[source] std::io::Error),
+    /// How far events were told cannot be read or written.
+    #[error("the store does not say how far events were told")]
+    Store(#[source] StoreError),
 }
 
 /// What the thread stands on.
 struct Watch {
     gate: Arc<Gate>,
-    webhook: Option<Webhook>,
     stopping: AtomicBool,
 }
 
@@ -45,15 +58,16 @@ impl Monitor {
     /// Starts the monitor of a gate. Events are sent to the URL, where one is given.
     ///
     /// # Errors
-    /// When the system gives no thread.
-    pub fn start(gate: Arc<Gate>, webhook_url: Option<&str>) -> std::io::Result<Self> {
+    /// [`MonitorError`].
+    pub fn start(gate: Arc<Gate>, webhook_url: Option<&str>) -> Result<Self, MonitorError> {
         let webhook = webhook_url.map(|url| Webhook::start(&gate, url)).transpose()?;
-        let watch = Arc::new(Watch { gate, webhook, stopping: AtomicBool::new(false) });
+        let watch = Arc::new(Watch { gate, stopping: AtomicBool::new(false) });
         let following = Arc::clone(&watch);
         let thread = std::thread::Builder::new()
             .name("monitor".to_owned())
-            .spawn(move || following.run())?;
-        Ok(Self { watch, thread: Some(thread) })
+            .spawn(move || following.run())
+            .map_err(MonitorError::Thread)?;
+        Ok(Self { watch, webhook, thread: Some(thread) })
     }
 
     /// Ends the thread; what it was about to tell, the next start tells.
@@ -65,7 +79,7 @@ impl Monitor {
         if thread.join().is_err() {
             tracing::error!("the monitor's thread ended by a panic");
         }
-        if let Some(webhook) = &self.watch.webhook {
+        if let Some(webhook) = &mut self.webhook {
             webhook.stop();
         }
     }
@@ -126,7 +140,7 @@ impl Watch {
         let (due, untold) = (ledger.take_due(now), ledger.take_untold());
         drop(ledger);
         for deployment in &untold {
-            self.tell(&Event::unauthorized(deployment, now));
+            self.tell(&Event::unauthorized(&self.gate, deployment, 0));
         }
         let mut due = due.into_iter();
         let mut failed = Ok(());
@@ -134,10 +148,14 @@ impl Watch {
             if self.is_stopping() {
                 return Ok(Duration::ZERO);
             }
-            failed = self.assess(&place, &deployment);
-            if failed.is_err() {
+            // One that cannot be assessed must not keep the others from it.
+            if let Err(error) = self.assess(&place, &deployment) {
                 self.again(BTreeMap::from([(place, deployment)]));
-                break;
+                let goes_on = matches!(error, GateError::Unassessed(_));
+                failed = Err(error);
+                if !goes_on {
+                    break;
+                }
             }
         }
         self.again(due.collect());
@@ -169,16 +187,14 @@ impl Watch {
         let compliant = assessed.standing.compliant;
         // Nothing is recorded of what runs as it was allowed.
         let flips = before.is_none_or(|(compliant, _)| compliant) != compliant;
-        let mut event = None;
+        let mut logged = None;
         if flips {
-            let decided = self.gate.log_decision(assessed.decision.because(assessed.because))?;
-            let happened = if compliant { Happened::Compliant } else { Happened::NonCompliant };
-            let told = Event::flip(happened, deployment, &decided, &assessed.standing.reasons, now);
-            event = Some(told);
+            let Changed { because, since } = assessed.changed;
+            logged = Some(self.gate.log_decision(assessed.decision.because(because, since))?.index);
         }
         self.gate.ledger()?.keep(place, assessed.standing);
-        if let Some(event) = event {
-            self.tell(&event);
+        if let Some(index) = logged {
+            self.gate.events_of(index)?.iter().for_each(|event| self.tell(event));
         }
         Ok(())
     }
@@ -186,9 +202,6 @@ impl Watch {
     fn tell(&self, event: &Event) {
         event.log();
         self.gate.metrics.delivery.events.with_label_values(&[event.event]).inc();
-        if let Some(webhook) = &self.webhook {
-            webhook.send(event);
-        }
     }
 }
 

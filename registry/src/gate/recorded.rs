@@ -99,7 +99,7 @@ impl Gate {
     }
 
     /// The decisions of this gate that passed, with a term, for an environment; the newest first.
-    fn passed(
+    pub(super) fn passed(
         &self,
         reader: &Reader<'_>,
         term: Term,

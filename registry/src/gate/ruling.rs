@@ -1,6 +1,7 @@
 //! Who rules: the roster and the policies of the log, and whose envelopes it takes.
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use attestry_schemas::digest::Sha256;
@@ -49,6 +50,8 @@ pub struct Ruling {
     pub(super) completed: u64,
     /// Whether they were read at all.
     pub(super) is_read: bool,
+    /// The size of the log that was looked through for them.
+    pub(super) looked_through: AtomicU64,
     /// The keys whose envelopes may be accepted.
     pub(super) keys: Vec<PublicKey>,
 }
@@ -62,6 +65,7 @@ impl Ruling {
             policies: Vec::new(),
             history: Vec::new(),
             pending: Vec::new(),
+            revocations: Vec::new(),
         };
         Self {
             governance,
@@ -69,6 +73,7 @@ impl Ruling {
             newest: 0,
             completed: 0,
             is_read: false,
+            looked_through: AtomicU64::new(0),
             keys: Vec::new(),
         }
     }
@@ -128,6 +133,22 @@ pub(super) fn document(reader: &Reader<'_>, digest: Sha256) -> Option<Vec<u8>> {
     }
 }
 
+/// An emergency that names a group which the roster does not know could be reviewed by nobody.
+fn reviewable(ruling: &Ruling, group: &str) -> Result<(), Refused> {
+    let Some(trust) = &ruling.governance.trust else { return Ok(()) };
+    let groups = &trust.roster().groups;
+    if groups.contains_key(group) {
+        return Ok(());
+    }
+    let shown: String = group.chars().take(100).collect();
+    let known: Vec<&str> = groups.keys().map(String::as_str).take(20).collect();
+    Err(Refused::Document(format!(
+        "expected a group of the roster that reviews the emergency, found {shown:?}; the roster (version {}) has {}",
+        trust.roster().version,
+        if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    )))
+}
+
 /// The types of the statements that say who rules.
 const TYPES: [&str; 3] = ["roster", "policy", "revocation"];
 
@@ -143,22 +164,37 @@ impl Gate {
     /// # Errors
     /// [`StoreError`].
     pub fn ruling(&self, reader: &Reader<'_>) -> Result<Arc<Ruling>, StoreError> {
+        let known = Arc::clone(&self.ruling.read().unwrap_or_else(PoisonError::into_inner));
+        // Taken after the view: where the view holds nothing that is not told yet, and only decisions came in since the last look,
+        // there is nothing new.
+        let state = self.log.progress().log();
+        let size = reader.size()?;
+        let is_looked_through = state.others <= known.looked_through.load(Ordering::Relaxed);
+        if known.is_read
+            && known.completed == state.completed
+            && size <= state.size
+            && is_looked_through
+            && known.newest <= size
+        {
+            return Ok(known);
+        }
         let mut newest = 0;
         for name in TYPES {
             let term = Term::new(TermKind::TypeName, name);
             let last = reader.sequences_with(&[term], u64::MAX, 1)?;
             newest = newest.max(last.first().map_or(0, |sequence| sequence + 1));
         }
-        let known = Arc::clone(&self.ruling.read().unwrap_or_else(PoisonError::into_inner));
         // A statement that was logged by its digest alone, and came later, is older than the newest.
         let (completed, _) = self.log.progress().completed_since(known.completed);
         if known.newest == newest && known.completed == completed && known.is_read {
+            known.looked_through.fetch_max(size, Ordering::Relaxed);
             return Ok(known);
         }
         // What was completed may have come after the view of the caller.
         let fresh = (known.completed != completed).then(|| self.store.reader());
         let ruling = self.read_ruling(fresh.as_ref().unwrap_or(reader), newest)?;
-        let ruling = Arc::new(Ruling { completed, is_read: true, ..ruling });
+        let looked_through = AtomicU64::new(size);
+        let ruling = Arc::new(Ruling { completed, is_read: true, looked_through, ..ruling });
         let mut kept = self.ruling.write().unwrap_or_else(PoisonError::into_inner);
         // Views of the store may overtake one another: the newest stays.
         if newest >= kept.newest {
@@ -214,6 +250,10 @@ impl Gate {
             Said::Revocation(_) => self.demand_root(&evidence),
             Said::Policy(said) => {
                 self.policy(reader, ruling, &evidence, sha256(&said.digest), said.version)
+            }
+            Said::BreakGlass(said) => {
+                self.signer(ruling, &evidence)?;
+                reviewable(ruling, &said.group)
             }
             _ => self.signer(ruling, &evidence),
         }?;

@@ -1,29 +1,110 @@
 //! Evidence in memory: attestations that were read, verified and parsed once.
+//!
+//! What is not in memory is read from the store, and verified again before it counts. That takes one of two ways:
+//!
+//! - Its leaf is in a full tile under a checkpoint that this log's key has signed, and records the signature of exactly these
+//!   bytes ([`verify::own_leaves`], [`verify::own_envelope`]). The log holds only what was verified before it was logged (a
+//!   `Submission` is made of nothing else), so an unchanged leaf is a signature that was good.
+//! - Everything else, such as the newest leaves and the signatures of artifacts, by its signature and the key of its leaf.
+//!
+//! The first takes hashes alone, and is no weaker against whoever can change the files: with the log's key, which lies
+//! beside them, they could make decisions; without it, they can make no checkpoint. `fsck` verifies every signature.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::{Evidence, Held};
+use attestry_schemas::key::{Fingerprint, PublicKey};
+use attestry_schemas::note::NoteKey;
+use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, Verifier};
-use attestry_schemas::verify;
+use attestry_schemas::tile::TILE_WIDTH;
+use attestry_schemas::verify::{self, OwnLeaves, SignedStatement, Verified};
 use jiff::Timestamp;
 
+use crate::log::ProofFault;
 use crate::store::record::{Kind, Record};
 use crate::store::{Reader, StoreError};
 
-/// The most attestations that are kept in memory; beyond, the half that came into the log first makes room.
-const MAX_KEPT: usize = 50_000;
+/// What an attestation takes in memory beside what it says, in bytes: an estimate.
+const OVERHEAD_BYTES: usize = 2 << 10;
+/// What it takes for each byte of its statement, parsed: an estimate, measured over the statements of the bench.
+const BYTES_A_BYTE: usize = 5;
+/// The most full tiles of leaves that are kept, of 8 KiB each.
+const MAX_TILES: usize = 2_048;
+/// The most keys that are kept.
+const MAX_KEYS: usize = 10_000;
 
 /// The shelf.
-#[derive(Default)]
 pub(super) struct Shelf {
-    kept: RwLock<HashMap<u64, Arc<Evidence>>>,
+    kept: RwLock<Kept>,
+    /// Full tiles of level 0 by their index; none of one that the newest checkpoint does not cover.
+    leaves: RwLock<HashMap<u64, Option<Arc<Verified<OwnLeaves>>>>>,
+    /// Keys of leaves that were read.
+    keys: RwLock<HashMap<Fingerprint, PublicKey>>,
+    log: Option<NoteKey>,
+    most_bytes: usize,
+}
+
+/// Evidence by its sequence, in the order in which it came; what was asked for since goes round once more.
+#[derive(Default)]
+struct Kept {
+    by: HashMap<u64, Slot>,
+    order: VecDeque<u64>,
+    bytes: usize,
+}
+
+struct Slot {
+    evidence: Arc<Evidence>,
+    bytes: usize,
+    asked_for: AtomicBool,
+}
+
+impl Kept {
+    fn put(&mut self, evidence: Arc<Evidence>, most_bytes: usize) {
+        let (sequence, bytes) = (evidence.index(), estimated_bytes(&evidence));
+        let slot = Slot { evidence, bytes, asked_for: AtomicBool::new(false) };
+        self.bytes += bytes;
+        match self.by.insert(sequence, slot) {
+            Some(before) => self.bytes = self.bytes.saturating_sub(before.bytes),
+            None => self.order.push_back(sequence),
+        }
+        // The newest stays, so that whoever asks for it again at once has it.
+        while self.bytes > most_bytes
+            && self.order.len() > 1
+            && let Some(oldest) = self.order.pop_front()
+        {
+            let Some(slot) = self.by.get(&oldest) else { continue };
+            if oldest == sequence || slot.asked_for.swap(false, Ordering::Relaxed) {
+                self.order.push_back(oldest);
+            } else {
+                self.bytes = self.bytes.saturating_sub(slot.bytes);
+                self.by.remove(&oldest);
+            }
+        }
+    }
+}
+
+fn estimated_bytes(evidence: &Evidence) -> usize {
+    OVERHEAD_BYTES.saturating_add(evidence.statement_bytes().saturating_mul(BYTES_A_BYTE))
 }
 
 impl Shelf {
+    /// An empty shelf of a log, which keeps so many bytes, as far as these can be estimated.
+    pub(super) fn new(log: Option<NoteKey>, most_bytes: usize) -> Self {
+        Self {
+            kept: RwLock::default(),
+            leaves: RwLock::default(),
+            keys: RwLock::default(),
+            log,
+            most_bytes,
+        }
+    }
+
     /// The evidence of a sequence. None of a leaf of which nothing but a digest is known, and of one that does not verify: it
     /// satisfies nothing.
     pub(super) fn evidence(
@@ -32,13 +113,14 @@ impl Shelf {
         sequence: u64,
     ) -> Result<Option<Arc<Evidence>>, StoreError> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(evidence) = kept.get(&sequence) {
-            return Ok(Some(Arc::clone(evidence)));
+        if let Some(slot) = kept.by.get(&sequence) {
+            slot.asked_for.store(true, Ordering::Relaxed);
+            return Ok(Some(Arc::clone(&slot.evidence)));
         }
         drop(kept);
         let missing = || StoreError::Missing { what: format!("record {sequence}") };
         let record = reader.record(sequence)?.ok_or_else(missing)?;
-        let Some(evidence) = read(reader, sequence, &record)?.map(Arc::new) else {
+        let Some(evidence) = self.read(reader, sequence, &record)?.map(Arc::new) else {
             return Ok(None);
         };
         self.put(Arc::clone(&evidence));
@@ -48,27 +130,80 @@ impl Shelf {
     /// Keeps evidence that was verified when it came, so that it need not be read and verified again.
     pub(super) fn put(&self, evidence: Arc<Evidence>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_KEPT {
-            let mut sequences: Vec<u64> = kept.keys().copied().collect();
-            let (_, &mut middle, _) = sequences.select_nth_unstable(MAX_KEPT / 2);
-            kept.retain(|sequence, _| *sequence >= middle);
-        }
-        kept.insert(evidence.index(), evidence);
+        kept.put(evidence, self.most_bytes);
     }
-}
 
-#[cfg(test)]
-impl super::Gate {
-    /// Demands that what is kept is what the store has; tells how much that is.
-    pub(crate) fn kept_as_stored(&self) -> usize {
-        let reader = self.store.reader();
-        let kept = self.shelf.kept.read().unwrap();
-        let check = |(sequence, evidence): (&u64, &Arc<Evidence>)| {
-            let record = reader.record(*sequence).unwrap().unwrap();
-            let stored = read(&reader, *sequence, &record).unwrap();
-            assert_eq!(stored.as_ref(), Some(&**evidence));
+    /// Reads an attestation and verifies it again: by its leaf where that can be, else by its signature.
+    fn read(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+        record: &Record,
+    ) -> Result<Option<Evidence>, StoreError> {
+        if record.kind == Kind::Envelope
+            && let Some(key) = self.key(&record.signer)
+            && let Some(leaves) = self.leaves(reader, sequence)?
+            && let Some(held) = held(record.digest, sequence, record.logged_at_ms)
+            && let Ok(envelope) = Envelope::parse(&reader.stored_bytes(record)?)
+            && let Ok(signed) = verify::own_envelope(&envelope, &key, &leaves, sequence)
+        {
+            return Ok(Some(Evidence::of_statement(&signed, held)));
+        }
+        let Some((key, evidence)) = by_signature(reader, sequence, record)? else {
+            return Ok(None);
         };
-        kept.iter().map(check).count()
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= MAX_KEYS {
+            keys.clear();
+        }
+        keys.insert(key.fingerprint(), key);
+        Ok(Some(evidence))
+    }
+
+    fn key(&self, fingerprint: &Fingerprint) -> Option<PublicKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
+    }
+
+    /// The leaves of the full tile that holds a sequence, once they are held against the newest checkpoint.
+    fn leaves(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+    ) -> Result<Option<Arc<Verified<OwnLeaves>>>, StoreError> {
+        let index = sequence / u64::from(TILE_WIDTH);
+        let known = self.leaves.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&index) {
+            return Ok(known.clone());
+        }
+        drop(known);
+        let Some(log) = &self.log else { return Ok(None) };
+        let Some((size, checkpoint)) = reader.latest_checkpoint()? else { return Ok(None) };
+        let first = index * u64::from(TILE_WIDTH);
+        if size - first.min(size) < u64::from(TILE_WIDTH) {
+            return Ok(None);
+        }
+        let proof = match reader.inclusion(first, size) {
+            Ok(proof) => proof,
+            Err(ProofFault::Store(error)) => return Err(error),
+            Err(_) => Vec::new(),
+        };
+        let tile = reader.tile(0, index)?;
+        let verified = verify::own_leaves(&checkpoint.text, log, &tile, index, &proof);
+        let leaves = verified
+            .inspect_err(|refusal| {
+                tracing::error!(
+                    error = chain(refusal),
+                    "a tile of the log is damaged, its attestations are verified by their signatures; attestry-registry fsck names what is affected"
+                );
+            })
+            .ok()
+            .map(Arc::new);
+        let mut known = self.leaves.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_TILES {
+            known.clear();
+        }
+        known.insert(index, leaves.clone());
+        Ok(leaves)
     }
 }
 
@@ -78,12 +213,12 @@ pub(super) fn held(digest: Sha256, index: u64, logged_at_ms: i64) -> Option<Held
     Some(Held { digest, index, logged_at: logged_at.into() })
 }
 
-/// Reads an attestation and verifies it again, with the key that its leaf names.
-fn read(
+/// Reads an attestation and verifies its signature again, with the key that its leaf names.
+fn by_signature(
     reader: &Reader<'_>,
     sequence: u64,
     record: &Record,
-) -> Result<Option<Evidence>, StoreError> {
+) -> Result<Option<(PublicKey, Evidence)>, StoreError> {
     if record.kind == Kind::Entry {
         return Ok(None);
     }
@@ -94,11 +229,12 @@ fn read(
     let Some(held) = held(record.digest, sequence, record.logged_at_ms) else { return Ok(None) };
     let bytes = reader.stored_bytes(record)?;
     let keys = std::slice::from_ref(&key);
-    Ok(match record.kind {
+    let of_statement = |signed: &Verified<SignedStatement>| Evidence::of_statement(signed, held);
+    let evidence = match record.kind {
         Kind::Envelope => Envelope::parse(&bytes)
             .ok()
             .and_then(|envelope| verify::envelope(&envelope, keys).ok())
-            .map(|signed| Evidence::of_statement(&signed, held)),
+            .map(|signed| of_statement(&signed)),
         Kind::Message => match Bundle::parse(&bytes).map(|bundle| bundle.content) {
             Ok(Content::Message(message)) => verify::message(&message, keys)
                 .ok()
@@ -106,27 +242,9 @@ fn read(
             _ => None,
         },
         Kind::Entry => None,
-    })
+    };
+    Ok(evidence.map(|evidence| (key, evidence)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_into_the_log_last_is_kept() {
-        let statement = crate::testing::signed(1, &crate::testing::ed25519());
-        let keys = [crate::testing::ed25519().public_key().clone()];
-        let signed = verify::envelope(&statement, &keys).unwrap();
-        let evidence = Evidence::of_statement(&signed, held(Sha256([0; 32]), 0, 0).unwrap());
-        let shelf = Shelf::default();
-        let half = MAX_KEPT as u64 / 2;
-        for index in (0..=2 * half).rev() {
-            shelf.put(Arc::new(evidence.clone().logged(index, evidence.logged_at())));
-        }
-        let kept = shelf.kept.read().unwrap();
-        assert_eq!(kept.len() as u64, half + 1);
-        assert!(kept.contains_key(&(half + 1)) && !kept.contains_key(&half));
-        assert!(kept.contains_key(&0), "what is put there is kept until there must be room again");
-    }
-}
+mod tests;

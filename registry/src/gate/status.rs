@@ -1,5 +1,7 @@
 //! What runs where, as it is answered: since when, by which decision, and whether it would still be allowed.
 
+use std::sync::Arc;
+
 use super::deployments::Deployment;
 use super::{Gate, GateError};
 
@@ -13,7 +15,7 @@ pub struct Status {
     pub deployment: Deployment,
     /// Whether it runs.
     pub running: bool,
-    /// Whether it would still be allowed; of what no longer runs, whether it was until then.
+    /// Whether it was allowed, and would still be; of what no longer runs, whether it was until then.
     pub compliant: bool,
     /// Why it was not authorized, and why it would not be allowed.
     pub reasons: Vec<String>,
@@ -26,7 +28,7 @@ impl Gate {
     /// # Errors
     /// [`GateError`].
     pub fn status(
-        &self,
+        self: &Arc<Self>,
         environment: Option<&str>,
         past: bool,
     ) -> Result<(Vec<Status>, bool), GateError> {
@@ -65,14 +67,14 @@ impl Gate {
     }
 
     /// Assesses what was deployed a moment ago, so that no answer precedes the monitor.
-    fn assess_new(&self, all: &mut [Status]) -> Result<(), GateError> {
+    fn assess_new(self: &Arc<Self>, all: &mut [Status]) -> Result<(), GateError> {
         /// The most that one answer assesses; the monitor does the rest.
         const MAX_ASSESSED: usize = 20;
         let now = self.now();
         let is_new = |one: &&mut Status| one.running && !self.is_assessed(&one.deployment);
         for status in all.iter_mut().filter(is_new).take(MAX_ASSESSED) {
             let assessed = self.assess_running(&status.deployment, None, now)?;
-            status.compliant = assessed.standing.compliant;
+            status.compliant = status.deployment.cause().is_none() && assessed.standing.compliant;
             status.reasons.extend(assessed.standing.reasons);
         }
         Ok(())

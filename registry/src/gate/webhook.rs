@@ -2,10 +2,13 @@
 //!
 //! The body is the event as JSON. The header `Attestry-Signature: ed25519=<base64>` is the signature of
 //! exactly these bytes by the gate's key, which is the log's key of `trusted_root.json`. An answer other than
-//! 2xx, and none, is tried again, each time after twice as long; then the event is dropped and counted.
-//! What is told stands in the log all the same.
+//! 2xx, and none, is tried again, each time after twice as long; then the event is given up, counted and logged.
+//!
+//! There is no queue: every event follows from a leaf of the log ([`super::event`]), so the thread follows the log, and the
+//! store keeps how far it came. A restart goes on from there. A stop or a crash before that is written tells an event
+//! again, with the same id: at least once. Once that is written, nothing before it is told again.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,24 +20,29 @@ use ureq::tls::{TlsConfig, TlsProvider};
 
 use super::Gate;
 use super::event::Event;
+use super::monitor::MonitorError;
+use crate::store::StoreError;
 
 /// The header with the signature.
 pub(super) const SIGNATURE_HEADER: &str = "attestry-signature";
-/// The most events that wait; one more is dropped.
-const MAX_WAITING: usize = 1_000;
 /// How often one event is tried.
 const MAX_ATTEMPTS: u32 = 8;
 /// The time before the second attempt; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(if cfg!(test) { 40 } else { 500 });
 /// The longest time of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time between two looks at the log.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The time after a failure of the store.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How many leaves without an event are passed before the store is told: a restart looks at them again.
+const LEAVES_UNTOLD: u64 = 1_000;
 
 /// Where events go.
 pub(super) struct Webhook {
-    queue: Mutex<Option<SyncSender<Vec<u8>>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    stopping: Arc<Stopping>,
     gate: Arc<Gate>,
+    thread: Option<JoinHandle<()>>,
+    stopping: Arc<Stopping>,
 }
 
 /// Whether the thread shall end.
@@ -58,50 +66,44 @@ impl Stopping {
 }
 
 impl Webhook {
-    pub(super) fn start(gate: &Arc<Gate>, url: &str) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(MAX_WAITING);
+    /// Follows the log from where it was left; the first time, from its end.
+    pub(super) fn start(gate: &Arc<Gate>, url: &str) -> Result<Self, MonitorError> {
         let stopping = Arc::new(Stopping::default());
-        let sending = Sending {
+        let reader = gate.store.reader();
+        let next = reader.event_cursor().map_err(MonitorError::Store)?;
+        let size = reader.latest_checkpoint().map_err(MonitorError::Store)?.map_or(0, |(n, _)| n);
+        drop(reader);
+        // A cursor beyond the log would pass over what comes.
+        let next = match next.filter(|next| *next <= size) {
+            Some(next) => next,
+            None => {
+                gate.store.put_event_cursor(size).map_err(MonitorError::Store)?;
+                size
+            }
+        };
+        let mut sending = Sending {
             gate: Arc::clone(gate),
             url: url.to_owned(),
             agent: agent(),
             stopping: Arc::clone(&stopping),
+            next,
+            written: next,
+            completed: gate.log.progress().completed_since(u64::MAX).0,
         };
         let thread = std::thread::Builder::new()
             .name("webhook".to_owned())
-            .spawn(move || sending.run(&receiver))?;
-        Ok(Self {
-            queue: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-            stopping,
-            gate: Arc::clone(gate),
-        })
+            .spawn(move || sending.run())
+            .map_err(MonitorError::Thread)?;
+        Ok(Self { gate: Arc::clone(gate), thread: Some(thread), stopping })
     }
 
-    /// Queues an event; never waits.
-    pub(super) fn send(&self, event: &Event) {
-        let Ok(body) = serde_json::to_vec(event) else { return };
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = queue.as_ref().map(|queue| queue.try_send(body));
-        if let Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None = sent {
-            self.gate.count_webhook("dropped");
-            tracing::warn!(
-                event = event.event,
-                subject = event.subject,
-                "an event was dropped: {MAX_WAITING} wait already"
-            );
-        }
-    }
-
-    /// Ends the thread. What waits is dropped.
-    pub(super) fn stop(&self) {
+    /// Ends the thread. What was not told is told after the next start.
+    pub(super) fn stop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
         *self.stopping.told() = true;
         self.stopping.changed.notify_all();
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
+        self.gate.log.progress().wake();
+        if thread.join().is_err() {
             tracing::error!("the webhook's thread ended by a panic");
         }
     }
@@ -113,47 +115,150 @@ impl Gate {
     }
 }
 
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Delivered,
+    GivenUp,
+    /// The thread shall end; whether it was taken is not known.
+    Stopping,
+}
+
 /// What the thread stands on.
 struct Sending {
     gate: Arc<Gate>,
     url: String,
     agent: Agent,
     stopping: Arc<Stopping>,
+    /// The first leaf whose events are not told.
+    next: u64,
+    /// What of that the store has.
+    written: u64,
+    /// How many completed leaves were seen.
+    completed: u64,
 }
 
 impl Sending {
-    fn run(&self, queue: &Receiver<Vec<u8>>) {
-        while let Ok(body) = queue.recv() {
-            let told = *self.stopping.told();
-            let outcome = if !told && self.deliver(&body) { "delivered" } else { "dropped" };
-            self.gate.count_webhook(outcome);
+    fn run(&mut self) {
+        let gate = Arc::clone(&self.gate);
+        let progress = gate.log.progress();
+        let mut seen = progress.wait(u64::MAX, Duration::ZERO);
+        while !*self.stopping.told() {
+            // An error of ours must not end what tells.
+            let followed = catch_unwind(AssertUnwindSafe(|| self.follow()));
+            let error = match followed {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(chain(&error)),
+                Err(_) => Some("a panic".to_owned()),
+            };
+            match error {
+                None => seen = progress.wait(seen, LONGEST_WAIT),
+                Some(error) => {
+                    tracing::error!(error, "the webhook cannot follow the log; trying again");
+                    let _ = self.stopping.wait(PAUSE_AFTER_FAILURE);
+                }
+            }
+        }
+        if let Err(error) = self.write() {
+            let error = chain(&error);
+            tracing::warn!(error, "the next start looks again at leaves without an event");
         }
     }
 
-    /// Tries until it is taken; tells whether it was.
-    fn deliver(&self, body: &[u8]) -> bool {
-        let signature = format!("ed25519={}", base64::encode(self.gate.key.sign(body)));
+    /// Tells what has come.
+    fn follow(&mut self) -> Result<(), StoreError> {
+        // Before the view of the store, so that it holds what was completed.
+        let (completed, which) = self.gate.log.progress().completed_since(self.completed);
+        let size = self.gate.store.reader().latest_checkpoint()?.map_or(0, |(size, _)| size);
+        // A leaf that was logged by its digest alone says only later what it is about.
+        let before = self.next;
+        for sequence in which.into_iter().flatten().filter(|sequence| *sequence < before) {
+            if self.tell(sequence)? == Told::Stopping {
+                return Ok(());
+            }
+        }
+        self.completed = completed;
+        while self.next < size {
+            if *self.stopping.told() || self.tell(self.next)? == Told::Stopping {
+                return Ok(());
+            }
+            self.next += 1;
+            if self.next - self.written >= LEAVES_UNTOLD {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the events of a leaf, and writes that they are told.
+    fn tell(&mut self, sequence: u64) -> Result<Told, StoreError> {
+        let events = self.gate.events_of(sequence)?;
+        for event in &events {
+            let told = self.deliver(event);
+            match told {
+                Told::Delivered => self.gate.count_webhook("delivered"),
+                Told::GivenUp => {
+                    self.gate.count_webhook("given-up");
+                    let Event { id, event, subject, .. } = event;
+                    tracing::error!(
+                        id,
+                        event,
+                        subject,
+                        "an event is given up: the webhook did not take it {MAX_ATTEMPTS} times"
+                    );
+                }
+                Told::Stopping => return Ok(told),
+            }
+        }
+        if !events.is_empty() && sequence >= self.written {
+            self.gate.store.put_event_cursor(sequence + 1)?;
+            self.written = sequence + 1;
+        }
+        Ok(Told::Delivered)
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        if self.next > self.written {
+            self.gate.store.put_event_cursor(self.next)?;
+            self.written = self.next;
+        }
+        Ok(())
+    }
+
+    /// Tries until it is taken, or given up.
+    fn deliver(&self, event: &Event) -> Told {
+        let body = match serde_json::to_vec(event) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "an event cannot be written as JSON");
+                return Told::GivenUp;
+            }
+        };
+        let signature = format!("ed25519={}", base64::encode(self.gate.key.sign(&body)));
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=MAX_ATTEMPTS {
+            if *self.stopping.told() {
+                return Told::Stopping;
+            }
             let answer = self
                 .agent
                 .post(&self.url)
                 .header("content-type", "application/json")
                 .header(SIGNATURE_HEADER, &signature)
-                .send(body);
+                .send(body.as_slice());
             let why = match answer {
-                Ok(answer) if answer.status().is_success() => return true,
+                Ok(answer) if answer.status().is_success() => return Told::Delivered,
                 Ok(answer) => format!("it answered {}", answer.status()),
                 Err(error) => chain(&error),
             };
             let again = attempt < MAX_ATTEMPTS;
-            tracing::warn!(attempt, again, why, "the webhook did not take an event");
-            if !again || self.stopping.wait(pause) {
-                return false;
+            tracing::warn!(id = event.id, attempt, again, why, "the webhook did not take an event");
+            if again && self.stopping.wait(pause) {
+                return Told::Stopping;
             }
             pause *= 2;
         }
-        false
+        Told::GivenUp
     }
 }
 

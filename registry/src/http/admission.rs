@@ -2,7 +2,8 @@
 //!
 //! Whatever keeps the gate from deciding denies, with the reason, and before the API server stops waiting: a
 //! configuration whose `failurePolicy` is `Ignore` would let in what is not answered. Only what is no review at all, or comes
-//! without the right to ask, is answered by a problem.
+//! without the right to ask, is answered by a problem. Every denial of an image is a signed decision in the log, also of one
+//! without a digest, and of one for which there was no time; only a dry run leaves none.
 //!
 //! The caller of a decision is `kubernetes:` and the user's name as the API server has authenticated it. Pods are made by
 //! Kubernetes' controllers, so a rule about deployers that shall hold for a cluster names their accounts
@@ -15,10 +16,14 @@ use std::time::Duration;
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use attestry_schemas::admission::{
     AdmissionReview, Asked, Demand, Judged, Logged, MAX_REVIEW_BYTES, Review, ReviewError,
+    Undecidable,
 };
+use attestry_schemas::digest::Sha256;
 use attestry_schemas::document::pattern::is_plain;
+use attestry_schemas::gate::Failure;
 use attestry_schemas::problem::{ProblemType, chain};
 use futures_util::StreamExt as _;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::problem::Refusal;
@@ -31,6 +36,10 @@ use crate::gate::recorded::ADMISSION_CALLER;
 const MAX_AT_ONCE: usize = 8;
 /// The longest time that an API server waits for a webhook, in milliseconds.
 const MAX_TIMEOUT_MS: u64 = 30_000;
+/// The most characters of an image reference that a decision repeats.
+const MAX_REFERENCE_CHARS: usize = 512;
+/// The most denials that are recorded after their answers at once; of one more there is a line in the server's log alone.
+const MAX_RECORDING: usize = 256;
 
 /// By when the answer must be on its way.
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +69,9 @@ impl Deadline {
         Instant::now() >= self.at
     }
 
-    fn missed(self) -> Judged {
-        let reason = format!(
-            "expected a decision within {} ms, found none; try again, and look at the registry if it stays so",
-            self.within_ms
-        );
-        Judged::Undecided(reason)
+    /// Why what missed it is denied.
+    fn missed(self) -> String {
+        format!("expected a decision within {} ms, found none", self.within_ms)
     }
 }
 
@@ -132,7 +138,7 @@ async fn answer(
 ) -> AdmissionReview {
     let demand = match Demand::of(review) {
         Ok(demand) => demand,
-        Err(reasons) => return AdmissionReview::denying(&review.uid, &reasons),
+        Err(refused) => return refuse(state, review, refused, environment, deadline).await,
     };
     if demand.images.is_empty() {
         return AdmissionReview::answering(&review.uid, &demand, &[]);
@@ -149,7 +155,7 @@ async fn answer(
         }
     };
     let circumstances = Circumstances {
-        caller: format!("{ADMISSION_CALLER}{}", review.user),
+        caller: caller(review),
         environment,
         dry_run: review.dry_run,
         may_be_restart: demand.may_be_restart,
@@ -160,6 +166,83 @@ async fn answer(
     let judged: Vec<Judged> =
         futures_util::stream::iter(judging).buffered(MAX_AT_ONCE).collect().await;
     AdmissionReview::answering(&review.uid, &demand, &judged)
+}
+
+fn caller(review: &Review) -> String {
+    format!("{ADMISSION_CALLER}{}", review.user)
+}
+
+/// Denies an object that cannot be decided about. Each image reference without a digest is denied by a decision of its
+/// own; where there is no artifact, the decision is about the text of the reference.
+async fn refuse(
+    state: &Arc<State>,
+    review: &Review,
+    refused: Vec<Undecidable>,
+    environment: Option<String>,
+    deadline: Deadline,
+) -> AdmissionReview {
+    let environment = environment.filter(|environment| is_plain(environment));
+    let caller = caller(review);
+    // Of a dry run nothing is kept, and a decision is about an environment.
+    let records = !review.dry_run && environment.is_some();
+    let recording = refused.into_iter().map(|one| {
+        let asked = one.reference.as_ref().filter(|_| records).map(|reference| Request {
+            subject: Sha256::of(reference.as_bytes()),
+            name: Some(reference.chars().take(MAX_REFERENCE_CHARS).collect()),
+            environment: environment.clone().unwrap_or_default(),
+            caller: Some(caller.clone()),
+            configuration: None,
+        });
+        async move {
+            let Some(request) = asked else { return (one, None) };
+            let why = format!("{}; this decision is about the text of the reference", one.reason);
+            let recorded = record(state, request, Failure::NoDigest, why);
+            let logged = tokio::time::timeout_at(deadline.at, recorded).await;
+            (one, logged.ok().flatten())
+        }
+    });
+    let told: Vec<_> = futures_util::stream::iter(recording).buffered(MAX_AT_ONCE).collect().await;
+    AdmissionReview::refusing(&review.uid, &told)
+}
+
+/// Records a denial for which nothing was evaluated. It goes on when nobody waits for it any more.
+async fn record(
+    state: &Arc<State>,
+    request: Request,
+    cause: Failure,
+    why: String,
+) -> Option<Logged> {
+    let fix = match cause {
+        Failure::NoDigest => "name the image by its digest: IMAGE@sha256:...",
+        _ => "try again, and look at the registry if it stays so",
+    };
+    let recorded =
+        state.blocking(move |state| Ok(state.gate.refuse(&request, cause, &why, fix)?));
+    match recorded.await {
+        Ok(decided) => Some(Logged { digest: decided.digest, index: decided.index }),
+        Err(refusal) => {
+            let error = &refusal.problem().detail;
+            tracing::error!(error, cause = cause.name(), "a denial of admission is not recorded");
+            None
+        }
+    }
+}
+
+/// Records that there was no decision in time. The answer is due now, and does not wait for it.
+fn record_later(state: &Arc<State>, request: Request, why: String) {
+    static RECORDING: Semaphore = Semaphore::const_new(MAX_RECORDING);
+    let cause = Failure::Timeout;
+    let Ok(place) = RECORDING.try_acquire() else {
+        state.metrics.failures.with_label_values(&[cause.name(), "false"]).inc();
+        let subject = request.subject;
+        tracing::error!(%subject, "a denial is not recorded: {MAX_RECORDING} wait already");
+        return;
+    };
+    let state = Arc::clone(state);
+    actix_web::rt::spawn(async move {
+        let _place = place;
+        record(&state, request, cause, why).await
+    });
 }
 
 /// What is the same for every image of a review.
@@ -173,7 +256,8 @@ struct Circumstances {
     deadline: Deadline,
 }
 
-/// What becomes of one image, within the deadline. A decision that comes too late is recorded, and serves the next try.
+/// What becomes of one image, within the deadline. A decision that comes too late is recorded, and serves the next try; that
+/// this one was denied is recorded, too, once it is answered.
 async fn judged(state: &Arc<State>, asked: &Asked, circumstances: &Circumstances) -> Judged {
     let deadline = circumstances.deadline;
     let request = Request {
@@ -183,19 +267,36 @@ async fn judged(state: &Arc<State>, asked: &Asked, circumstances: &Circumstances
         caller: Some(circumstances.caller.clone()),
         configuration: None,
     };
-    let circumstances = circumstances.clone();
-    let work = state.blocking(move |state| {
+    if let Some(judged) = kept(state, &request, circumstances) {
+        return judged;
+    }
+    let (asked, told) = (request.clone(), circumstances.clone());
+    let work = state.deciding(move |state| {
         // Work that nobody waits for any more would keep others from being in time.
         if deadline.has_passed() {
-            return Ok(deadline.missed());
+            return Ok(None);
         }
-        judge(state, &request, &circumstances)
+        judge(state, &asked, &told).map(Some)
     });
     match tokio::time::timeout_at(deadline.at, work).await {
-        Ok(Ok(judged)) => judged,
+        Ok(Ok(Some(judged))) => judged,
         Ok(Err(refusal)) => Judged::Undecided(refusal.problem().detail.clone()),
-        Err(_) => deadline.missed(),
+        Ok(Ok(None)) | Err(_) if circumstances.dry_run => Judged::Undecided(deadline.missed()),
+        Ok(Ok(None)) | Err(_) => {
+            record_later(state, request, deadline.missed());
+            let again = "try again, and look at the registry if it stays so";
+            Judged::Late(format!("{}; {again}", deadline.missed()))
+        }
     }
+}
+
+/// What was decided already, where that needs no look into the store.
+fn kept(state: &State, request: &Request, circumstances: &Circumstances) -> Option<Judged> {
+    let decided = state.gate.kept(request).filter(|_| !circumstances.dry_run)?;
+    // For what is denied and may start again, another decision is looked for.
+    let is_answer = decided.decision.passed() || !circumstances.may_be_restart;
+    let logged = Some(Logged { digest: decided.digest, index: decided.index });
+    is_answer.then_some(Judged::Decided { decision: decided.decision, logged, recorded: None })
 }
 
 fn judge(
@@ -204,7 +305,7 @@ fn judge(
     circumstances: &Circumstances,
 ) -> Result<Judged, Refusal> {
     let (decision, logged) = if circumstances.dry_run {
-        (Arc::new(state.gate.assess(request)?), None)
+        (Arc::new(state.gate.assess(request)), None)
     } else {
         let (decided, _) = state.gate.decide(request)?;
         (decided.decision, Some(Logged { digest: decided.digest, index: decided.index }))

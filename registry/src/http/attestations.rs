@@ -72,9 +72,11 @@ pub(super) async fn submit(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::write(&request, &state)?;
+    let caller = access::somewhere(&request, &state, access::STATING)?;
     let asked = query::read(&request, &["namespace"])?;
     let namespace = submit::namespace(asked.text("namespace"))?;
+    access::within(&request, &caller, access::STATING, &namespace)?;
+    let stating = access::Stating::of(&caller, &namespace);
     body::plain(&request)?;
     let limit = state.config.max_body_bytes;
     let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
@@ -84,7 +86,7 @@ pub(super) async fn submit(
             let admission = submit::Admission::now(state)?;
             Ok(items
                 .into_iter()
-                .map(|item| submit::verified(item, &namespace, &admission))
+                .map(|item| submit::verified(item, &namespace, &admission, &stating))
                 .collect::<Vec<_>>())
         })
         .await?;
@@ -283,7 +285,8 @@ pub(super) async fn list(
     let asked = query::read(&request, LIST_PARAMETERS)?;
     let query = search(&asked, visibility)?;
     let page = state.read(move |reader, _| Ok(reader.search(&query)?)).await?;
-    let next = page.next_below.map(|below| next_page(request.query_string(), below));
+    let next =
+        page.next_below.map(|below| query::next("/v1/attestations", request.query_string(), below));
     let items = page.records.into_iter().map(|(index, record)| listed(index, record)).collect();
     Ok(HttpResponse::Ok().json(ListAnswer { items, next }))
 }
@@ -352,16 +355,6 @@ fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Refusal> {
         Ok(time.as_millisecond())
     };
     text.map(parse).transpose()
-}
-
-fn next_page(query: &str, below: u64) -> String {
-    let mut parts: Vec<String> = query
-        .split('&')
-        .filter(|part| !part.is_empty() && !part.starts_with("cursor="))
-        .map(str::to_owned)
-        .collect();
-    parts.push(format!("cursor={below}"));
-    format!("/v1/attestations?{}", parts.join("&"))
 }
 
 fn listed(index: u64, record: Record) -> Listed {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::HttpRequest;
+use actix_web::body::SizedStream;
 use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use attestry_schemas::problem::ProblemType;
 use futures_util::StreamExt as _;
 
@@ -49,6 +50,12 @@ pub(super) async fn within<T>(
             format!("expected the whole body within {timeout_ms} ms"),
         ))
     })
+}
+
+/// An answer to HEAD: as long as the body would be, and without it.
+pub(super) fn of_length(mut response: HttpResponseBuilder, length_bytes: u64) -> HttpResponse {
+    let nothing = futures_util::stream::empty::<Result<Bytes, actix_web::Error>>();
+    response.body(SizedStream::new(length_bytes, nothing))
 }
 
 async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Refusal> {

@@ -19,6 +19,7 @@ use super::problem::Refusal;
 use super::{State, access, body, log, query};
 use crate::gate::replay::ReplayError;
 use crate::gate::{Decided, GateError, Request};
+use crate::rights::Role;
 
 /// The most bytes of a request for a decision.
 const MAX_REQUEST_BYTES: usize = 64 << 10;
@@ -121,8 +122,13 @@ pub(super) async fn decide(
     query::read(&request, &[])?;
     body::plain(&request)?;
     let text = body::whole(payload, MAX_REQUEST_BYTES, state.config.request_timeout_ms).await?;
-    let asked = DecisionRequest::read(&text, caller)?;
-    let (decided, cached) = state.blocking(move |state| Ok(state.gate.decide(&asked)?)).await?;
+    let who = (!caller.is_anyone()).then(|| caller.principal.to_string());
+    let asked = DecisionRequest::read(&text, who)?;
+    access::decide(&request, &state, &caller, asked.name.as_deref())?;
+    let (decided, cached) = match state.gate.kept(&asked) {
+        Some(decided) => (decided, true),
+        None => state.deciding(move |state| Ok(state.gate.decide(&asked)?)).await?,
+    };
     let status = if cached { StatusCode::OK } else { StatusCode::CREATED };
     Ok(HttpResponse::build(status).json(answer(&decided, cached)))
 }
@@ -184,7 +190,7 @@ pub(super) async fn replay(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::read(&request, &state)?;
+    access::everywhere(&request, &state, Role::Audit)?;
     query::read(&request, &[])?;
     let digest = query::digest(&request)?;
     let replayed = state
@@ -228,7 +234,7 @@ fn not_replayed(error: ReplayError) -> Refusal {
 pub(super) struct WhatIfRequest {
     /// The policy: a TOML document, as it would be published.
     policy: String,
-    /// Deployments from this moment on, RFC 3339.
+    /// Deployments from this moment on, RFC 3339. What runs is judged however old it is.
     since: String,
 }
 
@@ -237,7 +243,7 @@ pub(super) struct WhatIfRequest {
 pub(super) struct WhatIfAnswer {
     /// The policy's name and version.
     policy: String,
-    /// How many deployments were judged.
+    /// How many deployments were judged: those since then, and whatever runs.
     evaluated: u64,
     /// Those that it would deny.
     denied: Vec<WouldDeny>,
@@ -271,7 +277,7 @@ pub(super) async fn what_if(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::read(&request, &state)?;
+    access::everywhere(&request, &state, Role::Audit)?;
     query::read(&request, &[])?;
     body::plain(&request)?;
     let text = body::whole(payload, MAX_REPLAY_BYTES, state.config.request_timeout_ms).await?;
@@ -286,19 +292,22 @@ pub(super) async fn what_if(
                 malformed(format!("expected a policy, found faults: {faults}"))
             })?;
             let policy = Arc::new(policy);
-            let (evaluated, denied) =
-                state.gate.what_if(reader, &policy, since).map_err(not_replayed)?;
-            let denied = denied.into_iter().map(|one| WouldDeny {
+            let what_if = state.gate.what_if(reader, &policy, since).map_err(not_replayed)?;
+            let denied = what_if.denied.into_iter().map(|one| WouldDeny {
                 subject: one.subject.to_string(),
                 name: one.name,
                 environment: one.environment,
                 deployed_at: one.deployed_at.to_string(),
                 deployment: one.deployment.to_string(),
-                decision: one.decision,
+                decision: one.decision.map(|digest| digest.to_string()),
                 running: one.running,
                 reasons: one.reasons,
             });
-            Ok(WhatIfAnswer { policy: policy.title(), evaluated, denied: denied.collect() })
+            Ok(WhatIfAnswer {
+                policy: policy.title(),
+                evaluated: what_if.evaluated,
+                denied: denied.collect(),
+            })
         })
         .await?;
     Ok(HttpResponse::Ok().json(answer))
@@ -310,7 +319,7 @@ pub(super) async fn pack(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::read(&request, &state)?;
+    access::everywhere(&request, &state, Role::Audit)?;
     let asked = query::read(&request, &["subject", "environment", "name"])?;
     let required = |name: &str, expected: &str| {
         asked.text(name).ok_or_else(|| query::wrong(name, expected, "nothing"))
@@ -335,7 +344,7 @@ impl From<GateError> for Refusal {
         match error {
             GateError::Store(error) => error.into(),
             GateError::Submit(error) => error.into(),
-            GateError::Signing(_) => Self::internal(&chain(&error)),
+            GateError::Signing(_) | GateError::Unassessed(_) => Self::internal(&chain(&error)),
         }
     }
 }

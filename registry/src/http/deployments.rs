@@ -12,6 +12,7 @@ use super::{State, access, query};
 use crate::gate::delivery::Scope;
 use crate::gate::deployments::kind_name;
 use crate::gate::status::Status;
+use crate::rights::Role;
 
 /// What runs, or what happened.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -47,9 +48,9 @@ pub(super) struct DeploymentAnswer {
     index: u64,
     /// Whether a PASSED decision of this gate allowed it, and its signer may state it.
     authorized: bool,
-    /// Why not: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name or expired-decision.
+    /// Why not: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, expired-decision or late-record.
     cause: Option<String>,
-    /// Whether what it is, not how it was deployed, would be allowed now; of what no longer runs, whether it was to the end.
+    /// Whether it was authorized, and what it is would be allowed now; of what no longer runs, whether that was so to the end.
     compliant: bool,
     /// Why it was not authorized, and why it would not be allowed.
     reasons: Vec<String>,
@@ -89,7 +90,7 @@ pub(super) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::read(&request, &state)?;
+    let caller = access::somewhere(&request, &state, &[Role::Audit])?;
     let asked = query::read(&request, &["environment", "all"])?;
     let environment = environment(&asked)?;
     let all = match asked.text("all") {
@@ -100,7 +101,10 @@ pub(super) async fn list(
     let answer = state
         .blocking(move |state| {
             let (items, truncated) = state.gate.status(environment.as_deref(), all)?;
-            let items = items.into_iter().map(DeploymentAnswer::of).collect();
+            let seen = items
+                .into_iter()
+                .filter(|one| access::may_audit(state, &caller, one.deployment.name.as_deref()));
+            let items = seen.map(DeploymentAnswer::of).collect();
             Ok(DeploymentsAnswer { items, truncated })
         })
         .await?;
@@ -113,7 +117,7 @@ pub(super) async fn numbers(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    access::read(&request, &state)?;
+    access::everywhere(&request, &state, Role::Audit)?;
     let asked = query::read(&request, &["environment", "since"])?;
     let since = asked.text("since").map(|text| {
         let time: Result<UtcTime, _> = text.parse();

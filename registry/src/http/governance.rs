@@ -5,8 +5,9 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::Said;
-use attestry_schemas::gate::governance::{Pending, PublishedPolicy, sha256};
+use attestry_schemas::gate::governance::{Governance, Pending, PublishedPolicy, sha256};
 use attestry_schemas::problem::ProblemType;
+use attestry_schemas::roster::trust::{Published, id_of, reason_name};
 use serde::Serialize;
 
 use super::problem::Refusal;
@@ -61,6 +62,76 @@ pub(super) struct RosterAnswer {
     threshold: u64,
     /// Versions that wait for signatures.
     pending: Vec<PendingDocument>,
+    /// Who is revoked, by the roster and by statements of the root keys; and by statements that too few have signed.
+    revocations: Vec<RevocationAnswer>,
+}
+
+/// That a signer is revoked.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct RevocationAnswer {
+    /// The key's fingerprint, or the identity.
+    signer: String,
+    /// The signer's name; none where the roster has no such signer.
+    name: Option<String>,
+    /// `compromised`, `superseded`, `affiliation-changed`, `cessation-of-operation` or `unspecified`.
+    reason: String,
+    /// From when on, as it states.
+    effective_at: String,
+    /// From when on what the signer signs does not count; none while too few have signed.
+    from: Option<String>,
+    /// When the log first held it; none while too few have signed.
+    logged_at: Option<String>,
+    /// The statements, by digest; none where the roster says it.
+    statements: Vec<String>,
+    /// How many have signed.
+    have: u64,
+    /// How many must.
+    need: u64,
+}
+
+fn revocations(governance: &Governance, threshold: u64) -> Vec<RevocationAnswer> {
+    let Some(trust) = &governance.trust else { return Vec::new() };
+    let signers = &trust.roster().signers;
+    let mut all = Vec::new();
+    for entry in signers {
+        let Some(revoked) = entry.revoked else { continue };
+        let id = entry.id.to_string();
+        let says = |one: &&Published| {
+            one.roster
+                .signers
+                .iter()
+                .any(|other| other.revoked.is_some() && other.id.to_string() == id)
+        };
+        let known_at = governance.rosters.iter().filter(says).map(|one| one.at).min();
+        all.push(RevocationAnswer {
+            signer: id,
+            name: Some(entry.name.clone()),
+            reason: reason_name(revoked.reason).to_owned(),
+            effective_at: revoked.at.to_string(),
+            from: trust.revocation(entry).map(|(from, _)| from.to_string()),
+            logged_at: known_at.map(|at| at.to_string()),
+            statements: Vec::new(),
+            have: threshold,
+            need: threshold,
+        });
+    }
+    for one in &governance.revocations {
+        let id = id_of(&one.said.signer);
+        let entry = signers.iter().find(|entry| entry.id.to_string() == id);
+        let from = entry.and_then(|entry| trust.revocation(entry)).filter(|_| one.at.is_some());
+        all.push(RevocationAnswer {
+            name: entry.map(|entry| entry.name.clone()),
+            signer: id,
+            reason: reason_name(one.said.reason).to_owned(),
+            effective_at: one.said.effective_at.to_string(),
+            from: from.map(|(from, _)| from.to_string()),
+            logged_at: one.at.map(|at| at.to_string()),
+            statements: one.statements.iter().map(ToString::to_string).collect(),
+            have: one.have,
+            need: one.need,
+        });
+    }
+    all
 }
 
 /// `GET /v1/roster[?version=]`.
@@ -104,6 +175,7 @@ fn roster_answer(
                 signatures: Vec::new(),
                 threshold,
                 pending,
+                revocations: Vec::new(),
             });
         }
         let wanted =
@@ -123,6 +195,7 @@ fn roster_answer(
         signatures: signatures.map(|one| one.digest().to_string()).collect(),
         threshold,
         pending,
+        revocations: revocations(governance, threshold),
     })
 }
 

@@ -12,18 +12,22 @@ use std::time::Duration;
 
 use actix_web::rt::signal::unix::{self, SignalKind};
 use actix_web::{App, HttpServer, web};
+use tokio::sync::Semaphore;
 
+use crate::authority::Authority;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::oci::Oci;
 use crate::server::Running;
 use crate::store::{Reader, Store};
-use crate::tokens::Tokens;
+use crate::trail::Trail;
 
 mod access;
 mod admission;
 mod attestations;
+mod audit;
 mod body;
 mod conditional;
 mod content;
@@ -31,10 +35,12 @@ mod decisions;
 mod deployments;
 mod governance;
 mod log;
+mod oci;
 pub mod openapi;
 mod operations;
 pub mod problem;
 mod query;
+mod ranged;
 mod rekor;
 mod routes;
 mod submit;
@@ -44,6 +50,10 @@ mod trace;
 use problem::Refusal;
 pub use tls::TlsError;
 
+/// How many decisions are made at once: enough to share a commit of the log. More would only take turns on the processors, and
+/// the last would wait much longer than the rest.
+const MAX_DECIDING: usize = 32;
+
 /// What every handler can reach.
 pub(crate) struct State {
     store: Arc<Store>,
@@ -51,7 +61,12 @@ pub(crate) struct State {
     metrics: Arc<Metrics>,
     config: Config,
     gate: Arc<Gate>,
-    tokens: Tokens,
+    /// Whoever asks the gate for a decision that is not known yet waits for one of these, in the order of asking.
+    deciding: Arc<Semaphore>,
+    oci: Arc<Oci>,
+    authority: Arc<Authority>,
+    public_url: String,
+    trail: Arc<Trail>,
     trusted_root: String,
     signing_config: String,
 }
@@ -64,7 +79,11 @@ impl State {
             metrics: Arc::clone(&running.metrics),
             config: running.config.clone(),
             gate: Arc::clone(&running.gate),
-            tokens: running.tokens.clone(),
+            deciding: Arc::new(Semaphore::new(MAX_DECIDING)),
+            oci: Arc::clone(&running.oci),
+            authority: Arc::clone(&running.authority),
+            public_url: running.public_url.clone(),
+            trail: Arc::clone(&running.trail),
             trusted_root: running.trusted_root.clone(),
             signing_config: running.signing_config.clone(),
         }
@@ -80,6 +99,20 @@ impl State {
             Ok(result) => result,
             Err(_) => Err(Refusal::internal("the work was dropped because the server is stopping")),
         }
+    }
+
+    /// As [`State::blocking`], for decisions: no more than so many at once, in the order in which they were asked for.
+    async fn deciding<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = Arc::clone(&self.deciding).acquire_owned().await;
+        self.blocking(move |state| {
+            // Until the work has ended, also when nobody waits for it any more.
+            let _turn = turn;
+            work(state)
+        })
+        .await
     }
 
     /// As [`State::blocking`], with a view of the store.
@@ -150,6 +183,7 @@ pub fn serve(running: &Running) -> Result<(), ServeError> {
         .keep_alive(Duration::from_millis(config.keep_alive_ms))
         .shutdown_signal(stop)
         .shutdown_timeout(config.shutdown_timeout_ms.div_ceil(1000))
+        .on_connect(tls::note_client)
         .tls_handshake_timeout(Duration::from_millis(config.header_timeout_ms));
         let (server, scheme) = match tls {
             Some(tls) => (server.bind_rustls_0_23(config.listen, tls), "https"),

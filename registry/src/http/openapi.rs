@@ -4,13 +4,15 @@
 //! fails when the file and the code differ.
 
 use attestry_schemas::dsse;
+use attestry_schemas::oci::media_type;
 use attestry_schemas::problem::{self, Problem, ProblemType};
 use serde_json::{Map, Value, json};
 
-use super::routes::{ROUTES, Route};
-use super::{attestations, content, log};
+use super::routes::{ROUTES, Route, described};
+use super::{attestations, audit, content, log};
 
 mod gate;
+mod oci;
 mod sigstore;
 
 /// The description as it is served.
@@ -44,7 +46,7 @@ fn plain(
 }
 
 fn text(route: &Route) -> Text {
-    if let Some(text) = gate::text(route) {
+    if let Some(text) = gate::text(route).or_else(|| oci::text(route)) {
         return text;
     }
     match (route.method, route.path) {
@@ -145,6 +147,23 @@ fn text(route: &Route) -> Text {
                 &[400, 401, 500],
             )
         },
+        (_, "/v1/audit/access") => Text {
+            parameters: &[
+                ("principal", "string", "exactly this caller, such as token:ci"),
+                ("role", "string", "exactly this role, such as push"),
+                ("outcome", "string", "allowed or denied"),
+                ("namespace", "string", "exactly this namespace or repository"),
+                ("since", "string", "at or after this time, RFC 3339"),
+                ("until", "string", "at or before this time, RFC 3339"),
+                ("limit", "integer", "the page size, 1 to 1000; 100 when none is given"),
+                ("cursor", "integer", "from the next link of the page before"),
+            ],
+            ..plain(
+                "Who did what, and what was refused, newest first, of the namespaces that the caller may audit",
+                &[("200", "AccessAnswer", "a page")],
+                &[400, 401, 500],
+            )
+        },
         (_, "/v1/trusted-root") => plain(
             "Sigstore's trusted_root.json for this registry",
             &[("200", JSON, "media type version 0.1")],
@@ -185,7 +204,7 @@ fn text(route: &Route) -> Text {
 pub fn build() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES {
-        let path = route.path.replace("{path:.*}", "{path}");
+        let path = described(route.path);
         let operations = paths.entry(path).or_insert_with(|| json!({}));
         if let Some(operations) = operations.as_object_mut() {
             operations.insert(route.method.to_lowercase(), operation(route));
@@ -201,13 +220,16 @@ pub fn build() -> Value {
     generator.subschema_for::<attestations::SubmitAnswer>();
     generator.subschema_for::<attestations::ListAnswer>();
     generator.subschema_for::<content::Stored>();
+    generator.subschema_for::<audit::AccessAnswer>();
     generator.subschema_for::<log::Inclusion>();
     generator.subschema_for::<log::Consistency>();
     gate::subschemas(&mut generator);
+    oci::subschemas(&mut generator);
     for (name, schema) in generator.take_definitions(true) {
         schemas.insert(name, schema);
     }
     schemas.extend(sigstore::schemas());
+    schemas.extend(oci::schemas());
     if let Some(type_) = schemas.get_mut("Problem").and_then(|p| p.pointer_mut("/properties/type"))
     {
         *type_ = json!({"type": "string", "enum": types});
@@ -223,7 +245,14 @@ pub fn build() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "any user, with a token as the password",
+                },
+            },
         },
     })
 }
@@ -243,7 +272,7 @@ fn operation(route: &Route) -> Value {
             })
         })
         .collect();
-    for name in ["digest", "name", "path"] {
+    for name in ["digest", "name", "path", "reference", "session", "tag"] {
         if route.path.contains(&format!("{{{name}")) {
             parameters.push(
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),
@@ -266,10 +295,18 @@ fn operation(route: &Route) -> Value {
                 .iter()
                 .map(|(type_, names)| ((*type_).to_owned(), json!({"schema": schema(names)})))
                 .collect();
-            members.insert("requestBody".to_owned(), json!({"required": true, "content": content}));
+            let required = !oci::may_be_empty(route);
+            members.insert(
+                "requestBody".to_owned(),
+                json!({"required": required, "content": content}),
+            );
         }
         if text.refusals.contains(&401) {
-            members.insert("security".to_owned(), json!([{"token": []}, {}]));
+            let security = match oci::is_of(route) {
+                true => json!([{"password": []}, {"token": []}, {}]),
+                false => json!([{"token": []}, {}]),
+            };
+            members.insert("security".to_owned(), security);
         }
     }
     operation
@@ -290,21 +327,48 @@ fn responses(route: &Route, text: &Text) -> Map<String, Value> {
         let descriptions: Vec<&str> = of_status().map(|(_, _, description)| *description).collect();
         let content: Map<String, Value> =
             of_status().filter_map(|(_, what, _)| answer_content(what)).collect();
-        let response = json!({"description": descriptions.join("; or ")});
+        let mut response = json!({"description": descriptions.join("; or ")});
+        if let Some(headers) = oci::answer_headers(route, status) {
+            add(&mut response, "headers", headers);
+        }
         responses.insert(status.to_owned(), with_content(route, response, content));
     }
-    for status in text.refusals {
-        let named = |t: &&ProblemType| t.status() == *status;
-        let titles: Vec<&str> = ProblemType::ALL.iter().filter(named).map(|t| t.title()).collect();
-        let mut response = json!({"description": titles.join("; ")});
-        if let (Some(header), Some(members)) = (refusal_header(*status), response.as_object_mut()) {
-            members.insert("headers".to_owned(), header);
+    // Whoever asks for a credential may also find it wanting, or used too often.
+    let mut refusals = text.refusals.to_vec();
+    if refusals.contains(&401) {
+        refusals.extend([403, 429]);
+    }
+    refusals.sort_unstable();
+    refusals.dedup();
+    for status in &refusals {
+        let (description, media_type, schema) = match oci::is_of(route) {
+            true => (oci::codes(*status).to_owned(), JSON, oci::REFUSAL),
+            false => (titles(*status), problem::MEDIA_TYPE, "Problem"),
+        };
+        let mut response = json!({"description": description});
+        let header =
+            if oci::is_of(route) { oci::header_of(*status) } else { refusal_header(*status) };
+        if let Some(header) = header {
+            add(&mut response, "headers", header);
         }
-        let content = [(problem::MEDIA_TYPE.to_owned(), json!({"schema": reference("Problem")}))];
+        let content = [(media_type.to_owned(), json!({"schema": reference(schema)}))];
         let content = content.into_iter().collect();
         responses.insert(status.to_string(), with_content(route, response, content));
     }
     responses
+}
+
+fn add(response: &mut Value, member: &str, value: Value) {
+    if let Some(members) = response.as_object_mut() {
+        members.insert(member.to_owned(), value);
+    }
+}
+
+/// The problems of one status.
+fn titles(status: u16) -> String {
+    let named = |t: &&ProblemType| t.status() == status;
+    let titles: Vec<&str> = ProblemType::ALL.iter().filter(named).map(|t| t.title()).collect();
+    titles.join("; ")
 }
 
 /// The media type of an answer with its schema; nothing for an answer without a body.
@@ -313,6 +377,7 @@ fn answer_content(what: &str) -> Option<(String, Value)> {
         "" => return None,
         BUNDLE => (what, reference("Bundle")),
         dsse::MEDIA_TYPE => (what, reference("Envelope")),
+        media_type::OCI_INDEX => (what, reference(oci::INDEX)),
         _ if what.contains('/') => (what, json!({})),
         name => (JSON, reference(name)),
     };
@@ -320,18 +385,19 @@ fn answer_content(what: &str) -> Option<(String, Value)> {
 }
 
 fn with_content(route: &Route, mut response: Value, content: Map<String, Value>) -> Value {
-    if let Some(members) = response.as_object_mut()
-        && route.method != "HEAD"
-        && !content.is_empty()
-    {
-        members.insert("content".to_owned(), content.into());
+    if route.method != "HEAD" && !content.is_empty() {
+        add(&mut response, "content", content.into());
     }
     response
 }
 
+/// A header that an answer must have.
+fn header(name: &str, description: &str, type_: &str) -> Value {
+    json!({name: {"description": description, "required": true, "schema": {"type": type_}}})
+}
+
 /// What a refusal says in a header of its own.
 fn refusal_header(status: u16) -> Option<Value> {
-    let header = |name: &str, description: &str, type_: &str| json!({name: {"description": description, "required": true, "schema": {"type": type_}}});
     match status {
         401 => Some(header("WWW-Authenticate", "the scheme Bearer", "string")),
         415 => Some(header("Accept-Encoding", "the codings that are read", "string")),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::problem::ProblemType;
 
+use super::oci::OciRefusal;
 use super::problem::Refusal;
 use super::routes::ROUTES;
 use super::{State, openapi};
@@ -32,11 +33,13 @@ pub(super) async fn openapi() -> HttpResponse {
 }
 
 /// Nothing is at this path.
-pub(super) async fn not_found() -> Refusal {
-    Refusal::new(
-        ProblemType::NotFound,
-        "nothing is at this path; GET /openapi.json describes what there is",
-    )
+pub(super) async fn not_found(request: HttpRequest) -> HttpResponse {
+    use actix_web::ResponseError as _;
+    if request.path().starts_with("/v2/") {
+        return OciRefusal::not_found("nothing is at this path of the OCI API").error_response();
+    }
+    let detail = "nothing is at this path; GET /openapi.json describes what there is";
+    Refusal::new(ProblemType::NotFound, detail).error_response()
 }
 
 /// The path is known, the method is not.
@@ -47,6 +50,9 @@ pub(super) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
         ROUTES.iter().filter(|r| r.path == pattern).map(|r| r.method).collect();
     let allowed = allowed.join(", ");
     let detail = format!("expected {allowed} at this path, found {}", request.method());
+    if pattern.starts_with("/v2/") {
+        return OciRefusal::method(detail, &allowed).error_response();
+    }
     let mut response = Refusal::new(ProblemType::MethodNotAllowed, detail).error_response();
     if let Ok(value) = allowed.parse() {
         response.headers_mut().insert(actix_web::http::header::ALLOW, value);

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use attestry_schemas::problem::{MEDIA_TYPE, Problem, ProblemType, chain};
 use attestry_schemas::verify;
 
-use crate::log::sequencer::BatchError;
+use crate::log::BatchError;
 use crate::log::{ProofFault, SubmitError};
 use crate::store::StoreError;
 use crate::store::content::ContentError;

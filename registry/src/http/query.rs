@@ -78,6 +78,17 @@ pub(super) fn digest(request: &HttpRequest) -> Result<Sha256, Refusal> {
     })
 }
 
+/// The path of the page of a listing that follows, with the query of this one.
+pub(super) fn next(path: &str, query: &str, below: u64) -> String {
+    let mut parts: Vec<String> = query
+        .split('&')
+        .filter(|part| !part.is_empty() && !part.starts_with("cursor="))
+        .map(str::to_owned)
+        .collect();
+    parts.push(format!("cursor={below}"));
+    format!("{path}?{}", parts.join("&"))
+}
+
 /// What was found, in quotes; the beginning of what is long.
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(MAX_SHOWN_CHARS).collect();

@@ -73,6 +73,7 @@ pub(super) async fn submit(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
+    access::counted(&request, &state)?;
     body::plain(&request)?;
     let limit = state.config.max_body_bytes.min(state.config.max_rekor_body_bytes);
     let text = body::whole(payload, limit, state.config.request_timeout_ms).await?;
@@ -109,8 +110,7 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
         }
         let submission =
             Submission::of_statement(&signed, bytes, submit::DEFAULT_NAMESPACE, known).unclaimed();
-        submit::prepare(state, &submission)?;
-        return Ok(submission);
+        return Ok(submission.prepared(&state.store)?);
     }
     Ok(Submission::of_entry(&entry, key, submit::DEFAULT_NAMESPACE, known))
 }

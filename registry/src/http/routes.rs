@@ -3,7 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    admission, attestations, content, decisions, deployments, governance, log, operations, rekor,
+    admission, attestations, audit, content, decisions, deployments, governance, log, oci,
+    operations, rekor,
 };
 
 /// A route as the description sees it.
@@ -12,6 +13,11 @@ pub(super) struct Route {
     pub(super) method: &'static str,
     /// The path, with parameters in braces.
     pub(super) path: &'static str,
+}
+
+/// A path as the description writes it: a parameter has a name there and no pattern.
+pub(super) fn described(path: &str) -> String {
+    path.replace(":.*}", "}").replace(":.+}", "}")
 }
 
 macro_rules! routes {
@@ -51,11 +57,37 @@ routes! {
     "/v1/packs" { GET => decisions::pack, HEAD => decisions::pack }
     "/v1/deployments" { GET => deployments::list, HEAD => deployments::list }
     "/v1/metrics/delivery" { GET => deployments::numbers, HEAD => deployments::numbers }
+    "/v1/audit/access" { GET => audit::access, HEAD => audit::access }
     "/v1/trusted-root" { GET => log::trusted_root, HEAD => log::trusted_root }
     "/v1/signing-config" { GET => log::signing_config, HEAD => log::signing_config }
     "/api/v2/checkpoint" { GET => rekor::checkpoint, HEAD => rekor::checkpoint }
     "/api/v2/tile/{path:.*}" { GET => rekor::tile, HEAD => rekor::tile }
     "/api/v2/log/entries" { POST => rekor::submit }
+    "/v2/" { GET => oci::base, HEAD => oci::base }
+    "/v2/token" { GET => oci::token::get, HEAD => oci::token::get, POST => oci::token::post }
+    "/v2/_catalog" { GET => oci::tags::catalog, HEAD => oci::tags::catalog }
+    "/v2/{name:.+}/blobs/uploads/" { POST => oci::uploads::begin }
+    "/v2/{name:.+}/blobs/uploads/{session}" {
+        GET => oci::uploads::status, HEAD => oci::uploads::status, PATCH => oci::uploads::append,
+        PUT => oci::uploads::end, DELETE => oci::uploads::cancel
+    }
+    "/v2/{name:.+}/blobs/{digest}" {
+        GET => oci::blobs::get, HEAD => oci::blobs::get, DELETE => oci::blobs::delete
+    }
+    "/v2/{name:.+}/manifests/{reference}" {
+        GET => oci::manifests::get, HEAD => oci::manifests::get, PUT => oci::manifests::put,
+        DELETE => oci::manifests::delete
+    }
+    "/v2/{name:.+}/tags/list" { GET => oci::tags::list, HEAD => oci::tags::list }
+    "/v2/{name:.+}/referrers/{digest}" {
+        GET => oci::referrers::list, HEAD => oci::referrers::list
+    }
+    "/v2/{name:.+}/_oci/tag-history/{tag}" {
+        GET => oci::tags::history, HEAD => oci::tags::history
+    }
+    "/v1/repositories/{name:.+}/evidence/{digest}" {
+        GET => oci::arrival::list, HEAD => oci::arrival::list
+    }
     "/k8s/admission" { POST => admission::review }
     "/k8s/admission/{path:.*}" { POST => admission::review }
     "/healthz" { GET => operations::healthy, HEAD => operations::healthy }

@@ -15,6 +15,7 @@ use attestry_schemas::verify::{self, SignedStatement, Verified};
 use serde_json::Value;
 
 use super::State;
+use super::access::Stating;
 use super::problem::Refusal;
 use crate::gate::{Refused, Ruling};
 pub(super) use crate::init::DEFAULT_NAMESPACE;
@@ -140,6 +141,7 @@ pub(super) fn verified(
     bytes: &[u8],
     namespace: &str,
     admission: &Admission<'_>,
+    stating: &Stating,
 ) -> Result<Item, Refusal> {
     let state = admission.state;
     let malformed =
@@ -148,7 +150,7 @@ pub(super) fn verified(
     let has = |member: &str| value.get(member).is_some();
     if has("payload") && has("signatures") {
         let envelope = Envelope::from_value(value).map_err(|e| malformed(&e))?;
-        return of_envelope(envelope, None, bytes.to_vec(), namespace, admission);
+        return of_envelope(envelope, None, bytes.to_vec(), namespace, (admission, stating));
     }
     if !has("verificationMaterial") && !has("verification_material") {
         return Err(Refusal::new(
@@ -167,15 +169,16 @@ pub(super) fn verified(
     match bundle.content {
         Content::Envelope(envelope) => {
             let bytes = envelope.to_json();
-            of_envelope(envelope, Some(&hint), bytes, namespace, admission)
+            of_envelope(envelope, Some(&hint), bytes, namespace, (admission, stating))
         }
         Content::Message(message) => {
+            stating.demand(None)?;
             let keys = candidates(Some(&hint), admission);
             let signed = verify::message(&message, &keys)
                 .map_err(|refusal| unsigned(&refusal, Some(&hint), admission))?;
             admission.signature(&signed.get().key)?;
             let submission = Submission::of_message(&signed, namespace, true);
-            prepare(state, &submission)?;
+            let submission = submission.prepared(&state.store)?;
             let key = signed.into_inner().key;
             Ok(Item { submission, key, content: Content::Message(message), evidence: None })
         }
@@ -187,15 +190,16 @@ fn of_envelope(
     hint: Option<&str>,
     bytes: Vec<u8>,
     namespace: &str,
-    admission: &Admission<'_>,
+    (admission, stating): (&Admission<'_>, &Stating),
 ) -> Result<Item, Refusal> {
     let keys = candidates(hint, admission);
     let signed = verify::envelope(&envelope, &keys)
         .map_err(|refusal| unsigned(&refusal, hint, admission))?;
+    stating.demand(Some(&signed.get().statement.predicate_type))?;
     check_predicate(&signed)?;
     let evidence = Some(admission.statement(&signed, &bytes)?);
     let submission = Submission::of_statement(&signed, bytes, namespace, true);
-    prepare(admission.state, &submission)?;
+    let submission = submission.prepared(&admission.state.store)?;
     let key = signed.into_inner().key;
     Ok(Item { submission, key, content: Content::Envelope(envelope), evidence })
 }
@@ -259,12 +263,6 @@ pub(super) fn check_predicate(signed: &Verified<SignedStatement>) -> Result<(), 
         ),
     )
     .with("findings", listed))
-}
-
-/// Makes content durable that is too large for the log's batch, before the batch refers to it.
-pub(super) fn prepare(state: &State, submission: &Submission) -> Result<(), Refusal> {
-    let payload = &submission.payload;
-    Ok(state.store.prepare_content(payload.digest, &payload.bytes)?)
 }
 
 /// Submits and waits until the leaf is durable.

@@ -42,7 +42,10 @@ fn a_new_registry_has_its_genesis_at_leaf_0_and_its_secrets_closed() {
     assert_eq!(folder.log().unwrap().origin, made.origin);
     assert_eq!(folder.log().unwrap().log_id, made.log_id.0);
     assert_eq!(folder.signing_config().unwrap().logs()[0].url, made.url);
-    assert_eq!(folder.tokens().unwrap().name_of(made.token.reveal()), Some(tokens::ADMIN));
+    assert_eq!(
+        folder.tokens().unwrap().find(made.token.reveal()).map(|found| found.name.clone()),
+        Some(tokens::ADMIN.to_owned())
+    );
     assert_eq!(folder.root_keys().unwrap(), [root.public_key().clone()]);
     let mut both = [root.public_key().clone(), trusted.public_key().clone()];
     both.sort();

@@ -10,6 +10,17 @@ use std::time::Duration;
 /// The most completed leaves that are remembered. Who has not asked for so long must read everything again.
 const MAX_COMPLETED: usize = 10_000;
 
+/// What a log holds. While it is the same, so is everything that can be read from the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogState {
+    /// How many leaves there are.
+    pub size: u64,
+    /// Below which all of them lie that the registry did not record itself: its gate's decisions, and moves of tags.
+    pub others: u64,
+    /// How many leaves were completed since the process started: that brings evidence, and the size stays.
+    pub completed: u64,
+}
+
 /// The progress of a log since the process started.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -21,21 +32,36 @@ pub struct Progress {
 struct State {
     /// How often there was something to look at.
     ticks: u64,
-    /// How many leaves were completed in all; the newest of them are kept.
-    completed: u64,
+    /// What the log holds; of the leaves that were completed the newest are kept.
+    log: LogState,
     newest: VecDeque<u64>,
 }
 
 impl Progress {
+    /// The progress of a log that has so many leaves at the start.
+    pub(super) fn from(size: u64) -> Self {
+        let log = LogState { size, others: size, completed: 0 };
+        Self { state: Mutex::new(State { log, ..State::default() }), moved: Condvar::new() }
+    }
+
+    /// What the log holds. Whoever has a receipt finds its leaf in it.
+    #[must_use]
+    pub fn log(&self) -> LogState {
+        self.state().log
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After a commit: which leaves it completed.
-    pub(super) fn commit(&self, completed: &[u64]) {
+    /// After a commit: how many leaves there are, below which all lie that are not the log's own summaries, and which leaves
+    /// it completed.
+    pub(super) fn commit(&self, size: u64, others: u64, completed: &[u64]) {
         let mut state = self.state();
         state.ticks += 1;
-        state.completed += completed.len() as u64;
+        state.log.size = size;
+        state.log.others = state.log.others.max(others);
+        state.log.completed += completed.len() as u64;
         state.newest.extend(completed);
         let excess = state.newest.len().saturating_sub(MAX_COMPLETED);
         state.newest.drain(..excess);
@@ -60,10 +86,11 @@ impl Progress {
     #[must_use]
     pub fn completed_since(&self, known: u64) -> (u64, Option<Vec<u64>>) {
         let state = self.state();
-        let count = usize::try_from(state.completed.saturating_sub(known)).unwrap_or(usize::MAX);
+        let count =
+            usize::try_from(state.log.completed.saturating_sub(known)).unwrap_or(usize::MAX);
         let skip = state.newest.len().checked_sub(count);
         let which = skip.map(|skip| state.newest.iter().skip(skip).copied().collect());
-        (state.completed, which)
+        (state.log.completed, which)
     }
 }
 
@@ -76,9 +103,10 @@ mod tests {
         let progress = Progress::default();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| progress.wait(0, Duration::from_secs(60)));
-            progress.commit(&[3, 5]);
+            progress.commit(7, 6, &[3, 5]);
             assert_eq!(waiting.join().unwrap(), 1);
         });
+        assert_eq!(progress.log(), LogState { size: 7, others: 6, completed: 2 });
         assert_eq!(progress.completed_since(0), (2, Some(vec![3, 5])));
         assert_eq!(progress.completed_since(1), (2, Some(vec![5])));
         assert_eq!(progress.completed_since(2), (2, Some(Vec::new())));
@@ -90,8 +118,8 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_said_to_be() {
         let progress = Progress::default();
-        progress.commit(&[1]);
-        progress.commit(&vec![2; MAX_COMPLETED]);
+        progress.commit(2, 2, &[1]);
+        progress.commit(2, 2, &vec![2; MAX_COMPLETED]);
         assert_eq!(progress.completed_since(0).1, None);
         assert_eq!(progress.completed_since(1).1.unwrap().len(), MAX_COMPLETED);
     }

@@ -105,7 +105,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`ProofFault::Store`].
     pub fn tree_size(&self) -> Result<u64, ProofFault> {
-        Ok(self.latest_checkpoint().map_err(ProofFault::Store)?.map_or(0, |(size, _)| size))
+        self.size().map_err(ProofFault::Store)
     }
 
     /// The root of the tree at a past size.

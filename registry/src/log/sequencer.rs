@@ -6,23 +6,21 @@
 //! among hundreds.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use attestry_schemas::checkpoint::{Checkpoint, SignedCheckpoint};
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::key::{PublicKey, SigningKey};
+use attestry_schemas::key::SigningKey;
 use attestry_schemas::merkle::{self, NodeAddress};
-use attestry_schemas::note::NoteKey;
 use attestry_schemas::problem::chain;
-use attestry_schemas::rekor::LogId;
 use attestry_schemas::tile::write_hashes;
 use tokio::sync::oneshot;
 
-use super::genesis;
+use super::change::{Change, Overlay, View};
 use super::progress::Progress;
-use super::proof::{LogIdentity, Proven};
+use super::proof::Proven;
+use super::running::{BatchError, Receipt, SubmitError};
 use super::submission::Submission;
 use super::tree::{FullTiles, RightEdge, TreeError};
 use crate::clock::Clock;
@@ -33,296 +31,64 @@ use crate::store::key::{Term, TermKind};
 use crate::store::record::{self, Kind, Record, StoredCheckpoint};
 use crate::store::{Reader, Store, StoreError, is_inline, key};
 
-/// Why the log could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The store failed.
-    #[error("the log cannot be read from the store")]
-    Store(#[source] StoreError),
-    /// The tree at rest is not the one that its newest checkpoint names.
-    #[error(
-        "the log is damaged: {0}; restore the data folder from a backup; attestry-registry fsck names what is affected"
-    )]
-    Damaged(String),
-    /// The store holds no log, or one with another beginning. A new one under the same key would
-    /// contradict what the old one has signed.
-    #[error(
-        "expected the log of {origin} with {expected}, found {found}; restore the data folder from a backup"
-    )]
-    NotThere {
-        /// The log's origin.
-        origin: String,
-        /// What every log has.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
-    /// A log was to begin in a store that holds one.
-    #[error("expected a store without a log, found one of {size} leaves")]
-    NotNew {
-        /// Its size.
-        size: u64,
-    },
-    /// The key cannot sign this log's checkpoints.
-    #[error("the log's key or origin is refused: {0}")]
-    Identity(String),
-    /// The system gave no thread.
-    #[error("the sequencer's thread cannot be started")]
-    Thread(#[source] std::io::Error),
+/// What waits for the sequencer.
+pub(super) struct Waiting {
+    pub(super) work: Work,
+    /// Whether it wants a batch of its own.
+    pub(super) is_alone: bool,
 }
 
-/// Why a submission has no receipt.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SubmitError {
-    /// The queue is full; nothing was taken.
-    #[error("the log's queue of {capacity} submissions is full; try again in a second")]
-    Overloaded {
-        /// The queue's bound.
-        capacity: usize,
-    },
-    /// The server is stopping; nothing was taken.
-    #[error("the server is stopping; try again in a second")]
-    Stopping,
-    /// The batch was not committed; nothing of it is in the log.
-    #[error("the batch could not be committed")]
-    Failed(#[source] Arc<BatchError>),
+/// What is to be done, and who waits for it.
+pub(super) enum Work {
+    /// One leaf.
+    Leaf(Box<Submission>, oneshot::Sender<Result<Receipt, SubmitError>>),
+    /// Writes, with any number of leaves.
+    Change(Change, oneshot::Sender<Result<Vec<Receipt>, SubmitError>>),
 }
 
-/// Why a batch was not committed.
-#[derive(Debug, thiserror::Error)]
-pub enum BatchError {
-    /// The store failed.
-    #[error("the store failed")]
-    Store(#[source] StoreError),
-    /// The tree could not be grown.
-    #[error("the tree could not be grown: {0}")]
-    Tree(String),
+/// Who waits for the leaves of one piece of work, and how many they are.
+enum Asker {
+    Leaf(oneshot::Sender<Result<Receipt, SubmitError>>),
+    Change(oneshot::Sender<Result<Vec<Receipt>, SubmitError>>, usize),
 }
 
-impl From<StoreError> for BatchError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<TreeError> for BatchError {
-    fn from(error: TreeError) -> Self {
-        Self::Tree(chain(&error))
-    }
-}
-
-/// What a submitter is answered: the leaf is durable and provable.
-#[derive(Debug, Clone)]
-pub struct Receipt {
-    /// Whether this submission added something to the store.
-    pub created: bool,
-    /// The digest under which it is kept.
-    pub digest: Sha256,
-    /// The namespace that it belongs to: that of the first who submitted it with a token.
-    pub namespace: String,
-    /// The leaf's body. Its signature is the submitted one, or the other form of it.
-    pub body: Vec<u8>,
-    /// When the log first held it, Unix milliseconds.
-    pub logged_at_ms: i64,
-    /// Its place, with the proof.
-    pub proven: Proven,
-}
-
-struct Waiting {
-    submission: Submission,
-    answer: oneshot::Sender<Result<Receipt, SubmitError>>,
-}
-
-/// The bounds of the sequencer.
-#[derive(Debug, Clone, Copy)]
-pub struct LogLimits {
-    /// How many submissions may wait.
-    pub queue_capacity: usize,
-    /// How many submissions one commit takes.
-    pub batch_limit: usize,
-}
-
-/// The running log.
-pub struct Log {
-    identity: LogIdentity,
-    queue: Mutex<Option<SyncSender<Waiting>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    limits: LogLimits,
-    metrics: Arc<Metrics>,
-    progress: Arc<Progress>,
-}
-
-impl Log {
-    /// Opens the log that a store holds and starts its thread.
-    ///
-    /// # Errors
-    /// [`LogError`], among them a tree at rest that its checkpoint does not name, and none at all.
-    pub fn start(
-        store: Arc<Store>,
-        origin: &str,
-        signing_key: SigningKey,
-        limits: LogLimits,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, LogError> {
-        demand_genesis(&store.reader(), origin, signing_key.public_key())?;
-        Self::run(store, origin, signing_key, limits, clock, metrics)
-    }
-
-    /// Begins a log in a new store; its first submission must be the genesis statement. Only `init`
-    /// does.
-    ///
-    /// # Errors
-    /// [`LogError::NotNew`], and as [`Log::start`].
-    pub fn begin(
-        store: Arc<Store>,
-        origin: &str,
-        signing_key: SigningKey,
-        limits: LogLimits,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, LogError> {
-        if let Some((size, _)) = store.reader().latest_checkpoint().map_err(LogError::Store)? {
-            return Err(LogError::NotNew { size });
-        }
-        Self::run(store, origin, signing_key, limits, clock, metrics)
-    }
-
-    fn run(
-        store: Arc<Store>,
-        origin: &str,
-        signing_key: SigningKey,
-        limits: LogLimits,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, LogError> {
-        let raw = signing_key.public_key().ed25519_raw();
-        let raw = raw.ok_or_else(|| LogError::Identity("expected an Ed25519 key".to_owned()))?;
-        let note_key = NoteKey::ed25519(origin, raw).map_err(|e| LogError::Identity(chain(&e)))?;
-        let identity = LogIdentity {
-            origin: origin.to_owned(),
-            id: LogId::of_ed25519(origin, &raw),
-            key: signing_key.public_key().clone(),
-        };
-        let (edge, last_signed_ms) = load(&store.reader(), &note_key)?;
-        metrics.log_size.set(i64::try_from(edge.size()).unwrap_or(i64::MAX));
-        let (sender, receiver) = sync_channel(limits.queue_capacity);
-        let progress = Arc::new(Progress::default());
-        let sequencer = Sequencer {
-            store,
-            origin: origin.to_owned(),
-            signing_key,
-            edge,
-            last_signed_ms,
-            clock,
-            metrics: Arc::clone(&metrics),
-            progress: Arc::clone(&progress),
-        };
-        let thread = std::thread::Builder::new()
-            .name("sequencer".to_owned())
-            .spawn(move || sequencer.run(&receiver, limits.batch_limit))
-            .map_err(LogError::Thread)?;
-        Ok(Self {
-            identity,
-            queue: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-            limits,
-            metrics,
-            progress,
-        })
-    }
-
-    /// What follows the log waits on this.
-    #[must_use]
-    pub fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    /// Which log this is.
-    #[must_use]
-    pub fn identity(&self) -> &LogIdentity {
-        &self.identity
-    }
-
-    /// Queues a submission; the receiver gets its receipt once it is durable.
-    ///
-    /// # Errors
-    /// [`SubmitError::Overloaded`] or [`SubmitError::Stopping`]; then nothing was taken.
-    pub fn submit(
-        &self,
-        submission: Submission,
-    ) -> Result<oneshot::Receiver<Result<Receipt, SubmitError>>, SubmitError> {
-        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let queue = queue.as_ref().ok_or(SubmitError::Stopping)?;
-        let (answer, receipt) = oneshot::channel();
-        match queue.try_send(Waiting { submission, answer }) {
-            Ok(()) => {
-                self.metrics.queue_depth.inc();
-                Ok(receipt)
+impl Asker {
+    /// Answers with the next receipts. A client that went away has its leaves all the same.
+    fn answer(self, receipts: &mut impl Iterator<Item = Receipt>) {
+        match self {
+            Self::Leaf(answer) => {
+                if let Some(receipt) = receipts.next() {
+                    let _ = answer.send(Ok(receipt));
+                }
             }
-            Err(TrySendError::Full(_)) => {
-                self.metrics.overloads.inc();
-                Err(SubmitError::Overloaded { capacity: self.limits.queue_capacity })
+            Self::Change(answer, count) => {
+                let _ = answer.send(Ok(receipts.take(count).collect()));
             }
-            Err(TrySendError::Disconnected(_)) => Err(SubmitError::Stopping),
         }
     }
 
-    /// Takes no more submissions, answers those that wait, and ends the thread.
-    pub fn stop(&self) {
-        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        drop(queue);
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the sequencer's thread ended by a panic");
+    fn fail(self, error: SubmitError) {
+        match self {
+            Self::Leaf(answer) => {
+                let _ = answer.send(Err(error));
+            }
+            Self::Change(answer, _) => {
+                let _ = answer.send(Err(error));
+            }
         }
     }
-}
-
-/// Demands that the store holds this log: with a checkpoint, and begun by its own key.
-fn demand_genesis(reader: &Reader<'_>, origin: &str, key: &PublicKey) -> Result<(), LogError> {
-    let not_there =
-        |expected, found| LogError::NotThere { origin: origin.to_owned(), expected, found };
-    if reader.latest_checkpoint().map_err(LogError::Store)?.is_none() {
-        return Err(not_there("its signed checkpoint", "none".to_owned()));
-    }
-    match genesis::fault(reader, origin, key).map_err(LogError::Store)? {
-        Some(found) => Err(not_there("its genesis statement at leaf 0", found)),
-        None => Ok(()),
-    }
-}
-
-/// Reads the right edge and holds it against the newest checkpoint.
-fn load(reader: &Reader<'_>, note_key: &NoteKey) -> Result<(RightEdge, i64), LogError> {
-    let Some((size, stored)) = reader.latest_checkpoint().map_err(LogError::Store)? else {
-        return Ok((RightEdge::default(), 0));
-    };
-    let opened = SignedCheckpoint::open(&stored.text, note_key)
-        .map_err(|e| LogError::Damaged(format!("its newest checkpoint: {}", chain(&e))))?;
-    let edge = RightEdge::load(size, |tile| reader.tile(tile.level, tile.index))
-        .map_err(LogError::Store)?;
-    let root = reader.root(size).map_err(|e| LogError::Damaged(chain(&e)))?;
-    if (opened.checkpoint.size, opened.checkpoint.root) != (size, root) {
-        return Err(LogError::Damaged(format!(
-            "expected a tree of size {} with root {}, found size {size} with root {root}",
-            opened.checkpoint.size, opened.checkpoint.root
-        )));
-    }
-    Ok((edge, stored.signed_at_ms))
 }
 
 /// The state that the thread owns.
-struct Sequencer {
-    store: Arc<Store>,
-    origin: String,
-    signing_key: SigningKey,
-    edge: RightEdge,
-    last_signed_ms: i64,
-    clock: Clock,
-    metrics: Arc<Metrics>,
-    progress: Arc<Progress>,
+pub(super) struct Sequencer {
+    pub(super) store: Arc<Store>,
+    pub(super) origin: String,
+    pub(super) signing_key: SigningKey,
+    pub(super) edge: RightEdge,
+    pub(super) last_signed_ms: i64,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) progress: Arc<Progress>,
 }
 
 /// Where a submission of a batch stands.
@@ -331,6 +97,15 @@ enum Placed {
     New(u64),
     /// A leaf that was there; `stored` says whether this submission adds its content to it.
     Existing { index: u64, stored: bool },
+}
+
+/// What the work of a batch comes to.
+#[derive(Default)]
+struct Gathered {
+    askers: Vec<Asker>,
+    leaves: Vec<Submission>,
+    writes: Batch,
+    fault: Option<StoreError>,
 }
 
 /// A batch on its way to the disk.
@@ -346,59 +121,83 @@ struct Forming {
 }
 
 impl Sequencer {
-    fn run(mut self, queue: &Receiver<Waiting>, batch_limit: usize) {
-        while let Ok(first) = queue.recv() {
-            let mut waiting = vec![first];
-            while waiting.len() < batch_limit
+    pub(super) fn run(mut self, queue: &Receiver<Waiting>, batch_limit: usize) {
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| queue.recv().ok()) {
+            let mut batch = vec![first];
+            while batch.len() < batch_limit
+                && batch.iter().all(|waiting| !waiting.is_alone)
                 && let Ok(next) = queue.try_recv()
             {
-                waiting.push(next);
+                if next.is_alone {
+                    held = Some(next);
+                    break;
+                }
+                batch.push(next);
             }
-            self.metrics.queue_depth.sub(waiting.len() as i64);
-            self.metrics.batch_size.observe(waiting.len() as f64);
+            self.metrics.queue_depth.sub(batch.len() as i64);
+            self.metrics.batch_size.observe(batch.len() as f64);
             let started = std::time::Instant::now();
-            let receipts = self.batch(&waiting).map_err(Arc::new);
+            let (askers, receipts) = self.batch(batch);
             self.metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
-            self.answer(waiting, receipts);
-        }
-    }
-
-    fn answer(&self, waiting: Vec<Waiting>, receipts: Result<Vec<Receipt>, Arc<BatchError>>) {
-        let receipts = match fault::point(FaultPoint::AnswerBefore) {
-            Ok(()) => receipts,
-            Err(e) => Err(Arc::new(BatchError::Tree(e.to_string()))),
-        };
-        match receipts {
-            Ok(receipts) => {
-                for (waiting, receipt) in waiting.into_iter().zip(receipts) {
-                    // A client that went away has its leaf all the same.
-                    let _ = waiting.answer.send(Ok(receipt));
-                }
-            }
-            Err(error) => {
-                tracing::error!(error = chain(&*error), "a batch was not committed");
-                for waiting in waiting {
-                    let _ = waiting.answer.send(Err(SubmitError::Failed(Arc::clone(&error))));
-                }
-            }
+            answer(askers, receipts.map_err(Arc::new));
         }
     }
 
     /// Commits one batch. On failure the sequencer's state is as before.
-    fn batch(&mut self, waiting: &[Waiting]) -> Result<Vec<Receipt>, BatchError> {
+    fn batch(&mut self, waiting: Vec<Waiting>) -> (Vec<Asker>, Result<Vec<Receipt>, BatchError>) {
+        let signed_at_ms = self.clock.now().as_millisecond().max(self.last_signed_ms);
+        let gathered = self.gather(waiting, signed_at_ms);
+        let receipts = match gathered.fault {
+            None => self.write(&gathered.leaves, gathered.writes, signed_at_ms),
+            Some(fault) => Err(fault.into()),
+        };
+        (gathered.askers, receipts)
+    }
+
+    /// Lets each change say what it writes, knowing what those before it in the batch write.
+    fn gather(&self, waiting: Vec<Waiting>, at_ms: i64) -> Gathered {
+        let reader = self.store.reader();
+        let mut overlay = Overlay::default();
+        let mut gathered = Gathered::default();
+        for one in waiting {
+            match one.work {
+                Work::Leaf(submission, answer) => {
+                    gathered.leaves.push(*submission);
+                    gathered.askers.push(Asker::Leaf(answer));
+                }
+                Work::Change(change, answer) => {
+                    let prepared = change.prepare(&View::new(&reader, &overlay, at_ms));
+                    let prepared = prepared.unwrap_or_default();
+                    overlay.add(&prepared.writes);
+                    gathered.askers.push(Asker::Change(answer, prepared.leaves.len()));
+                    gathered.writes.append(prepared.writes);
+                    gathered.leaves.extend(prepared.leaves);
+                }
+            }
+        }
+        gathered.fault = overlay.fault();
+        gathered
+    }
+
+    fn write(
+        &mut self,
+        leaves: &[Submission],
+        writes: Batch,
+        signed_at_ms: i64,
+    ) -> Result<Vec<Receipt>, BatchError> {
         let mut forming = Forming {
             edge: self.edge.clone(),
             full: FullTiles::new(),
-            writes: Batch::default(),
+            writes,
             added: HashMap::new(),
             records: HashMap::new(),
-            placed: Vec::with_capacity(waiting.len()),
+            placed: Vec::with_capacity(leaves.len()),
         };
-        let signed_at_ms = self.clock.now().as_millisecond().max(self.last_signed_ms);
-        let stored = self.stored(waiting)?;
-        let batch_size = self.size_with(waiting, &stored)?;
-        for (waiting, stored) in waiting.iter().zip(stored) {
-            self.place(&waiting.submission, stored, &mut forming, batch_size, signed_at_ms)?;
+        let stored = self.stored(leaves)?;
+        let batch_size = self.size_with(leaves, &stored)?;
+        for (submission, stored) in leaves.iter().zip(stored) {
+            self.place(submission, stored, &mut forming, batch_size, signed_at_ms)?;
         }
         let checkpoint = if forming.edge.size() > self.edge.size() {
             Some(self.seal(&mut forming, signed_at_ms)?)
@@ -414,16 +213,22 @@ impl Sequencer {
                 Placed::Existing { index, stored: true } => Some(*index),
                 _ => None,
             });
-            self.progress.commit(&completed.collect::<Vec<u64>>());
+            let completed = completed.collect::<Vec<u64>>();
+            let own = self.signing_key.public_key().fingerprint();
+            let placed = leaves.iter().zip(&forming.placed);
+            let others = placed.filter_map(|(leaf, placed)| match placed {
+                Placed::New(index) if !leaf.payload.is_own_record(&own) => Some(index + 1),
+                _ => None,
+            });
+            self.progress.commit(self.edge.size(), others.max().unwrap_or_default(), &completed);
         }
-        self.receipts(waiting, &forming, checkpoint.as_ref(), signed_at_ms)
+        self.receipts(leaves, &forming, checkpoint.as_ref(), signed_at_ms)
     }
 
     /// The index and record of each submission whose leaf is there already.
-    fn stored(&self, waiting: &[Waiting]) -> Result<Vec<Option<(u64, Record)>>, BatchError> {
+    fn stored(&self, leaves: &[Submission]) -> Result<Vec<Option<(u64, Record)>>, BatchError> {
         let reader = self.store.reader();
-        let find = |waiting: &Waiting| {
-            let submission = &waiting.submission;
+        let find = |submission: &Submission| {
             let mut index = reader.sequence_of_leaf(&submission.leaf_hash)?;
             if let (None, Some(other)) = (index, &submission.other_hash) {
                 index = reader.sequence_of_leaf(other)?;
@@ -432,18 +237,18 @@ impl Sequencer {
             let missing = || StoreError::Missing { what: format!("record {index}") };
             Ok(Some((index, reader.record(index)?.ok_or_else(missing)?)))
         };
-        waiting.iter().map(find).collect()
+        leaves.iter().map(find).collect()
     }
 
     /// The size of the tree after this batch, which the records name before it is grown.
     fn size_with(
         &self,
-        waiting: &[Waiting],
+        leaves: &[Submission],
         stored: &[Option<(u64, Record)>],
     ) -> Result<u64, BatchError> {
-        let new = waiting.iter().zip(stored).filter(|(_, stored)| stored.is_none());
+        let new = leaves.iter().zip(stored).filter(|(_, stored)| stored.is_none());
         let distinct: std::collections::HashSet<_> =
-            new.map(|(waiting, _)| waiting.submission.identity()).collect();
+            new.map(|(submission, _)| submission.identity()).collect();
         Ok(self.edge.size().checked_add(distinct.len() as u64).ok_or(TreeError::Full)?)
     }
 
@@ -545,17 +350,16 @@ impl Sequencer {
     /// The receipts, in the order of the submissions; the new leaves were logged at this moment.
     fn receipts(
         &self,
-        waiting: &[Waiting],
+        leaves: &[Submission],
         forming: &Forming,
         head: Option<&Proven>,
         logged_at_ms: i64,
     ) -> Result<Vec<Receipt>, BatchError> {
         let reader = self.store.reader();
         let mut node = NodeSource::new(&reader, &forming.edge, &forming.full);
-        let mut receipts = Vec::with_capacity(waiting.len());
+        let mut receipts = Vec::with_capacity(leaves.len());
         let added = forming.placed.iter().filter(|p| matches!(p, Placed::New(_))).count() as u64;
-        for (waiting, placed) in waiting.iter().zip(&forming.placed) {
-            let submission = &waiting.submission;
+        for (submission, placed) in leaves.iter().zip(&forming.placed) {
             let (index, created, record) = match placed {
                 Placed::New(index) => (*index, true, None),
                 Placed::Existing { index, stored } => {
@@ -596,6 +400,28 @@ impl Sequencer {
             receipts.push(Receipt { created, digest, namespace, body, logged_at_ms, proven });
         }
         Ok(receipts)
+    }
+}
+
+/// Answers everyone of a batch.
+fn answer(askers: Vec<Asker>, receipts: Result<Vec<Receipt>, Arc<BatchError>>) {
+    let receipts = match fault::point(FaultPoint::AnswerBefore) {
+        Ok(()) => receipts,
+        Err(e) => Err(Arc::new(BatchError::Tree(e.to_string()))),
+    };
+    match receipts {
+        Ok(receipts) => {
+            let mut receipts = receipts.into_iter();
+            for asker in askers {
+                asker.answer(&mut receipts);
+            }
+        }
+        Err(error) => {
+            tracing::error!(error = chain(&*error), "a batch was not committed");
+            for asker in askers {
+                asker.fail(SubmitError::Failed(Arc::clone(&error)));
+            }
+        }
     }
 }
 

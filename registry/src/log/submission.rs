@@ -3,18 +3,24 @@
 //! Only verified values become submissions; the index terms and graph edges are taken from the
 //! statement here, in one place, so that `fsck` can take them again and compare.
 
+use std::sync::Arc;
+
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::merkle;
-use attestry_schemas::predicate;
+use attestry_schemas::predicate::attestry::tag::TagMove;
+use attestry_schemas::predicate::vsa::VerificationSummary;
+use attestry_schemas::predicate::{self, Predicate as _};
 use attestry_schemas::rekor::Entry;
 use attestry_schemas::statement::Statement;
 use attestry_schemas::verify::{SignedMessage, SignedStatement, Verified};
 
+use crate::store::content::Claim;
 use crate::store::key::{Edge, EdgeKind, Term, TermKind};
 use crate::store::record::{Kind, MAX_RECORDED_SUBJECTS, RecordedSubject};
+use crate::store::{Store, StoreError};
 
 /// A leaf with its payload, ready for the sequencer.
 #[derive(Debug, Clone)]
@@ -28,6 +34,8 @@ pub struct Submission {
     pub other_hash: Option<Sha256>,
     /// What the store keeps beside the leaf.
     pub payload: Payload,
+    /// Keeps a file of the payload until the batch refers to it.
+    pub claim: Option<Arc<Claim>>,
 }
 
 /// What the store keeps beside a leaf.
@@ -57,6 +65,15 @@ pub struct Payload {
     pub terms: Vec<Term>,
     /// The edges of the graph that it proves.
     pub edges: Vec<Edge>,
+}
+
+impl Payload {
+    /// Whether it is what the registry itself records with this key, a verification summary or the move of a tag.
+    #[must_use]
+    pub fn is_own_record(&self, key: &Fingerprint) -> bool {
+        let is_record = |text: &str| text == VerificationSummary::URI || text == TagMove::URI;
+        self.predicate_type.as_deref().is_some_and(is_record) && self.signer == *key
+    }
 }
 
 impl Submission {
@@ -115,6 +132,16 @@ impl Submission {
         self.other_hash.map_or(self.leaf_hash, |other| other.min(self.leaf_hash))
     }
 
+    /// Makes its content durable where that is too large for a batch, and keeps it until the batch is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Content`].
+    pub fn prepared(mut self, store: &Store) -> Result<Self, StoreError> {
+        let claim = store.prepare_content(self.payload.digest, &self.payload.bytes)?;
+        self.claim = claim.map(Arc::new);
+        Ok(self)
+    }
+
     fn new(entry: &Entry, payload: impl FnOnce(&[u8]) -> Payload) -> Self {
         let body = entry.body();
         let leaf_hash = merkle::leaf_hash(&body);
@@ -124,7 +151,7 @@ impl Submission {
             Kind::Envelope | Kind::Message => Sha256::of(&payload.bytes),
         };
         let other_hash = entry.other_form().map(|other| other.leaf_hash());
-        Self { body, leaf_hash, other_hash, payload }
+        Self { body, leaf_hash, other_hash, payload, claim: None }
     }
 
     /// Takes a payload again from what is stored, as it was taken when it came.
@@ -286,13 +313,16 @@ fn index(statement: &Statement, signer: &Fingerprint, namespace: &str) -> (Vec<T
             add(kind, value);
         }
     }
-    for name in statement.subject.iter().filter_map(|s| s.name.as_deref()) {
+    // Where a tag points is no evidence about the manifest: whoever may push could make any number of such statements.
+    let is_tag = statement.predicate_type == TagMove::URI;
+    let names = statement.subject.iter().filter_map(|s| s.name.as_deref());
+    for name in names.filter(|_| !is_tag) {
         add(TermKind::SubjectName, name);
     }
     let mut edges = Vec::new();
     for digest in statement.subject_digests() {
         let from = digest.to_string();
-        add(TermKind::Subject, &from);
+        add(if is_tag { TermKind::Tagged } else { TermKind::Subject }, &from);
         // The graph hangs on the first digests; a statement of a thousand subjects and a
         // thousand materials is not a million edges.
         if edges.len() < MAX_EDGES {

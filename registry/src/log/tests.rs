@@ -115,8 +115,7 @@ fn the_two_forms_of_a_signature_are_one_entry() {
                 assert_eq!(receipt.proven.index, 1);
                 assert_eq!(receipt.body, bodies(first), "what is in the log");
             }
-            let (store, log) =
-                registry.start(sequencer::LogLimits { queue_capacity: 1, batch_limit: 1 });
+            let (store, log) = registry.start(LogLimits { queue_capacity: 1, batch_limit: 1 });
             let reader = store.reader();
             let record = reader.record(1).unwrap().unwrap();
             assert_eq!(reader.stored_bytes(&record).unwrap(), second.to_json(), "as it came");

@@ -103,7 +103,7 @@ impl DeliveryMetrics {
             )?,
             time_to_detect: gauge(
                 "attestry_time_to_detect_seconds",
-                "Time until a flag was raised, from the deployment and from the evidence",
+                "Time until a flag was raised, from the deployment, from the evidence, and from when time ran out",
                 &["from", "quantile"],
             )?,
             evidence_age: gauge(

@@ -5,14 +5,16 @@
 //! is the business of the batch that follows: a file that nothing refers to is harmless.
 //! `incoming/` holds what is being written; whatever a crash left there is removed at start.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::oci::BlobDigest;
 use sha2::Digest as _;
 
 use crate::fault::{self, FaultPoint};
@@ -30,9 +32,9 @@ pub enum ContentError {
     #[error("the content does not have its digest: expected {expected}, found {found}")]
     DigestMismatch {
         /// The digest that the writer announced.
-        expected: Sha256,
+        expected: BlobDigest,
         /// The digest of the bytes that came.
-        found: Sha256,
+        found: BlobDigest,
     },
     /// There are more bytes than the limit admits.
     #[error("the content is larger than the limit of {limit_bytes} bytes (max_content_bytes)")]
@@ -81,6 +83,28 @@ pub struct ContentFiles {
     dir: PathBuf,
     /// Names the next temporary file. Only one process writes: it holds the engine's lock.
     next: AtomicU64,
+    /// Files that somebody is about to refer to, with the number of claims.
+    claims: Mutex<HashMap<Sha256, usize>>,
+}
+
+/// Keeps a file from being collected between its writing and the batch that refers to it.
+#[derive(Debug)]
+#[must_use = "what nobody claims and nothing refers to may be collected"]
+pub struct Claim {
+    files: Arc<ContentFiles>,
+    digest: Sha256,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claims = self.files.claims();
+        if let Some(count) = claims.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                claims.remove(&self.digest);
+            }
+        }
+    }
 }
 
 impl ContentFiles {
@@ -116,7 +140,7 @@ impl ContentFiles {
     /// Opens the folder for reading, changing nothing.
     #[must_use]
     pub fn open_read_only(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), next: AtomicU64::new(0) }
+        Self { dir: dir.to_owned(), next: AtomicU64::new(0), claims: Mutex::default() }
     }
 
     /// The content folder.
@@ -131,11 +155,47 @@ impl ContentFiles {
         ContentWriter {
             files: Arc::clone(self),
             hasher: sha2::Sha256::new(),
+            sha512: None,
             size_bytes: 0,
             limit_bytes,
             inline: Vec::new(),
             incoming: None,
         }
+    }
+
+    fn claims(&self) -> MutexGuard<'_, HashMap<Sha256, usize>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the file of `digest`, which may not be there yet, until the claim is dropped.
+    pub fn claim(self: &Arc<Self>, digest: Sha256) -> Claim {
+        *self.claims().entry(digest).or_default() += 1;
+        Claim { files: Arc::clone(self), digest }
+    }
+
+    /// Removes the file of `digest` unless it is claimed, or `is_used` says that something refers to it.
+    /// Returns its size when it was there and has gone.
+    ///
+    /// A writer claims before it renames, and claims wait while this runs. So a file that is written anew
+    /// meanwhile is there afterwards.
+    ///
+    /// # Errors
+    /// The disk's errors, and those of `is_used`.
+    pub fn remove_unless<E: From<ContentError>>(
+        &self,
+        digest: &Sha256,
+        is_used: impl FnOnce() -> Result<bool, E>,
+    ) -> Result<Option<u64>, E> {
+        let claims = self.claims();
+        if claims.contains_key(digest) || is_used()? {
+            return Ok(None);
+        }
+        let Some(file) = self.open_content(digest)? else { return Ok(None) };
+        let path = self.path(digest);
+        std::fs::remove_file(&path).map_err(ContentError::at("removing", &path))?;
+        durable::sync_parent(&path).map_err(ContentError::at("syncing the folder of", &path))?;
+        drop(claims);
+        Ok(Some(file.size_bytes()))
     }
 
     /// Opens the file of `digest`; nothing when there is none. Its bytes are not checked.
@@ -289,6 +349,8 @@ impl Written {
 pub struct ContentWriter {
     files: Arc<ContentFiles>,
     hasher: sha2::Sha256,
+    /// Where the content will be asked for by its SHA-512.
+    sha512: Option<sha2::Sha512>,
     size_bytes: u64,
     limit_bytes: u64,
     /// The content while it fits; empty once `incoming` is there.
@@ -320,8 +382,17 @@ impl ContentWriter {
             incoming.write(chunk)?;
         }
         self.hasher.update(chunk);
+        if let Some(sha512) = &mut self.sha512 {
+            sha512.update(chunk);
+        }
         self.size_bytes = size_bytes;
         Ok(())
+    }
+
+    /// Hashes with SHA-512 as well. Call it before the first chunk.
+    pub fn with_sha512(mut self) -> Self {
+        self.sha512 = Some(sha2::Sha512::new());
+        self
     }
 
     /// The bytes written so far.
@@ -336,17 +407,74 @@ impl ContentWriter {
     /// [`ContentError::DigestMismatch`] and the disk's errors; nothing is left then, but for a
     /// failure after the rename, which leaves a whole file that nothing refers to.
     pub fn finish(self, expected: &Sha256) -> Result<Written, ContentError> {
-        let digest = Sha256(self.hasher.finalize().into());
-        if digest != *expected {
-            return Err(ContentError::DigestMismatch { expected: *expected, found: digest });
+        self.matched(&BlobDigest::from(*expected))?.commit().map(|(written, _)| written)
+    }
+
+    /// Ends the content and checks it against a digest of either algorithm. It is durable once it is committed.
+    ///
+    /// # Errors
+    /// [`ContentError::DigestMismatch`] and the disk's errors; nothing is left then.
+    pub fn matched(mut self, expected: &BlobDigest) -> Result<Matched, ContentError> {
+        let digest = Sha256(self.hasher.finalize_reset().into());
+        let found = match expected.is_sha512() {
+            true => BlobDigest::of_sha512(&self.sha512()?),
+            false => digest.into(),
+        };
+        match found == *expected {
+            true => Ok(Matched { writer: self, digest }),
+            false => Err(ContentError::DigestMismatch { expected: expected.clone(), found }),
         }
-        match self.incoming {
-            None => Ok(Written::Inline { digest, bytes: self.inline }),
+    }
+
+    /// The SHA-512 of what was written; read again when nobody had said that it would be asked for.
+    fn sha512(&mut self) -> Result<[u8; 64], ContentError> {
+        if let Some(hasher) = &mut self.sha512 {
+            return Ok(hasher.finalize_reset().into());
+        }
+        let mut hasher = sha2::Sha512::new();
+        match &self.incoming {
+            None => hasher.update(&self.inline),
             Some(incoming) => {
-                incoming.commit(&self.files.path(&digest))?;
-                Ok(Written::File { digest, size_bytes: self.size_bytes })
+                let file = File::open(&incoming.path)
+                    .map_err(ContentError::at("reading", &incoming.path))?;
+                let (path, size_bytes) = (incoming.path.clone(), self.size_bytes);
+                let file = ContentFile { file, path, size_bytes };
+                file.each_chunk(|chunk| hasher.update(chunk))?;
             }
         }
+        Ok(hasher.finalize().into())
+    }
+}
+
+/// Content that has the digest which was announced, and that is not durable yet.
+#[must_use]
+pub struct Matched {
+    writer: ContentWriter,
+    digest: Sha256,
+}
+
+impl Matched {
+    /// The SHA-256 under which it will lie.
+    #[must_use]
+    pub fn digest(&self) -> &Sha256 {
+        &self.digest
+    }
+
+    /// Makes a file durable. The claim keeps it until a batch refers to it.
+    ///
+    /// # Errors
+    /// The disk's errors; a failure after the rename leaves a whole file that nothing refers to.
+    pub fn commit(self) -> Result<(Written, Claim), ContentError> {
+        let Self { writer, digest } = self;
+        let claim = writer.files.claim(digest);
+        let written = match writer.incoming {
+            None => Written::Inline { digest, bytes: writer.inline },
+            Some(incoming) => {
+                incoming.commit(&writer.files.path(&digest))?;
+                Written::File { digest, size_bytes: writer.size_bytes }
+            }
+        };
+        Ok((written, claim))
     }
 }
 
@@ -442,13 +570,18 @@ impl ContentFile {
     /// The disk's errors.
     pub fn rehash(&self) -> Result<Sha256, ContentError> {
         let mut hasher = sha2::Sha256::new();
+        self.each_chunk(|chunk| hasher.update(chunk))?;
+        Ok(Sha256(hasher.finalize().into()))
+    }
+
+    fn each_chunk(&self, mut work: impl FnMut(&[u8])) -> Result<(), ContentError> {
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         let mut offset = 0;
         loop {
             let read = self.read_at(offset, &mut buffer)?;
             match buffer.get(..read) {
-                Some(chunk) if read > 0 => hasher.update(chunk),
-                _ => return Ok(Sha256(hasher.finalize().into())),
+                Some(chunk) if read > 0 => work(chunk),
+                _ => return Ok(()),
             }
             offset += read as u64;
         }

@@ -34,6 +34,20 @@ pub enum Family {
     Edges,
     /// Leaf hash or attestation digest → sequence.
     Lookups,
+    /// Repository → when it began.
+    Repositories,
+    /// Repository and digest → the content that it may show.
+    Links,
+    /// Repository and tag → where it points.
+    Tags,
+    /// Repository, tag and number → a move of the tag.
+    TagMoves,
+    /// Repository, subject and manifest → what a listing of referrers shows.
+    Referrers,
+    /// What is kept because something refers to it.
+    Uses,
+    /// Ring and number → an event of access.
+    AccessEvents,
 }
 
 impl Family {
@@ -47,6 +61,13 @@ impl Family {
         Self::Postings,
         Self::Edges,
         Self::Lookups,
+        Self::Repositories,
+        Self::Links,
+        Self::Tags,
+        Self::TagMoves,
+        Self::Referrers,
+        Self::Uses,
+        Self::AccessEvents,
     ];
 
     /// The name at rest.
@@ -61,6 +82,13 @@ impl Family {
             Self::Postings => "postings",
             Self::Edges => "edges",
             Self::Lookups => "lookups",
+            Self::Repositories => "repositories",
+            Self::Links => "links",
+            Self::Tags => "tags",
+            Self::TagMoves => "tag_moves",
+            Self::Referrers => "referrers",
+            Self::Uses => "uses",
+            Self::AccessEvents => "access_events",
         }
     }
 }
@@ -158,6 +186,16 @@ impl Batch {
         self.writes.push((family, key.into(), None));
     }
 
+    /// Adds the writes of another batch, behind those of this one.
+    pub fn append(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+    }
+
+    /// Its writes, in their order; a key without a value is removed.
+    pub fn iter(&self) -> impl Iterator<Item = (Family, &[u8], Option<&[u8]>)> {
+        self.writes.iter().map(|(family, key, value)| (*family, key.as_slice(), value.as_deref()))
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -175,7 +213,11 @@ impl Engine {
     pub fn open(path: &Path, options: EngineOptions) -> Result<Self, EngineError> {
         demand_whole(path)?;
         let lock = lock(path, true)?;
-        let opened = DB::open_cf_descriptors(&database_options(), path, families(options));
+        let mut database = database_options();
+        // A store of the last version has fewer families, and gets the others, empty. One that lacks any
+        // otherwise is damaged, and refused below.
+        database.create_missing_column_families(is_older(path));
+        let opened = DB::open_cf_descriptors(&database, path, families(options));
         Ok(Self { db: opened.map_err(refused(path))?, sync: options.sync, _lock: lock })
     }
 
@@ -224,6 +266,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Io`] when the disk is full or fails.
     pub fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+        self.write(batch, self.sync)
+    }
+
+    /// Writes all of a batch or nothing, without waiting for the disk: a crash of the process loses nothing of it, one
+    /// of the machine what came after the last synced commit.
+    ///
+    /// # Errors
+    /// As [`Engine::commit`].
+    pub fn commit_unsynced(&self, batch: Batch) -> Result<(), EngineError> {
+        self.write(batch, false)
+    }
+
+    fn write(&self, batch: Batch, sync: bool) -> Result<(), EngineError> {
         let mut writes = WriteBatch::default();
         for (family, key, value) in batch.writes {
             match value {
@@ -232,7 +287,7 @@ impl Engine {
             }
         }
         let mut options = WriteOptions::default();
-        options.set_sync(self.sync);
+        options.set_sync(sync);
         self.db.write_opt(writes, &options).map_err(failed)
     }
 
@@ -260,6 +315,20 @@ impl Engine {
         let families: Vec<&ColumnFamily> = Family::ALL.iter().map(|f| self.family(*f)).collect();
         self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default()).map_err(failed)
     }
+}
+
+/// Whether a database lacks families because a version wrote it that did not have them.
+fn is_older(path: &Path) -> bool {
+    let database = database_options();
+    let Ok(names) = DB::list_cf(&database, path) else { return false };
+    if Family::ALL.iter().all(|family| names.iter().any(|name| name == family.name())) {
+        return false;
+    }
+    let meta = DB::open_cf_for_read_only(&database, path, [Family::Meta.name()], false);
+    let version = meta.ok().and_then(|db| {
+        db.get_cf(db.cf_handle(Family::Meta.name())?, super::key::STORE_VERSION).ok().flatten()
+    });
+    version.is_some_and(|version| version == super::UPGRADED_VERSION.to_be_bytes())
 }
 
 /// The file that names the manifest in force; without it the engine would take the folder for empty.
@@ -356,7 +425,7 @@ fn family_options(family: Family, cache: &Cache, engine: EngineOptions) -> Optio
     options.set_write_buffer_size(engine.write_buffer_bytes);
     options.set_compression_type(match family {
         // Hashes do not compress.
-        Family::Tiles | Family::Lookups => DBCompressionType::None,
+        Family::Tiles | Family::Lookups | Family::Uses => DBCompressionType::None,
         _ => DBCompressionType::Zstd,
     });
     options
@@ -444,7 +513,16 @@ impl Cursor<'_> {
     /// # Errors
     /// [`EngineError`].
     pub fn seek_at_or_before(&mut self, suffix: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        self.iterator.seek_for_prev([self.prefix.as_slice(), suffix].concat());
+        let target = [self.prefix.as_slice(), suffix].concat();
+        // Whoever goes down step by step is one step away, which is much cheaper than a search.
+        if self.iterator.key().is_some_and(|key| key > target.as_slice()) {
+            self.iterator.prev();
+            if self.iterator.key().is_some_and(|key| key > target.as_slice()) {
+                self.iterator.seek_for_prev(&target);
+            }
+        } else if self.iterator.key() != Some(target.as_slice()) {
+            self.iterator.seek_for_prev(&target);
+        }
         let found = self.iterator.key().and_then(|k| k.strip_prefix(self.prefix.as_slice()));
         let found = found.map(<[u8]>::to_vec);
         self.iterator.status().map_err(failed)?;
@@ -551,9 +629,15 @@ mod tests {
         engine.commit(batch).unwrap();
         let snapshot = engine.snapshot();
         let mut cursor = snapshot.cursor(Family::Postings, b"b".to_vec());
-        assert_eq!(cursor.seek_at_or_before(b"2").unwrap(), Some(b"1".to_vec()));
-        assert_eq!(cursor.seek_at_or_before(b"9").unwrap(), Some(b"3".to_vec()));
-        assert_eq!(cursor.seek_at_or_before(b"0").unwrap(), None);
+        // In any order, also again and after there was none.
+        for suffix in ["2", "9", "3", "3", "2", "1", "1", "0", "9", "0", "0", "1", "9", "1"] {
+            let expected = match suffix {
+                "9" | "3" => Some(b"3".to_vec()),
+                "2" | "1" => Some(b"1".to_vec()),
+                _ => None,
+            };
+            assert_eq!(cursor.seek_at_or_before(suffix.as_bytes()).unwrap(), expected, "{suffix}");
+        }
         let mut seen = Vec::new();
         snapshot
             .visit(Family::Postings, b"b", None, |k, _| {

@@ -48,6 +48,8 @@ pub enum TermKind {
     SubjectName = 14,
     /// A short name of a predicate type, such as `provenance`.
     TypeName = 15,
+    /// The digest of a manifest to which a tag pointed.
+    Tagged = 16,
 }
 
 /// One term of the index.
@@ -138,7 +140,7 @@ fn text_bytes(text: &str) -> usize {
     2 + text.len().min(MAX_VALUE_BYTES)
 }
 
-fn push_text(key: &mut Vec<u8>, text: &str) {
+pub(super) fn push_text(key: &mut Vec<u8>, text: &str) {
     if text.len() <= MAX_VALUE_BYTES {
         let length = u16::try_from(text.len()).expect("at most 512");
         key.extend_from_slice(&length.to_be_bytes());
@@ -202,6 +204,9 @@ fn lookup(kind: u8, hash: &Sha256) -> [u8; 33] {
 
 /// The key of the store's version.
 pub const STORE_VERSION: &[u8] = b"version";
+
+/// The key of the sequence below which the events of every leaf are told.
+pub const EVENT_CURSOR: &[u8] = b"events";
 
 #[cfg(test)]
 mod tests {

@@ -6,22 +6,26 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::tile::{self, Pyramid, TILE_WIDTH, TileError};
 
+pub mod access_events;
 pub mod backup;
 pub mod content;
 pub mod durable;
 pub mod engine;
 pub mod key;
+pub mod oci;
 pub mod query;
 pub mod record;
 #[cfg(test)]
 mod recovery_tests;
 
-use content::{ContentError, ContentFile, ContentFiles, ContentWriter, INLINE_LIMIT_BYTES};
+use content::{
+    Claim, ContentError, ContentFile, ContentFiles, ContentWriter, INLINE_LIMIT_BYTES, Listed,
+};
 use engine::{Batch, Engine, EngineError, EngineOptions, Family, Snapshot};
 use record::{Record, RecordError, StoredCheckpoint};
 
@@ -29,6 +33,16 @@ use record::{Record, RecordError, StoredCheckpoint};
 pub const ENGINE_FOLDER: &str = "db";
 /// The folder of large content below the data folder.
 pub const CONTENT_FOLDER: &str = "content";
+
+/// The version of the store that this program writes. 2 has the OCI families; a store of version 1 becomes
+/// one of version 2 when the server first opens it.
+pub const STORE_VERSION: u32 = 2;
+
+/// The version whose stores only lack families that may be empty.
+const UPGRADED_VERSION: u32 = 1;
+
+/// How much content one batch of an upgrade tells of.
+const PINS_OF_A_BATCH: u64 = 10_000;
 
 /// Why the store could not answer or write.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +67,18 @@ pub enum StoreError {
     },
     /// The store is of another version of the program.
     #[error(
-        "expected a store of version {}, found {found}; run the version of attestry-registry that wrote it",
-        record::RECORD_VERSION
+        "expected a store of version {STORE_VERSION}, found {found}; run the version of attestry-registry that wrote it"
     )]
     Version {
         /// The version that was found.
         found: String,
     },
+}
+
+impl From<ContentError> for StoreError {
+    fn from(error: ContentError) -> Self {
+        Self::Content(error)
+    }
 }
 
 impl StoreError {
@@ -88,6 +107,17 @@ pub enum Content {
     File(ContentFile),
 }
 
+impl Content {
+    /// Its size.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::File(file) => file.size_bytes(),
+        }
+    }
+}
+
 impl Store {
     /// Makes the store of a new registry below a data folder. Only `init` does.
     ///
@@ -99,7 +129,7 @@ impl Store {
         let files = ContentFiles::open(&data.join(CONTENT_FOLDER)).map_err(StoreError::Content)?;
         let store = Self { engine, files: Arc::new(files) };
         let mut batch = Batch::default();
-        batch.put(Family::Meta, key::STORE_VERSION, record::RECORD_VERSION.to_be_bytes());
+        batch.put(Family::Meta, key::STORE_VERSION, STORE_VERSION.to_be_bytes());
         store.commit(batch)?;
         Ok(store)
     }
@@ -113,8 +143,50 @@ impl Store {
             Engine::open(&data.join(ENGINE_FOLDER), options).map_err(StoreError::Engine)?;
         let files = ContentFiles::open(&data.join(CONTENT_FOLDER)).map_err(StoreError::Content)?;
         let store = Self { engine, files: Arc::new(files) };
+        store.upgrade()?;
         store.check_version()?;
         Ok(store)
+    }
+
+    /// Makes a store of the last version one of this: the engine has added the families that it lacked, and
+    /// content that is no attestation was put there by itself, which is now said.
+    fn upgrade(&self) -> Result<(), StoreError> {
+        let found = self.engine.get(Family::Meta, key::STORE_VERSION);
+        if found.map_err(StoreError::Engine)? != Some(UPGRADED_VERSION.to_be_bytes().to_vec()) {
+            return Ok(());
+        }
+        tracing::info!(
+            "the store of version {UPGRADED_VERSION} becomes one of version {STORE_VERSION}"
+        );
+        let mut batch = self.pin_all()?;
+        batch.put(Family::Meta, key::STORE_VERSION, STORE_VERSION.to_be_bytes());
+        self.commit(batch)
+    }
+
+    /// Says of all content but attestations that it is kept by itself; gives the last batch, not yet written.
+    fn pin_all(&self) -> Result<Batch, StoreError> {
+        let reader = self.reader();
+        let (mut batch, mut pins) = (Batch::default(), 0);
+        let mut pin = |digest: &Sha256| {
+            if reader.sequence_of_digest(digest)?.is_none() {
+                batch.put(Family::Uses, oci::key::pin(digest), []);
+                pins += 1;
+                if pins % PINS_OF_A_BATCH == 0 {
+                    self.commit(std::mem::take(&mut batch))?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        reader.scan(Family::Content, &[], None, |key, _| {
+            Sha256::from_slice(key).map_or(Ok(()), |digest| pin(&digest))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for listed in self.files.list() {
+            if let Listed::Content { digest, .. } = listed? {
+                pin(&digest)?;
+            }
+        }
+        Ok(batch)
     }
 
     /// Opens the store below a data folder for reading, and changes nothing there.
@@ -131,7 +203,7 @@ impl Store {
     }
 
     fn check_version(&self) -> Result<(), StoreError> {
-        let ours = record::RECORD_VERSION.to_be_bytes();
+        let ours = STORE_VERSION.to_be_bytes();
         let found =
             self.engine.get(Family::Meta, key::STORE_VERSION).map_err(StoreError::Engine)?;
         match found {
@@ -152,7 +224,7 @@ impl Store {
     /// A view of this moment.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
-        Reader { snapshot: self.engine.snapshot(), files: &self.files }
+        Reader { snapshot: self.engine.snapshot(), files: &self.files, tree_size: OnceLock::new() }
     }
 
     /// Starts content of at most `limit_bytes` bytes.
@@ -160,30 +232,54 @@ impl Store {
         self.files.writer(limit_bytes)
     }
 
-    /// Stores small content on its own, durably.
+    /// Writes, durably and on its own, that the events of every leaf below a sequence are told.
+    ///
+    /// A crash before it leaves the sequence before it: these events are told again.
     ///
     /// # Errors
     /// [`StoreError::Engine`].
-    pub fn put_small_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn put_event_cursor(&self, next: u64) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        batch.put(Family::Content, digest.0, bytes);
+        batch.put(Family::Meta, key::EVENT_CURSOR, key::sequence(next));
         self.commit(batch)
     }
 
     /// Makes content durable that a batch is about to refer to, when it is too large for the
-    /// batch itself; otherwise leaves it to the batch.
+    /// batch itself; otherwise leaves it to the batch. The claim is to be held until the batch is written.
     ///
     /// # Errors
     /// [`StoreError::Content`].
-    pub fn prepare_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn prepare_content(
+        &self,
+        digest: Sha256,
+        bytes: &[u8],
+    ) -> Result<Option<Claim>, StoreError> {
         if is_inline(bytes) {
-            return Ok(());
+            return Ok(None);
         }
         // Also when the file is there: another writer may have renamed it a moment ago and not yet
         // synced its folder, and the batch must refer only to what is durable.
         let mut writer = self.content_writer(bytes.len() as u64);
         writer.write(bytes).map_err(StoreError::Content)?;
-        writer.finish(&digest).map(|_| ()).map_err(StoreError::Content)
+        let matched = writer.matched(&digest.into()).map_err(StoreError::Content)?;
+        let (_, claim) = matched.commit().map_err(StoreError::Content)?;
+        Ok(Some(claim))
+    }
+
+    /// Stores small content on its own, as an upload does through the log.
+    #[cfg(test)]
+    pub(crate) fn put_small_content(&self, digest: Sha256, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.put(Family::Content, digest.0, bytes);
+        self.commit(batch)
+    }
+
+    /// Removes a large-content file that nothing refers to. Returns its size when it has gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove_unused(&self, digest: &Sha256) -> Result<Option<u64>, StoreError> {
+        self.files.remove_unless(digest, || self.reader().is_kept(digest))
     }
 
     /// The engine, for the online copy.
@@ -209,6 +305,8 @@ pub fn is_inline(bytes: &[u8]) -> bool {
 pub struct Reader<'s> {
     snapshot: Snapshot<'s>,
     files: &'s ContentFiles,
+    /// The size of the tree, once it was asked for: a view never changes.
+    tree_size: OnceLock<u64>,
 }
 
 impl Reader<'_> {
@@ -216,6 +314,14 @@ impl Reader<'_> {
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot<'_> {
         &self.snapshot
+    }
+
+    /// One value.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`].
+    pub fn value(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get(family, key)
     }
 
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -333,6 +439,29 @@ impl Reader<'_> {
         let missing = || StoreError::Missing { what: "size in a checkpoint's key".to_owned() };
         let size = key::sequence_of(&key).ok_or_else(missing)?;
         Ok(Some((size, record::decode(&value, "checkpoint").map_err(StoreError::Record)?)))
+    }
+
+    /// The size of the newest checkpoint's tree; 0 where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn size(&self) -> Result<u64, StoreError> {
+        if let Some(size) = self.tree_size.get() {
+            return Ok(*size);
+        }
+        let size = self.latest_checkpoint()?.map_or(0, |(size, _)| size);
+        Ok(*self.tree_size.get_or_init(|| size))
+    }
+
+    /// Below which sequence the events of every leaf are told; none where events were never told to anyone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn event_cursor(&self) -> Result<Option<u64>, StoreError> {
+        let Some(value) = self.get(Family::Meta, key::EVENT_CURSOR)? else { return Ok(None) };
+        let missing =
+            || StoreError::Missing { what: "sequence in the cursor of events".to_owned() };
+        key::sequence_of(&value).ok_or_else(missing).map(Some)
     }
 
     /// Content by its digest.

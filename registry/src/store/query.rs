@@ -6,6 +6,8 @@
 
 use std::ops::ControlFlow;
 
+use attestry_schemas::document::Pattern;
+
 use super::engine::{Cursor, Family};
 use super::key::{self, Term};
 use super::record::Record;
@@ -21,8 +23,8 @@ const MAX_READS: usize = 20_000;
 pub enum Visibility {
     /// Every namespace.
     All,
-    /// One namespace and those below it.
-    Namespace(String),
+    /// Namespaces that match a pattern of each list: what was granted, and what bounds it.
+    Within(Vec<Vec<Pattern>>),
 }
 
 impl Visibility {
@@ -31,9 +33,10 @@ impl Visibility {
     pub fn allows(&self, namespace: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Namespace(allowed) => namespace
-                .strip_prefix(allowed.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Within(lists) => {
+                let matches = |list: &Vec<Pattern>| list.iter().any(|one| one.matches(namespace));
+                lists.iter().all(matches)
+            }
         }
     }
 }
@@ -192,20 +195,19 @@ impl Reader<'_> {
 /// The greatest sequence, at most `at_most`, that is in every list.
 fn agree(lists: &mut [Cursor<'_>], at_most: u64) -> Result<Option<u64>, StoreError> {
     let mut candidate = at_most;
-    loop {
-        let before = candidate;
-        for list in lists.iter_mut() {
-            let found =
-                list.seek_at_or_before(&key::sequence(candidate)).map_err(StoreError::Engine)?;
-            match found.and_then(|suffix| key::sequence_of(&suffix)) {
-                Some(sequence) => candidate = sequence,
-                None => return Ok(None),
-            }
-        }
-        if candidate == before {
-            return Ok(Some(candidate));
-        }
+    let (mut agreeing, mut place) = (0, 0);
+    while agreeing < lists.len() {
+        let Some(list) = lists.get_mut(place) else { break };
+        let found =
+            list.seek_at_or_before(&key::sequence(candidate)).map_err(StoreError::Engine)?;
+        let Some(sequence) = found.and_then(|suffix| key::sequence_of(&suffix)) else {
+            return Ok(None);
+        };
+        agreeing = if sequence == candidate { agreeing + 1 } else { 1 };
+        candidate = sequence;
+        place = (place + 1) % lists.len();
     }
+    Ok(Some(candidate))
 }
 
 #[cfg(test)]
@@ -214,7 +216,9 @@ mod tests {
 
     #[test]
     fn a_namespace_sees_itself_and_what_is_below_it() {
-        let visibility = Visibility::Namespace("pay/api".to_owned());
+        let list = |patterns: &[&str]| patterns.iter().map(|one| one.parse().unwrap()).collect();
+        let visibility =
+            Visibility::Within(vec![list(&["pay/api/**", "other"]), list(&["pay/**"])]);
         for (namespace, seen) in
             [("pay/api", true), ("pay/api/x", true), ("pay/apix", false), ("pay", false)]
         {

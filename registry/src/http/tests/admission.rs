@@ -77,7 +77,7 @@ impl Cluster<'_> {
         self.state(ResourceDescriptor::named(name, digest.into()), kind, says, key).await;
     }
 
-    async fn roster(&self, version: u64, revoked: &str) {
+    pub(super) async fn roster(&self, version: u64, revoked: &str) {
         let signer = |name: &str, key: &SigningKey, may: &str, more: &str| {
             let key = key.public_key().to_pem();
             format!("[[signer]]\nname = \"{name}\"\nkey = '''{key}'''\nmay = {may}\n{more}\n")
@@ -101,12 +101,40 @@ impl Cluster<'_> {
     }
 
     /// The CI releases an artifact.
-    async fn sign(&self, artifact: &str) {
+    pub(super) async fn sign(&self, artifact: &str) {
         let digest = Sha256::of(artifact.as_bytes());
         let signature = self.ci.sign_digest(&digest).unwrap();
         let message = MessageSignature { digest: digest.into(), signature };
         let bundle = Bundle::of_key(self.ci.public_key(), Content::Message(message)).to_json();
         self.server.write("POST /v1/attestations", 201, bundle).await;
+    }
+
+    /// The predicates of the decisions about a subject, once there are so many.
+    async fn verdicts(&self, subject: Sha256, count: usize) -> Vec<Value> {
+        let path = format!("GET /v1/attestations?type=vsa&subject={subject}");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let digests = loop {
+            let found = self.server.ask(&path, 200, &[], "").await.json();
+            let items = found["items"].as_array().unwrap();
+            if items.len() >= count {
+                assert_eq!(items.len(), count, "{found:#}");
+                break items
+                    .iter()
+                    .map(|item| item["digest"].as_str().unwrap().to_owned())
+                    .collect::<Vec<_>>();
+            }
+            assert!(Instant::now() < deadline, "there are not {count} decisions about {subject}");
+            actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+        };
+        let mut predicates = Vec::new();
+        for digest in digests {
+            let path = format!("GET /v1/attestations/{digest}");
+            let envelope = self.server.ask(&path, 200, &[], "").await.json();
+            let envelope = Envelope::parse(&envelope.to_string().into_bytes()).unwrap();
+            let statement: Value = serde_json::from_slice(&envelope.payload).unwrap();
+            predicates.push(statement["predicate"].clone());
+        }
+        predicates
     }
 
     async fn deployment(&self, artifact: &str, kind: &str, at: &str) {
@@ -120,8 +148,17 @@ impl Cluster<'_> {
 
 pub(super) fn with_cluster(settings: Settings, cases: impl AsyncFnOnce(&Cluster<'_>)) {
     let root = testing::ed25519();
-    let registry = testing::Registry::rooted(&root);
-    with_registry(&registry, settings, async |server| {
+    with_cluster_of(&testing::Registry::rooted(&root), settings, cases);
+}
+
+/// As [`with_cluster`], over a registry whose root key is that of the tests.
+pub(super) fn with_cluster_of(
+    registry: &testing::Registry,
+    settings: Settings,
+    cases: impl AsyncFnOnce(&Cluster<'_>),
+) {
+    let root = testing::ed25519();
+    with_registry(registry, settings, async |server| {
         let cluster = Cluster { server, root, ci: testing::p256() };
         cluster.roster(1, "").await;
         cluster.policy("release", 1, "enforce", "signature").await;
@@ -195,12 +232,43 @@ fn a_denial_names_the_image_the_rule_the_fix_and_the_decision() {
         let answer = cluster.asks("unsigned", "alice").await;
         let words = [REPOSITORY, "container api", "release@1 signature", "fix: ", "log index"];
         denied(&answer, &words);
-        denied(&cluster.answer(&review("nginx:1.27", "alice")).await, &["container api", "tag"]);
         let elsewhere = format!("elsewhere.example.com/x@{}", Sha256::of(b"v1"));
         denied(
             &cluster.answer(&review(&elsewhere, "alice")).await,
             &["none that matches", "fix: "],
         );
+    });
+}
+
+#[test]
+fn an_image_without_a_digest_is_denied_by_a_decision_about_its_reference() {
+    with_cluster(Settings::default(), async |cluster| {
+        let odd = format!("registry.example.com/Pay:{}", "x".repeat(2_000));
+        for (reference, words) in [("nginx:1.27", "tag"), (odd.as_str(), "expected an image")] {
+            let answer = cluster.answer(&review(reference, "alice")).await;
+            denied(&answer, &["container api", words]);
+            let subject = Sha256::of(reference.as_bytes());
+            let [recorded] = cluster.verdicts(subject, 1).await.try_into().unwrap();
+            let details = &recorded["https://attestry.dev/gate/v1"];
+            assert_eq!(recorded["verificationResult"], "FAILED", "{recorded:#}");
+            assert_eq!(details["refused"]["cause"], "no-digest", "{details:#}");
+            assert_eq!(details["caller"], "kubernetes:alice");
+            assert!(reference.starts_with(details["name"].as_str().unwrap()), "{details:#}");
+            let why = details["refused"]["why"].as_str().unwrap();
+            assert!(why.contains("text of the reference"), "{why}");
+            let text = answer["auditAnnotations"]["decision-1"].as_str().unwrap();
+            assert!(text.starts_with("sha256:") && text.contains("FAILED"), "{text}");
+            // Asked again, it is the same decision, and a dry run makes none.
+            let again = cluster.answer(&review(reference, "alice")).await;
+            assert_eq!(again["auditAnnotations"], answer["auditAnnotations"]);
+            let mut dry = review(reference, "bob");
+            dry["request"]["dryRun"] = json!(true);
+            let dry = cluster.answer(&dry).await;
+            denied(&dry, &["container api", words]);
+            let text = dry["auditAnnotations"]["decision-1"].as_str().unwrap();
+            assert!(text.starts_with("not recorded"), "{text}");
+            cluster.verdicts(subject, 1).await;
+        }
     });
 }
 
@@ -317,6 +385,13 @@ fn whatever_keeps_the_gate_from_deciding_denies() {
         let body = review(&image("v1"), "alice").to_string();
         let late = cluster.server.write(&late, 200, body.clone()).await.json();
         denied(&late["response"], &["container api", "within 0 ms"]);
+        let text = late["response"]["auditAnnotations"]["decision-1"].as_str().unwrap();
+        assert!(text.contains("recorded after this answer"), "{text}");
+        let recorded = cluster.verdicts(Sha256::of(b"v1"), 1).await;
+        let refused = &recorded[0]["https://attestry.dev/gate/v1"]["refused"];
+        assert_eq!(recorded[0]["verificationResult"], "FAILED");
+        assert_eq!(refused["cause"], "timeout", "{refused:#}");
+        assert!(refused["why"].as_str().unwrap().contains("within 0 ms"), "{refused:#}");
         let elsewhere = cluster.server.write("POST /k8s/admission", 200, body.clone()).await.json();
         denied(&elsewhere["response"], &["admission_environment"]);
         let odd = cluster.server.write("POST /k8s/admission/a%20b", 200, body).await.json();

@@ -24,12 +24,16 @@ use super::*;
 /// One answer.
 pub(super) struct Answer {
     status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
@@ -66,6 +70,38 @@ impl Described {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Answer {
+        let (answer, pattern) = self.answer(what, expected, headers, body).await;
+        let method = what.split(' ').next().unwrap();
+        self.check(what, method, &routes::described(&pattern), &answer);
+        answer
+    }
+
+    /// Asks what the description does not tell of: paths and methods that are none.
+    pub(super) async fn plain(&self, what: &str, expected: u16) -> Answer {
+        self.answer(what, expected, &[], "").await.0
+    }
+
+    /// The answer, with the route's pattern, which must have this status.
+    async fn answer(
+        &self,
+        what: &str,
+        expected: u16,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> (Answer, String) {
+        let (answer, pattern) = self.send(what, headers, body).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, expected, "{what}: {text}");
+        (answer, pattern)
+    }
+
+    /// Asks, whatever the answer may be; gives it with the pattern of its route.
+    pub(super) async fn send(
+        &self,
+        what: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> (Answer, String) {
         let (method, path) = what.split_once(' ').unwrap();
         let mut request = TestRequest::default()
             .method(actix_web::http::Method::from_bytes(method.as_bytes()).unwrap())
@@ -78,11 +114,7 @@ impl Described {
         let pattern = response.request().match_pattern().unwrap_or_default();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = to_bytes(response.into_body()).await.ok().unwrap_or_default().to_vec();
-        let answer = Answer { status, headers, body };
-        let text = String::from_utf8_lossy(&answer.body);
-        assert_eq!(status, expected, "{what}: {text}");
-        self.check(what, method, &pattern.replace("{path:.*}", "{path}"), &answer);
-        answer
+        (Answer { status, headers, body }, pattern)
     }
 
     /// From here on nothing enters the log.
@@ -133,7 +165,7 @@ impl Described {
 }
 
 /// Runs cases against a registry that trusts one key.
-fn with_server(settings: Settings, cases: impl AsyncFnOnce(&Described)) {
+pub(super) fn with_server(settings: Settings, cases: impl AsyncFnOnce(&Described)) {
     with_registry(&testing::Registry::new(), settings, cases);
 }
 
@@ -202,7 +234,7 @@ fn bundle(key: &SigningKey, message: MessageSignature) -> Vec<u8> {
     Bundle::of_key(key.public_key(), Content::Message(message)).to_json()
 }
 
-fn small() -> Settings {
+pub(super) fn small() -> Settings {
     Settings {
         max_body_bytes: Some(20_000),
         max_rekor_body_bytes: Some(10_000),
@@ -225,10 +257,11 @@ fn every_route_answers_as_it_is_described() {
         reads(server, &envelope, &message).await;
         contents(server).await;
         admission::conforms(server).await;
+        oci::conforms(server).await;
         met.extend(server.met.take());
     });
     for route in routes::ROUTES {
-        let operation = (route.method.to_owned(), route.path.replace("{path:.*}", "{path}"));
+        let operation = (route.method.to_owned(), routes::described(route.path));
         assert!(met.contains(&operation), "{operation:?} was not asked");
     }
 }
@@ -311,6 +344,8 @@ async fn reads(server: &Described, envelope: &str, message: &str) {
         "/v1/deployments?environment=production&all=true",
         "/v1/metrics/delivery",
         "/v1/metrics/delivery?environment=production&since=2026-01-01T00:00:00Z",
+        "/v1/audit/access",
+        "/v1/audit/access?outcome=allowed&limit=1&since=2020-01-01T00:00:00Z",
         "/v1/trusted-root",
         "/v1/signing-config",
         "/api/v2/checkpoint",
@@ -366,6 +401,8 @@ async fn reads(server: &Described, envelope: &str, message: &str) {
         ("/v1/attestations/sha256:1", &["sha256:<64 hex digits>", "\"sha256:1\""]),
         ("/v1/content/sha256:1", &["sha256:<64 hex digits>"]),
         ("/api/v2/tile/0/1/2", &["tile"]),
+        ("/v1/audit/access?outcome=maybe", &["outcome", "allowed or denied", "\"maybe\""]),
+        ("/v1/audit/access?limit=0", &["limit", "from 1 to 1000", "\"0\""]),
         ("/v1/deployments?all=yes", &["all", "true or false", "\"yes\""]),
         ("/v1/deployments?environment=a//b", &["environment", "\"a//b\""]),
         ("/v1/metrics/delivery?since=today", &["since", "2026-01-31T00:00:00Z", "\"today\""]),
@@ -418,6 +455,7 @@ fn reads_without_a_token_are_refused_as_described_where_they_need_one() {
             &format!("/v1/attestations/{digest}/bundle"),
             &format!("/v1/content/{digest}"),
             "/v1/log/inclusion?index=0",
+            "/v1/audit/access",
             "/v1/deployments",
             "/v1/metrics/delivery",
             "/v1/log/consistency?from=1",

@@ -58,7 +58,7 @@ pub(super) struct Governed {
 
 /// A signer by its name in the roster; `stranger` is trusted and not in it.
 pub(super) fn key(name: &str) -> SigningKey {
-    let names = ["root", "ci", "scanner", "deployer", "lead", "stranger"];
+    let names = ["root", "ci", "scanner", "deployer", "lead", "stranger", "boss"];
     let number = names.iter().position(|known| *known == name).unwrap();
     SigningKey::from_ed25519_seed([100 + u8::try_from(number).unwrap(); 32])
 }
@@ -84,12 +84,15 @@ pub(super) fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-fn start(path: &Path, webhook: Option<&str>) -> Running {
-    let settings =
-        Settings { event_webhook_url: webhook.map(str::to_owned), ..Settings::default() };
+/// Settings with a webhook.
+pub(super) fn telling(url: &str) -> Settings {
+    Settings { event_webhook_url: Some(url.to_owned()), ..Settings::default() }
+}
+
+fn start(path: &Path, clock: Clock, settings: Settings) -> Running {
     let config = Config::load(path, None, settings).unwrap();
     let folder = Registry::of(path.to_owned()).folder();
-    Running::start(&folder, config, Clock::system(), Arc::new(Metrics::new())).unwrap()
+    Running::start(&folder, config, clock, Arc::new(Metrics::new())).unwrap()
 }
 
 /// A signed statement about an artifact.
@@ -113,18 +116,30 @@ impl Governed {
     }
 
     pub(super) fn with(rules: &str, webhook: Option<&str>) -> Self {
+        Self::set(rules, Clock::system(), webhook.map(telling).unwrap_or_default())
+    }
+
+    /// A registry whose clock stands so many seconds ago.
+    pub(super) fn ago(rules: &str, seconds: i64) -> Self {
+        Self::set(rules, Clock::fixed(at(-seconds).timestamp()), Settings::default())
+    }
+
+    pub(super) fn set(rules: &str, clock: Clock, settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("data");
         let public = |name: &str| key(name).public_key().clone();
-        let signers = ["ci", "scanner", "deployer", "lead", "stranger"];
+        let signers = ["ci", "scanner", "deployer", "lead", "stranger", "boss"];
         init(InitOptions {
             root_keys: vec![public("root")],
             trusted_keys: signers.map(public).to_vec(),
             ..testing::options(&path)
         })
         .unwrap();
-        let governed =
-            Self { running: start(&path, webhook), registry: Registry::of(path), _dir: dir };
+        let governed = Self {
+            running: start(&path, clock, settings),
+            registry: Registry::of(path),
+            _dir: dir,
+        };
         governed.publish_roster();
         governed.publish_policy(1, rules);
         governed
@@ -132,10 +147,15 @@ impl Governed {
 
     /// Stops, and starts again.
     pub(super) fn restarted(self) -> Self {
+        self.restarted_with(Settings::default())
+    }
+
+    /// Stops, and starts again by the system's clock.
+    pub(super) fn restarted_with(self, settings: Settings) -> Self {
         let Self { mut running, registry, _dir } = self;
         running.stop();
         drop(running);
-        Self { running: start(registry.path(), None), registry, _dir }
+        Self { running: start(registry.path(), Clock::system(), settings), registry, _dir }
     }
 
     fn publish_roster(&self) {
@@ -155,7 +175,8 @@ impl Governed {
                 "\"waiver\", \"approval\", \"break-glass\", \"policy\", \"review\"",
                 "",
             )
-            + "[groups]\nleads = [\"lead\"]\n[policies]\ngroup = \"leads\"\nthreshold = 1\n";
+            + &signer("boss", "\"approval\", \"review\"", "")
+            + "[groups]\nleads = [\"lead\", \"boss\"]\n[policies]\ngroup = \"leads\"\nthreshold = 1\n";
         let digest = self.content(&text);
         let predicate =
             json!({"version": 1, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});

@@ -9,9 +9,14 @@ use serde_json::json;
 use super::*;
 
 mod deployments;
+mod emergencies;
+mod failures;
 mod governed;
 mod history;
+mod kept;
+mod times;
 mod webhook;
+mod what_if;
 
 use governed::{ENVIRONMENT, Governed, NAME, artifact, at, until};
 
@@ -165,32 +170,6 @@ fn what_was_asked_of_the_act_of_deploying_is_not_asked_of_what_runs() {
     governed.record("deployer", 1, Governed::deployment("deployed", None));
     let deployment = governed.status()[0].deployment.clone();
     assert!(gate.assess_running(&deployment, None, at(0)).unwrap().standing.compliant);
-}
-
-#[test]
-fn broken_glass_is_counted_until_somebody_of_its_group_has_reviewed_it() {
-    let governed = Governed::new();
-    let glass = json!({
-        "environment": ENVIRONMENT,
-        "reason": "down",
-        "expires": at(600),
-        "reviewBy": at(0),
-        "group": "leads",
-    });
-    governed.state("lead", "https://attestry.dev/break-glass/v1", artifact(1), glass);
-    let decided = governed.decide(1);
-    assert!(decided.decision.passed(), "{:#?}", decided.decision.policies());
-    governed.deploy(1, decided.digest);
-    let [status] = governed.status().try_into().unwrap();
-    assert!(status.deployment.allowed().unwrap().unwrap().break_glass);
-    until("late", || governed.numbers().exceptions.unreviewed == 1);
-    assert_eq!(governed.numbers().exceptions.break_glass, 1);
-    let approval = |expires| json!({"environment": ENVIRONMENT, "expires": expires});
-    let type_ = "https://attestry.dev/approval/v1";
-    governed.state("stranger", type_, artifact(1), approval(at(60)));
-    assert_eq!(governed.numbers().exceptions.unreviewed, 1, "a stranger reviews nothing");
-    governed.state("lead", type_, artifact(1), approval(at(60)));
-    assert_eq!(governed.numbers().exceptions.unreviewed, 0);
 }
 
 #[test]

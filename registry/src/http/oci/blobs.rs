@@ -1,0 +1,53 @@
+//! `/v2/<name>/blobs/<digest>`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use attestry_schemas::oci::BlobDigest;
+
+use super::{OciRefusal, State, name, segment};
+use crate::http::access::{self, Right};
+use crate::http::ranged;
+use crate::store::StoreError;
+
+/// The header that names the digest of what an answer is about.
+pub(super) const CONTENT_DIGEST: &str = "Docker-Content-Digest";
+
+/// `GET` and `HEAD`.
+pub(in crate::http) async fn get(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OciRefusal> {
+    let state: Arc<State> = state.into_inner();
+    let name = name(&request)?;
+    access::repository(&request, &state, &name, Right::Pull)?;
+    let digest: BlobDigest = segment(&request, "digest")?;
+    let wanted = digest.clone();
+    let content = state
+        .oci(move |state| {
+            let link = state.oci.blob(&name, &wanted)?;
+            let content = state.store.reader().content(link.content)?;
+            let missing = || StoreError::Missing { what: format!("content {}", link.content) };
+            Ok(content.ok_or_else(missing)?)
+        })
+        .await?;
+    let more = [(CONTENT_DIGEST, digest.to_string())];
+    ranged::respond(&request, content, format!("\"{digest}\""), &more).map_err(|range| {
+        let message =
+            format!("expected a range within {} bytes, found {:?}", range.size_bytes, range.found);
+        OciRefusal::range(range.size_bytes, message)
+    })
+}
+
+/// `DELETE`.
+pub(in crate::http) async fn delete(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OciRefusal> {
+    let state: Arc<State> = state.into_inner();
+    let name = name(&request)?;
+    access::repository(&request, &state, &name, Right::DeleteDigest)?;
+    let digest: BlobDigest = segment(&request, "digest")?;
+    state.oci.delete_blob(&name, &digest).await?;
+    Ok(HttpResponse::Accepted().insert_header((CONTENT_DIGEST, digest.to_string())).finish())
+}

@@ -1,0 +1,199 @@
+//! Guards of the pull: which repositories' manifests are held against an environment's policies when they are pulled.
+//!
+//! They are a document in the data folder, read strictly:
+//!
+//! ```toml
+//! schema = "guards/v1"
+//!
+//! [[guards]]
+//! repositories = ["pay/**"]
+//! environment = "production"
+//! mode = "enforce"          # or "report", which serves and tells
+//! quarantine = true         # in "report": what was never decided is refused all the same
+//! exempt = ["token:ci"]     # who pulls in order to scan, sign and attest
+//! ```
+//!
+//! Of the guards of a repository all must let a manifest pass. Signatures, attestations and bills of materials are
+//! never held back: without them nobody could verify.
+
+use std::path::{Path, PathBuf};
+
+use attestry_schemas::document::{self, Faults, Pattern, Section, quoted};
+use attestry_schemas::oci::{Kind, Manifest, RepositoryName, carried};
+
+/// The document's name in the data folder.
+pub const GUARDS_FILE: &str = "guards.toml";
+
+/// What becomes of a manifest that the gate would not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is served, and that is told.
+    Report,
+    /// It is refused.
+    Enforce,
+}
+
+/// One guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    repositories: Vec<Pattern>,
+    /// The environment whose policies count.
+    pub environment: String,
+    /// What becomes of what may not pass.
+    pub mode: Mode,
+    /// Whether what was never decided is refused also when it would only be reported.
+    pub quarantine: bool,
+    exempt: Vec<String>,
+}
+
+impl Guard {
+    /// Whether it guards a repository against a caller.
+    #[must_use]
+    pub fn guards(&self, name: &RepositoryName, caller: &str) -> bool {
+        self.repositories.iter().any(|pattern| pattern.matches(name.as_str()))
+            && !self.exempt.iter().any(|exempt| exempt == caller)
+    }
+}
+
+/// The guards of a registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guards(Vec<Guard>);
+
+/// Why there are no guards.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardsError {
+    /// The document is not readable.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The document is malformed.
+    #[error("{} does not hold valid guards", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Every fault.
+        source: Faults,
+    },
+}
+
+impl Guards {
+    /// Reads the guards of a data folder; none when there is no document.
+    ///
+    /// # Errors
+    /// [`GuardsError`].
+    pub fn load(data: &Path) -> Result<Self, GuardsError> {
+        let path = data.join(GUARDS_FILE);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(GuardsError::Unreadable { path, source }),
+            Ok(text) => {
+                Self::parse(&text).map_err(|source| GuardsError::Malformed { path, source })
+            }
+        }
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, Faults> {
+        document::read(text, "guards/v1", |section| {
+            let guards = section.sections("guards", guard);
+            Some(Self(guards))
+        })
+    }
+
+    /// The guards of a repository against a caller.
+    pub fn of<'g>(
+        &'g self,
+        name: &'g RepositoryName,
+        caller: &'g str,
+    ) -> impl Iterator<Item = &'g Guard> {
+        self.0.iter().filter(move |guard| guard.guards(name, caller))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn guard(section: &Section<'_, '_>) -> Option<Guard> {
+    let mut repositories = Vec::new();
+    for text in section.texts("repositories") {
+        match text.value.parse::<Pattern>() {
+            Ok(pattern) => repositories.push(pattern),
+            Err(_) => section.fault(
+                text.span,
+                "a pattern of repositories such as pay/**",
+                &quoted(&text.value),
+            ),
+        }
+    }
+    let environment = section.text("environment");
+    let environment = environment.filter(|text| {
+        let plain = document::pattern::is_plain(&text.value);
+        if !plain {
+            section.fault(text.span.clone(), "a name such as production", &quoted(&text.value));
+        }
+        plain
+    });
+    let mode = section.word("mode", &[("report", Mode::Report), ("enforce", Mode::Enforce)]);
+    let quarantine = section.flag("quarantine");
+    let exempt = section.optional_texts("exempt").unwrap_or_default();
+    Some(Guard {
+        repositories,
+        environment: environment?.value,
+        mode: mode?,
+        quarantine,
+        exempt: exempt.into_iter().map(|text| text.value).collect(),
+    })
+}
+
+/// Media types of the configuration of what container runtimes run.
+const RUNNABLE: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// Whether a manifest is evidence alone: nothing in it can be run. What it says of itself is not asked, only what a
+/// runtime would look at.
+#[must_use]
+pub fn is_evidence(manifest: &Manifest) -> bool {
+    if manifest.kind == Kind::Index {
+        return false;
+    }
+    let runnable = |text: &str| RUNNABLE.iter().any(|known| known.eq_ignore_ascii_case(text));
+    match &manifest.config {
+        Some(config) if !runnable(&config.media_type) => true,
+        // cosign 2 gives its signatures the configuration of an image; its layers are none.
+        _ => !manifest.layers.is_empty() && carried(manifest).len() == manifest.layers.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = "schema = \"guards/v1\"\n[[guards]]\nrepositories = [\"pay/**\"]\nenvironment = \"production\"\nmode = \"enforce\"\nexempt = [\"token:ci\"]\n";
+
+    #[test]
+    fn a_guard_stands_before_its_repositories_and_lets_the_exempt_by() {
+        let guards = Guards::parse(DOCUMENT.as_bytes()).unwrap();
+        let count = |name: &str, caller: &str| guards.of(&name.parse().unwrap(), caller).count();
+        assert_eq!(count("pay/api", "token:dev"), 1);
+        assert_eq!(count("pay/api", "token:ci"), 0);
+        assert_eq!(count("web", "token:dev"), 0);
+    }
+
+    #[test]
+    fn faults_are_told_by_line_and_column() {
+        let check = |from: &str, to: &str, place: &str| {
+            let refused = Guards::parse(DOCUMENT.replace(from, to).as_bytes()).unwrap_err();
+            assert!(refused.to_string().contains(place), "{refused}");
+        };
+        check("\"enforce\"", "\"enforced\"", "line 5, column 8");
+        check("mode", "mood", "line 5");
+        check("guards/v1", "guards/v2", "line 1, column 10");
+        check("\"pay/**\"", "", "line 3");
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the registry of artifacts.
+
+mod collect;
+mod model;
+mod uploads;
