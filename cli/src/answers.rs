@@ -121,6 +121,47 @@ pub(crate) struct FoundSubject {
     pub(crate) digest: Value,
 }
 
+/// `GET /v1/audit/access`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AccessEvents {
+    /// One page, the newest first.
+    pub(crate) items: Vec<AccessEvent>,
+    /// Where the next page is: a path with its query.
+    pub(crate) next: Option<String>,
+}
+
+/// Who did what, or was refused.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AccessEvent {
+    /// Its number; numbers only grow.
+    pub(crate) number: u64,
+    /// When, RFC 3339.
+    pub(crate) at: String,
+    /// `allowed` or `denied`.
+    pub(crate) outcome: String,
+    /// As whom the registry knew the caller; nothing for a credential that it did not know.
+    pub(crate) principal: Option<String>,
+    /// What the caller's issuer or certificate calls them.
+    pub(crate) subject: Option<String>,
+    /// The role that was demanded.
+    pub(crate) role: Option<String>,
+    /// Where it was demanded.
+    pub(crate) namespace: Option<String>,
+    /// The method of the request.
+    pub(crate) method: String,
+    /// The path of the request.
+    pub(crate) path: String,
+    /// The address that it came from.
+    pub(crate) address: Option<String>,
+    /// The status of the answer.
+    pub(crate) status: u16,
+    /// The id of the request.
+    pub(crate) request: String,
+    /// How many events of this outcome were dropped before this one.
+    #[serde(default)]
+    pub(crate) dropped: u64,
+}
+
 /// `GET /v1/log/inclusion`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Inclusion {

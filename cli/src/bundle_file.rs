@@ -190,6 +190,7 @@ pub(crate) fn write(
     session: &mut Session,
 ) -> Result<(), Failure> {
     match destination {
+        Destination::Registry => Ok(()),
         Destination::Stdout => {
             session.data(bytes);
             Ok(())

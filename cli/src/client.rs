@@ -1,6 +1,6 @@
 //! The registry over HTTP: a small blocking client with bounds on everything.
 //!
-//! No TLS configuration is made and no root certificate parsed before a connection needs it.
+//! No TLS configuration is made and no root certificate parsed for a registry without TLS.
 //! Redirects are not followed, because a token would follow them.
 
 use std::fs::File;
@@ -11,9 +11,10 @@ use std::time::Duration;
 use attestry_schemas::json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, SendBody};
 
+use crate::authorities::{self, AuthoritiesError, is_unknown_issuer};
 use crate::config::Registry;
 use crate::output::{Exit, Remedy, printable};
 
@@ -26,7 +27,7 @@ pub(crate) const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// The most bytes of a problem that are read.
 const MAX_PROBLEM_BYTES: u64 = 256 * 1024;
 /// How often a busy registry is asked.
-const MAX_ATTEMPTS: u32 = 5;
+pub(crate) const MAX_ATTEMPTS: u32 = 5;
 /// The longest wait between two attempts, whatever the registry asks for.
 const MAX_PAUSE_S: u64 = 20;
 
@@ -39,6 +40,9 @@ pub(crate) enum ClientError {
         /// The registry.
         url: String,
     },
+    /// The certificates that the registry's own is checked against cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// The registry cannot be reached, or the connection broke.
     #[error("cannot reach {url}")]
     Unreachable {
@@ -123,6 +127,11 @@ impl Remedy for ClientError {
         Some(match self {
             Self::InsecureHttp { .. } => {
                 "use https://, or give --insecure-http if the network is yours".to_owned()
+            }
+            Self::Authorities(error) => return error.fix(),
+            Self::Unreachable { source, .. } if is_unknown_issuer(source) => {
+                "name the certificate of the authority that signed the registry's: --ca-file FILE, ATTESTRY_CA_FILE, or ca-file in attestry.toml"
+                    .to_owned()
             }
             Self::Unreachable { .. } => "check the URL and that the registry runs".to_owned(),
             Self::Busy { .. } => "try again later".to_owned(),
@@ -226,32 +235,15 @@ impl Client {
     /// Prepares to ask `registry`; connects to nothing.
     ///
     /// # Errors
-    /// [`ClientError::InsecureHttp`].
+    /// [`ClientError::InsecureHttp`] and [`ClientError::Authorities`].
     pub(crate) fn new(registry: Registry, pause: fn(Duration)) -> Result<Self, ClientError> {
         let url = &registry.url;
         if !url.is_tls() && !url.is_loopback() && !registry.insecure_http {
             return Err(ClientError::InsecureHttp { url: url.to_string() });
         }
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(READ_TIMEOUT))
-            .timeout_per_read(Some(READ_TIMEOUT))
-            .timeout_per_write(Some(READ_TIMEOUT))
-            .user_agent(concat!("attestry/", env!("CARGO_PKG_VERSION")));
-        if url.is_loopback() {
-            config = config.proxy(None);
-        }
-        if url.is_tls() {
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let tls = TlsConfig::builder()
-                .provider(TlsProvider::Rustls)
-                .unversioned_rustls_crypto_provider(provider);
-            config = config.tls_config(tls.build());
-        }
-        Ok(Self { agent: config.build().new_agent(), registry, pause })
+        let roots = authorities::roots(registry.ca_file.as_deref())?;
+        let agent = agent(url.is_tls(), url.is_loopback(), roots);
+        Ok(Self { agent, registry, pause })
     }
 
     /// The registry's URL.
@@ -349,8 +341,36 @@ impl Client {
     }
 }
 
+/// What speaks HTTP: bounded in time, following no redirect, with TLS by `rustls` and certificates that `roots` vouch for. For this machine no proxy is used.
+pub(crate) fn agent(tls: bool, loopback: bool, roots: RootCerts) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_recv_response(Some(READ_TIMEOUT))
+        .timeout_per_read(Some(READ_TIMEOUT))
+        .timeout_per_write(Some(READ_TIMEOUT))
+        .user_agent(concat!("attestry/", env!("CARGO_PKG_VERSION")));
+    if loopback {
+        config = config.proxy(None);
+    }
+    if tls {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(roots)
+            .unversioned_rustls_crypto_provider(provider);
+        config = config.tls_config(tls.build());
+    }
+    config.build().new_agent()
+}
+
 /// What `Retry-After` asks for in seconds (RFC 9110 §10.2.3), else a wait that doubles.
-fn pause_before_next(response: &ureq::http::Response<ureq::Body>, attempts: u32) -> Duration {
+pub(crate) fn pause_before_next(
+    response: &ureq::http::Response<ureq::Body>,
+    attempts: u32,
+) -> Duration {
     let asked_s = response
         .headers()
         .get("retry-after")
@@ -412,7 +432,15 @@ mod tests {
     use crate::config::Source;
 
     fn registry(url: RegistryUrl, token: Option<Zeroizing<String>>) -> Registry {
-        Registry { url, source: Source::Flag, token, withheld: None, insecure_http: false }
+        Registry {
+            url,
+            source: Source::Flag,
+            token,
+            withheld: None,
+            insecure_http: false,
+            ca_file: None,
+            unused_ca_file: None,
+        }
     }
 
     /// Serves the given raw responses, one connection each, on a free port; gives the requests.

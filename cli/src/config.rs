@@ -6,8 +6,8 @@
 //! is in the variable `ATTESTRY_TOKEN` or in the file that `token-file` names.
 //!
 //! The file in the current folder may be anybody's: it comes with a checkout or an archive. So it
-//! does not decide who gets a token ([`Settings::registry`]), nor who signs certificates
-//! ([`crate::trust::of_certificates`]), and it is told where it decides anything else of that kind.
+//! does not decide who gets a token, nor by whom a registry that it does not name is vouched for
+//! ([`Settings::registry`]), nor who signs certificates ([`crate::trust::of_certificates`]), and it is told where it decides anything else of that kind.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -80,7 +80,7 @@ impl Remedy for ConfigError {
             Self::Unreadable { path, source } => file_fix(source, path),
             Self::TooLarge { path, .. } => format!("check that {} is what you mean", path.display()),
             Self::Malformed { .. } => {
-                "the keys are registry, namespace, trusted-root, key and token-file".to_owned()
+                "the keys are registry, namespace, trusted-root, key, token-file and ca-file".to_owned()
             }
             Self::Value { name, .. } => format!("correct {name}"),
             Self::Token { place } => format!("put the token the registry gave you into {place}"),
@@ -105,6 +105,7 @@ struct File {
     trusted_root: Option<PathBuf>,
     key: Option<PathBuf>,
     token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 /// What named a setting.
@@ -138,6 +139,7 @@ pub(crate) struct Settings {
     key: Option<PathBuf>,
     token_file: Option<PathBuf>,
     token: Option<Zeroizing<String>>,
+    ca_file: Option<(PathBuf, Source)>,
 }
 
 /// A registry and how to reach it.
@@ -153,6 +155,10 @@ pub(crate) struct Registry {
     pub(crate) withheld: Option<String>,
     /// Whether the connection may be in the clear to another machine.
     pub(crate) insecure_http: bool,
+    /// Authorities by which its certificate may be vouched for, beside those that ship with this program.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// A file of authorities that is not taken for this registry, and the configuration that names it.
+    pub(crate) unused_ca_file: Option<(PathBuf, PathBuf)>,
 }
 
 impl Settings {
@@ -183,6 +189,8 @@ impl Settings {
                 .map(|path| NamedRoot { path, source: source_of("ATTESTRY_TRUSTED_ROOT") }),
             key: path_of("ATTESTRY_KEY", file.key),
             token_file: path_of("ATTESTRY_TOKEN_FILE", file.token_file),
+            ca_file: path_of("ATTESTRY_CA_FILE", file.ca_file)
+                .map(|path| (path, source_of("ATTESTRY_CA_FILE"))),
             token: io
                 .variable("ATTESTRY_TOKEN")
                 .filter(|token| !token.is_empty())
@@ -201,12 +209,41 @@ impl Settings {
             return Ok(None);
         };
         let insecure_http = flags.insecure_http;
-        if matches!(source, Source::Folder(_)) && flags.token_file.is_none() {
-            let withheld = self.token_place();
-            return Ok(Some(Registry { url, source, token: None, withheld, insecure_http }));
+        let (ca_file, unused_ca_file) = self.ca_file(flags.ca_file.as_deref(), &source);
+        let withheld = match &source {
+            Source::Folder(_) if flags.token_file.is_none() => self.token_place(),
+            _ => None,
+        };
+        let token = match &source {
+            Source::Folder(_) if flags.token_file.is_none() => None,
+            _ => self.token(flags.token_file.as_deref())?,
+        };
+        Ok(Some(Registry { url, source, token, withheld, insecure_http, ca_file, unused_ca_file }))
+    }
+
+    /// The file of authorities for a registry, and one that is not taken. Who writes the current folder's file may say
+    /// by whom a registry of their own is vouched for; for any other, a token goes there.
+    fn ca_file(
+        &self,
+        flag: Option<&Path>,
+        registry: &Source,
+    ) -> (Option<PathBuf>, Option<(PathBuf, PathBuf)>) {
+        if let Some(path) = flag {
+            return (Some(path.to_owned()), None);
         }
-        let token = self.token(flags.token_file.as_deref())?;
-        Ok(Some(Registry { url, source, token, withheld: None, insecure_http }))
+        match &self.ca_file {
+            Some((path, Source::Folder(file))) if !matches!(registry, Source::Folder(_)) => {
+                (None, Some((path.clone(), file.clone())))
+            }
+            named => (named.as_ref().map(|(path, _)| path.clone()), None),
+        }
+    }
+
+    /// The file of authorities that was chosen for any registry. What only the current folder's file names is not.
+    pub(crate) fn authorities(&self, flags: &RegistryArgs) -> Option<PathBuf> {
+        let chosen =
+            self.ca_file.as_ref().filter(|(_, source)| !matches!(source, Source::Folder(_)));
+        flags.ca_file.clone().or_else(|| chosen.map(|(path, _)| path.clone()))
     }
 
     /// The registry that is named.
@@ -320,7 +357,10 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, ConfigError>
 }
 
 /// Reads a file that may hold at most `limit_bytes`.
-fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, ConfigError> {
+///
+/// # Errors
+/// [`ConfigError`] when it cannot be read or holds more.
+pub(crate) fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, ConfigError> {
     use std::io::Read as _;
     let unreadable = |source| ConfigError::Unreadable { path: path.to_path_buf(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;

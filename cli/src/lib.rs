@@ -7,6 +7,7 @@
 
 mod answers;
 mod args;
+mod authorities;
 mod bundle_file;
 mod capture;
 mod client;
@@ -17,6 +18,7 @@ mod fixture;
 mod io;
 mod keyfile;
 mod lockfile;
+mod oci;
 mod output;
 #[doc(hidden)]
 pub mod parsers;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::io::Io;
+use crate::oci::OciFlags;
 
 /// What the exit status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,8 @@ pub(crate) struct Session {
     pub(crate) io: Io,
     /// The flags that every command takes.
     pub(crate) global: Global,
+    /// The flags that say how OCI registries are reached, where the command has some.
+    pub(crate) oci: OciFlags,
     stdout_error: Option<std::io::Error>,
     stdin_taken: bool,
 }
@@ -129,7 +132,7 @@ pub(crate) struct Session {
 impl Session {
     /// Starts a run.
     pub(crate) fn new(io: Io, global: Global) -> Self {
-        Self { io, global, stdout_error: None, stdin_taken: false }
+        Self { io, global, oci: OciFlags::default(), stdout_error: None, stdin_taken: false }
     }
 
     /// Whether the answer is wanted as JSON.

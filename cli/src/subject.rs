@@ -30,6 +30,7 @@ use std::sync::atomic::AtomicBool;
 use attestry_schemas::digest::{Digest, Sha256};
 
 use crate::args::SubjectArg;
+use crate::oci::{Access, OciReference};
 use crate::output::{Failure, Remedy, Session, file_fix};
 use crate::progress::{Progress, Unit};
 use hash::Hashed;
@@ -142,6 +143,7 @@ pub(crate) fn resolve(
     stop: &AtomicBool,
 ) -> Result<Subject, Failure> {
     let hashed = match argument {
+        SubjectArg::Oci(reference) => return in_registry(reference, session),
         SubjectArg::Digest(digest) => {
             let (name, digest) = (digest.to_string(), digest.clone());
             return Ok(Subject { name, digest, begins_as_pae: false });
@@ -157,6 +159,16 @@ pub(crate) fn resolve(
         None => "stdin".to_owned(),
     };
     Ok(Subject { name, digest: hashed.sha256.into(), begins_as_pae: hashed.begins_as_pae })
+}
+
+/// Reads what a reference points to, once: from here on its digest counts, wherever the tag may move.
+fn in_registry(reference: &OciReference, session: &mut Session) -> Result<Subject, Failure> {
+    let fetched = Access::of(session)?.repository(reference).resolve(reference)?;
+    let digest = fetched.digest.digest().clone();
+    if reference.digest().is_none() {
+        session.say(format!("{reference} is {digest}"));
+    }
+    Ok(Subject { name: reference.repository(), digest, begins_as_pae: false })
 }
 
 /// The SHA-512 of a file that was resolved to `subject` before, for evidence that names it by no

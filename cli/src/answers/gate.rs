@@ -81,6 +81,9 @@ pub(crate) struct TriedDenial {
 pub(crate) struct Deployments {
     /// What runs, or ran.
     pub(crate) items: Vec<Running>,
+    /// Whether there is more.
+    #[serde(default)]
+    pub(crate) truncated: bool,
 }
 
 /// One deployment.
@@ -93,7 +96,13 @@ pub(crate) struct Running {
     pub(crate) name: Option<String>,
     /// The artifact.
     pub(crate) subject: String,
-    /// Since when.
+    /// `deployed`, `rolled-back` or `decommissioned`.
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+    /// Whether it runs; an older registry told only of what does.
+    #[serde(default = "runs")]
+    pub(crate) running: bool,
+    /// Since when; of what left, when.
     pub(crate) since: String,
     /// Until when, where it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +123,17 @@ pub(crate) struct Running {
     /// Whether it entered in an emergency.
     #[serde(default)]
     pub(crate) break_glass: bool,
+}
+
+fn runs() -> bool {
+    true
+}
+
+impl Running {
+    /// Whether it tells that something left.
+    pub(crate) fn left(&self) -> bool {
+        self.kind.as_deref() == Some("decommissioned")
+    }
 }
 
 /// `GET /v1/metrics/delivery`.
@@ -184,6 +204,9 @@ pub(crate) struct TimeToDetect {
     /// From the arrival of the evidence to the flag.
     #[serde(default)]
     pub(crate) from_evidence_s: Spread,
+    /// From when time ran out to the flag.
+    #[serde(default)]
+    pub(crate) from_expiry_s: Spread,
 }
 
 /// How numbers are spread, in seconds.
@@ -210,4 +233,7 @@ pub(crate) struct Exceptions {
     /// How many of those nobody has reviewed.
     #[serde(default)]
     pub(crate) unreviewed: u64,
+    /// How many were reviewed too late.
+    #[serde(default)]
+    pub(crate) reviewed_late: u64,
 }

@@ -28,6 +28,36 @@ pub(crate) struct RulingRoster {
     /// What too few have signed yet.
     #[serde(default)]
     pub(crate) pending: Vec<Pending>,
+    /// Who is revoked, and by statements that too few have signed.
+    #[serde(default)]
+    pub(crate) revocations: Vec<RevokedSigner>,
+}
+
+/// That a signer is revoked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RevokedSigner {
+    /// The key's fingerprint, or the identity.
+    pub(crate) signer: String,
+    /// The signer's name, where the roster has one.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Why.
+    pub(crate) reason: String,
+    /// From when on, as it states.
+    pub(crate) effective_at: String,
+    /// From when on nothing counts; none while too few have signed.
+    #[serde(default)]
+    pub(crate) from: Option<String>,
+    /// When the log first held it.
+    #[serde(default)]
+    pub(crate) logged_at: Option<String>,
+    /// The statements, by digest; none where the roster says it.
+    #[serde(default)]
+    pub(crate) statements: Vec<String>,
+    /// How many have signed.
+    pub(crate) have: u64,
+    /// How many must.
+    pub(crate) need: u64,
 }
 
 /// A document that too few have signed yet.

@@ -6,7 +6,8 @@ use attestry_schemas::digest::Sha256;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    NamespaceArgs, RegistryArgs, RegistryUrl, SigningKeyArgs, Since, SubjectArg, TrustedRootArgs,
+    CheckedRegistryArgs, NamespaceArgs, PlaceArgs, RegistryArgs, RegistryUrl, SigningKeyArgs,
+    Since, SubjectArg,
 };
 
 /// `attestry deploy`.
@@ -14,18 +15,28 @@ use super::{
 pub(crate) enum DeployCommand {
     /// Record that an artifact entered an environment
     #[command(after_help = "\
-A deployment without a decision that allowed it is recorded, flagged and counted.
+Run it in the pipeline after each deployment, also into a cluster: what runs, the numbers and the flags are
+counted from these statements. A deployment without a decision that allowed it is recorded, flagged and
+counted.
+
+Exit status: 0 recorded, 1 refused, 2 could not tell.
 
 Example:
   attestry deploy record app.tar.gz --environment production --name pay/api --decision sha256:4b22c1… --key deploy.key")]
     Record(DeployArgs),
     /// Record that an artifact entered an environment again, in place of something newer
     #[command(after_help = "\
+It needs a decision like any deployment; where a policy has no-rollback, attestry approve --rollback goes before.
+
+Exit status: 0 recorded, 1 refused, 2 could not tell.
+
 Example:
   attestry deploy rollback sha256:9f86d0… --environment production --replaces sha256:aa31f7… --decision sha256:4b22c1… --key deploy.key")]
     Rollback(DeployArgs),
     /// Record that an artifact left an environment
     #[command(after_help = "\
+Exit status: 0 recorded, 1 refused, 2 could not tell.
+
 Example:
   attestry deploy decommission sha256:9f86d0… --environment production --key deploy.key")]
     Decommission(DeployArgs),
@@ -39,12 +50,9 @@ pub(crate) struct DeployArgs {
     /// What was deployed: a file, a folder, - for stdin, or sha256:DIGEST
     #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: SubjectArg,
-    /// The environment
-    #[arg(long, value_name = "ENV")]
-    pub(crate) environment: String,
-    /// What runs there under this name is what it takes the place of, such as pay/api
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// The digest of the decision that allowed it
     #[arg(long, value_name = "DECISION")]
     pub(crate) decision: Option<Sha256>,
@@ -60,22 +68,23 @@ pub(crate) struct DeployArgs {
     /// The key to sign with.
     #[command(flatten)]
     pub(crate) key: SigningKeyArgs,
-    /// The registry to record it in.
+    /// The registry to record it in, and what its answer is checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
+    pub(crate) checked: CheckedRegistryArgs,
     /// The namespace to write to.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArgs,
-    /// What the registry's answer is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
 }
 
 /// `attestry deploy status`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  attestry deploy status --environment production --registry https://attest.example.com"
-)]
+#[command(after_help = "\
+✓ complies, ✗ was not authorized or complies no longer, ! entered in an emergency. The exit status is 0
+whatever is flagged, because telling it was done.
+
+Example:
+  attestry deploy status --environment production --registry https://attest.example.com
+  attestry deploy status --json | jq '.items[] | select(.compliant | not)'")]
 pub(crate) struct DeployStatusArgs {
     /// Only this environment
     #[arg(long, value_name = "ENV")]
@@ -108,6 +117,8 @@ pub(crate) enum FailurePolicy {
 /// `attestry k8s manifests`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit status: 0 printed, 2 could not tell.
+
 Example:
   attestry k8s manifests --registry-url https://attest.example.com --ca-file ca.pem --environment production | kubectl apply -f -")]
 pub(crate) struct K8sManifestsArgs {

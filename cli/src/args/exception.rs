@@ -30,6 +30,8 @@ pub(crate) struct ConsentArgs {
 #[command(after_help = "\
 Each approver signs for themselves; their statements need not be the same.
 
+Exit status: 0 signed, and logged where a registry is named; 1 refused; 2 could not tell.
+
 Example:
   attestry approve sha256:9f86d0… --environment production --key alice.key
   attestry approve app.tar.gz --environment production --rollback --reason \"4.2 loses orders\" --key alice.key")]
@@ -58,7 +60,9 @@ pub(crate) struct ApproveArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Where a policy wants several signers, all must sign one and the same statement: the first names rule and
-finding, and each further one signs --like the first.
+finding, and each further one signs --like the first. A denial shows rule and finding: ✗ RULE: … [FINDING].
+
+Exit status: 0 signed, and logged where a registry is named; 1 refused; 2 could not tell.
 
 Example:
   attestry waive sha256:9f86d0… --rule vuln-scan --finding CVE-2026-1234 --until 30d --reason \"not reachable\" --key alice.key
@@ -91,7 +95,10 @@ pub(crate) struct WaiveArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Where a policy wants several signers, all must sign one and the same statement: each further one signs
---like the first. What entered this way is counted, and must be reviewed in time.
+--like the first. What entered this way is counted, and must be reviewed in time. Afterwards attestry gate
+gives the decision to deploy under.
+
+Exit status: 0 signed, and logged where a registry is named; 1 refused; 2 could not tell.
 
 Example:
   attestry break-glass sha256:9f86d0… --environment production --reason \"INC-42: checkout is down\" \\

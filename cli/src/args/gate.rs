@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attestry_schemas::digest::Sha256;
 use clap::{Args, Subcommand};
 
-use super::{Destination, Past, RegistryArgs, Since, SubjectArg, TrustedRootArgs};
+use super::{CheckedRegistryArgs, Destination, Past, PlaceArgs, RegistryArgs, Since, SubjectArg};
 
 /// `attestry gate`.
 #[derive(Debug, Args)]
@@ -65,12 +65,9 @@ pub(crate) struct GateAskArgs {
     /// As whom the registry would know the caller, such as token:deploy
     #[arg(long, value_name = "PRINCIPAL", requires = "pack", help_heading = "Offline")]
     pub(crate) caller: Option<String>,
-    /// The registry that decides.
+    /// The registry, and what its answers are checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// What the decision is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
+    pub(crate) checked: CheckedRegistryArgs,
 }
 
 /// The other words after `attestry gate`.
@@ -95,12 +92,9 @@ pub(crate) struct GateExplainArgs {
     /// The decision's digest, as the gate names it
     #[arg(value_name = "DECISION")]
     pub(crate) decision: Sha256,
-    /// The registry that holds it.
+    /// The registry, and what its answers are checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// What the decision is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
+    pub(crate) checked: CheckedRegistryArgs,
 }
 
 /// `attestry gate replay`.
@@ -110,7 +104,8 @@ A decision is made again from the evidence, policies and roster of its moment: i
 same. With --policy, the deployments since a time are judged by a policy that is not published, which
 changes nothing.
 
-Exit status: 0 the same, or nothing would be denied; 1 another, or something would be denied.
+Exit status: 0 the same, or nothing would be denied; 1 another, or something would be denied; 2 could not
+tell.
 
 Example:
   attestry gate replay sha256:4b22c1… --registry https://attest.example.com
@@ -132,19 +127,19 @@ pub(crate) struct GateReplayArgs {
 
 /// `attestry gate pack`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  attestry gate pack app.tar.gz --environment production --out app.pack.json --registry https://attest.example.com"
-)]
+#[command(after_help = "\
+Exit status: 0 saved, 2 could not tell.
+
+Example:
+  attestry gate pack app.tar.gz --environment production --out app.pack.json --registry https://attest.example.com
+  attestry gate app.tar.gz --environment production --pack app.pack.json --trusted-root trusted_root.json")]
 pub(crate) struct GatePackArgs {
     /// The artifact: a file, a folder, - for stdin, or sha256:DIGEST
     #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: SubjectArg,
-    /// The environment that it is to enter
-    #[arg(long, value_name = "ENV")]
-    pub(crate) environment: String,
-    /// What the artifact is called, such as pay/api
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    /// Where it is to enter.
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Where to write the pack; - is stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Destination,
@@ -156,7 +151,8 @@ pub(crate) struct GatePackArgs {
 /// `attestry metrics`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each number is counted from the log, so that whoever has the log can count it again.
+Each number is counted from the log, so that whoever has the log can count it again; README.md says what
+each one is. The exit status is 0 whatever they are.
 
 Example:
   attestry metrics --environment production --since 30d --registry https://attest.example.com")]

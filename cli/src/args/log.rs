@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attestry_schemas::digest::Sha256;
 use clap::{Args, Subcommand};
 
-use super::{RegistryArgs, TrustedRootArgs};
+use super::CheckedRegistryArgs;
 
 /// What can be asked of a log.
 #[derive(Debug, Subcommand)]
@@ -22,12 +22,9 @@ pub(crate) enum LogCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  attestry log checkpoint --registry https://attest.example.com")]
 pub(crate) struct CheckpointArgs {
-    /// The registry whose log it is.
+    /// The registry, and what its answers are checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// What the signature is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
+    pub(crate) checked: CheckedRegistryArgs,
 }
 
 /// `attestry log prove`.
@@ -45,12 +42,9 @@ pub(crate) struct ProveArgs {
     /// The size of the log to prove it in [default: the newest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) size: Option<u64>,
-    /// The registry whose log it is.
+    /// The registry, and what its answers are checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// What the checkpoint's signature is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
+    pub(crate) checked: CheckedRegistryArgs,
 }
 
 /// `attestry log check`.
@@ -65,10 +59,7 @@ pub(crate) struct CheckArgs {
     /// The file that keeps the last checkpoint
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// The registry whose log it is.
+    /// The registry, and what its answers are checked against.
     #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
-    /// What the checkpoint's signature is checked against.
-    #[command(flatten)]
-    pub(crate) trusted_root: TrustedRootArgs,
+    pub(crate) checked: CheckedRegistryArgs,
 }

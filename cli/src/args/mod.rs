@@ -4,6 +4,7 @@
 //! looked up in the environment and `attestry.toml` by [`crate::config`], not by clap.
 
 mod attest;
+mod audit;
 mod deploy;
 mod evidence;
 mod exception;
@@ -11,6 +12,7 @@ mod gate;
 mod governance;
 mod key;
 mod log;
+mod oci;
 mod query;
 mod run;
 mod sign;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use attest::AttestArgs;
+pub(crate) use audit::{AccessArgs, AuditCommand};
 pub(crate) use deploy::{
     DeployArgs, DeployCommand, DeployStatusArgs, FailurePolicy, K8sCommand, K8sManifestsArgs,
 };
@@ -35,15 +38,21 @@ pub(crate) use gate::{
 };
 pub(crate) use governance::{
     DocumentPushArgs, PolicyCommand, PolicyDiffArgs, PolicyLintArgs, PolicyShowArgs,
-    PolicyTestArgs, RosterCommand, RosterDiffArgs, RosterLintArgs, RosterShowArgs,
+    PolicyTestArgs, RosterCommand, RosterDiffArgs, RosterImpactArgs, RosterLintArgs,
+    RosterRevokeArgs, RosterShowArgs,
 };
 pub(crate) use key::{KeyCommand, KeyGenerateArgs, KeyImportArgs, KeyShowArgs, KeyTypeArg};
 pub(crate) use log::{CheckArgs, CheckpointArgs, LogCommand, ProveArgs};
+pub(crate) use oci::{
+    CopyArgs, OciArgs, OciPushArgs, TagCommand, TagHistoryArgs, TagVerifyArgs, TreeArgs,
+};
 pub(crate) use query::{LintArgs, PushArgs, SearchArgs, ShowArgs};
 pub(crate) use run::{LinkFormat, RunArgs};
 pub(crate) use sign::SignArgs;
 pub(crate) use time::{Past, Until};
-pub(crate) use values::{Destination, Namespace, PredicateType, RegistryUrl, Since, SubjectArg};
+pub(crate) use values::{
+    AnyReference, Destination, Namespace, PredicateType, RegistryUrl, Since, SubjectArg,
+};
 pub(crate) use verify::VerifyArgs;
 
 /// Signs artifacts at build time and verifies their provenance before they deploy.
@@ -106,10 +115,20 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Send attestations to a registry
     Push(PushArgs),
+    /// Copy an artifact from one OCI registry to another, with all its evidence
+    Copy(CopyArgs),
+    /// Show an artifact of an OCI registry and everything that refers to it
+    Tree(TreeArgs),
+    /// Show and prove where a tag of an OCI registry pointed
+    #[command(subcommand)]
+    Tag(TagCommand),
     /// Find attestations in a registry
     Search(SearchArgs),
     /// Show one attestation of a registry
     Show(ShowArgs),
+    /// Tell who did what in a registry
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check statements, envelopes and bundles against their specifications
     Lint(LintArgs),
     /// Ask whether an artifact may enter an environment, and why
@@ -173,9 +192,35 @@ pub(crate) struct RegistryArgs {
     /// ATTESTRY_TOKEN_FILE; attestry.toml: token-file]
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
     pub(crate) token_file: Option<PathBuf>,
+    /// Certificates (PEM) of authorities by which the registry's own may be signed, in addition to those that
+    /// ship with this program [ATTESTRY_CA_FILE; attestry.toml: ca-file]
+    #[arg(long, value_name = "FILE", help_heading = "Registry")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Allow http:// to a host that is not this machine
     #[arg(long, help_heading = "Registry")]
     pub(crate) insecure_http: bool,
+}
+
+/// A registry, and what its answers are checked against.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CheckedRegistryArgs {
+    /// The registry.
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    /// What its answers are checked against.
+    #[command(flatten)]
+    pub(crate) trusted_root: TrustedRootArgs,
+}
+
+/// Where an artifact runs, or is to run, and what it is called there.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlaceArgs {
+    /// The environment, such as production
+    #[arg(long, value_name = "ENV")]
+    pub(crate) environment: String,
+    /// What the artifact is called, such as pay/api: by it policies are found, and what it takes the place of
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
 }
 
 /// The namespace that new attestations belong to.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attestry_schemas::digest::{Digest, Sha256};
 use clap::Args;
 
-use super::{NamespaceArgs, PredicateType, RegistryArgs, Since};
+use super::{NamespaceArgs, OciArgs, PredicateType, RegistryArgs, Since};
 
 /// `attestry push`.
 #[derive(Debug, Args)]
@@ -14,14 +14,19 @@ Many attestations travel in one request. A folder that --spool filled is emptied
 acknowledges; of any other folder, the files named *.sigstore.json, *.intoto.json, *.bundle.json,
 *.dsse.json, or .jsonl in the place of .json, are sent and left as they are.
 
+With an oci:// reference first, bundles are put beside that artifact in its OCI registry, any one, where cosign verify and
+attestry verify find them; the artifact must be a subject of each.
+
 The exit status is 1 where the registry refused anything, and 2 where all that it refused is no
 attestation at all.
 
 Example:
   attestry push app.tar.gz.sigstore.json --registry https://attest.example.com --namespace pay/api
-  attestry push attestations/ --registry https://attest.example.com")]
+  attestry push attestations/ --registry https://attest.example.com
+  attestry push oci://registry.example.com/pay/api:1.4 api.sigstore.json api.provenance.sigstore.json")]
 pub(crate) struct PushArgs {
-    /// Files that hold a bundle, an envelope, or JSON lines of them; - is stdin; or folders of such files
+    /// Files that hold a bundle, an envelope, or JSON lines of them; - is stdin; or folders of such files; before them
+    /// the artifact, where they go beside it: oci://HOST/NAME[:TAG|@DIGEST]
     #[arg(value_name = "BUNDLE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Write the complete bundles, with their log entries, back to the files
@@ -33,6 +38,9 @@ pub(crate) struct PushArgs {
     /// The namespace to write to.
     #[command(flatten)]
     pub(crate) namespace: NamespaceArgs,
+    /// How an OCI registry is reached.
+    #[command(flatten)]
+    pub(crate) oci: OciArgs,
 }
 
 /// `attestry search`.

@@ -10,6 +10,8 @@ use attestry_schemas::predicate::{self, UtcTime};
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 use jiff::Timestamp;
 
+use crate::oci::{OciReference, ReferenceError};
+
 /// The longest namespace, in bytes.
 const MAX_NAMESPACE_BYTES: usize = 200;
 
@@ -40,6 +42,9 @@ pub(crate) enum ValueError {
         /// What the digest's parser says.
         why: String,
     },
+    /// The text starts like a reference to an artifact in a registry but is none.
+    #[error(transparent)]
+    Oci(ReferenceError),
     /// The text is no time.
     #[error("expected a time such as 2026-01-31 or 2026-01-31T12:00:00Z, found {found:?}")]
     Time {
@@ -73,6 +78,8 @@ pub(crate) enum SubjectArg {
     Stdin,
     /// An artifact that is not here.
     Digest(Digest),
+    /// An artifact in an OCI registry.
+    Oci(OciReference),
 }
 
 impl SubjectArg {
@@ -80,7 +87,7 @@ impl SubjectArg {
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Stdin | Self::Digest(_) => None,
+            Self::Stdin | Self::Digest(_) | Self::Oci(_) => None,
         }
     }
 }
@@ -103,6 +110,9 @@ impl FromStr for SubjectArg {
                 },
             );
         }
+        if OciReference::is_meant(text) {
+            return text.parse().map(Self::Oci).map_err(ValueError::Oci);
+        }
         Ok(Self::Path(text.into()))
     }
 }
@@ -119,9 +129,23 @@ impl ValueParserFactory for SubjectArg {
     }
 }
 
+/// A reference to an artifact in a registry, with `oci://` or as docker writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnyReference(pub(crate) OciReference);
+
+impl FromStr for AnyReference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        OciReference::of_any_form(text).map(Self)
+    }
+}
+
 /// Where an answer is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
+    /// Into no file: it goes beside the artifact in its registry.
+    Registry,
     /// `-`
     Stdout,
     /// A file, replaced as a whole.
@@ -151,6 +175,13 @@ impl RegistryUrl {
     /// Whether the host is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.loopback
+    }
+
+    /// Host and port, where the URL has no path: then the registry answers for OCI there too.
+    pub(crate) fn authority(&self) -> Option<String> {
+        let uri: ureq::http::Uri = self.text.parse().ok()?;
+        let is_root = uri.path().is_empty() || uri.path() == "/";
+        is_root.then(|| uri.authority().map(|a| a.as_str().to_ascii_lowercase())).flatten()
     }
 
     /// Whether the connection is encrypted.

@@ -4,19 +4,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{OfflineArgs, PredicateType, RegistryArgs, SubjectArg, TrustedRootArgs};
+use super::{OciArgs, OfflineArgs, PredicateType, RegistryArgs, SubjectArg, TrustedRootArgs};
 
 /// `attestry verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Either --key or --identity with --issuer says whose signature counts. Without --type and --any-type a signature of the artifact itself is demanded. Without --bundle and
---registry the evidence is looked for beside SUBJECT, in SUBJECT.sigstore.json.
+--registry the evidence is looked for beside SUBJECT: in SUBJECT.sigstore.json, or, of an artifact in an OCI registry, in what
+refers to it there (bundles as cosign 3 writes them, signatures and attestations of cosign 2).
 
 Example:
   attestry verify app.tar.gz --key release.pub
-  attestry verify app.tar.gz --key ci.pub --type provenance --type test-result --registry https://attest.example.com")]
+  attestry verify app.tar.gz --key ci.pub --type provenance --type test-result --registry https://attest.example.com
+  attestry verify oci://registry.example.com/pay/api:1.4 --key release.pub")]
 pub(crate) struct VerifyArgs {
-    /// What to verify: a file, a folder, - for stdin, or sha256:DIGEST
+    /// What to verify: a file, a folder, - for stdin, sha256:DIGEST, or oci://HOST/NAME[:TAG|@DIGEST]
     #[arg(value_name = "SUBJECT")]
     pub(crate) subject: SubjectArg,
     /// A public key whose signature counts; may be given several times
@@ -46,4 +48,7 @@ pub(crate) struct VerifyArgs {
     /// Whether to ask a registry at all.
     #[command(flatten)]
     pub(crate) offline: OfflineArgs,
+    /// How an OCI registry is reached.
+    #[command(flatten)]
+    pub(crate) oci: OciArgs,
 }

@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use super::publish::{self, Delivery, Product};
 use super::sign::open_key_and_read;
-use crate::args::{AttestArgs, Destination};
+use crate::args::{AttestArgs, Destination, SubjectArg};
 use crate::bundle_file;
 use crate::output::{Exit, Failure, Session, chain, printable};
 
 /// Runs `attestry attest`.
 pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
+    super::reach(&args.push.oci, &args.logging.registry, session);
     let predicate_type = args.predicate_type.uri();
     let predicate = read_predicate(&args.predicate, session)?;
     check(predicate_type, &predicate, session)?;
@@ -38,7 +39,8 @@ pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Fail
     let bundle = Bundle::of_key(key.public_key(), Content::Envelope(envelope));
     let key = Some(key.public_key().clone());
     let predicate_type = Some(predicate_type.to_owned());
-    let product = Product { bundle, key, subjects, predicate_type, out };
+    let attachments = publish::attachments(&args.subjects, &subjects, &args.push, session)?;
+    let product = Product { bundle, key, subjects, predicate_type, out, attachments };
     publish::deliver(Delivery::one(product), &target, session)
 }
 
@@ -47,7 +49,9 @@ fn destination(args: &AttestArgs) -> Destination {
     if let Some(out) = &args.out {
         return out.clone();
     }
+    let in_registry = |subject: &SubjectArg| matches!(subject, SubjectArg::Oci(_));
     match args.subjects.as_slice() {
+        subjects if subjects.iter().all(in_registry) => Destination::Registry,
         [subject] => bundle_file::beside(subject, Some(&args.predicate_type))
             .map_or(Destination::Stdout, Destination::File),
         _ => Destination::Stdout,

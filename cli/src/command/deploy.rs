@@ -33,8 +33,8 @@ fn record(args: &DeployArgs, kind: DeploymentKind, session: &mut Session) -> Res
     let settings = super::settings(session)?;
     let key_path = settings.demand_key(args.key.key.as_deref())?;
     let namespace = settings.namespace(args.namespace.namespace.as_ref());
-    let root = &args.trusted_root;
-    let registry = publish::registry(settings, &args.registry, namespace, root, session)?;
+    let root = &args.checked.trusted_root;
+    let registry = publish::registry(settings, &args.checked.registry, namespace, root, session)?;
     let registry = registry.ok_or(ConfigError::NoRegistry)?;
     let arguments = std::slice::from_ref(&args.artifact);
     let (key, subjects) = open_key_and_read(arguments, &key_path, &args.key.password, session)?;
@@ -52,6 +52,7 @@ fn record(args: &DeployArgs, kind: DeploymentKind, session: &mut Session) -> Res
         subjects: vec![subject.clone()],
         predicate_type: Some(Deployment::URI.to_owned()),
         out: Destination::Stdout,
+        attachments: Vec::new(),
     };
     let answer = publish::log(product, Vec::new(), &registry, session)?;
     tell_recorded(&answer, args, kind, &subject, session)
@@ -64,13 +65,10 @@ fn statement(
     session: &mut Session,
 ) -> Result<Statement, Failure> {
     let fail = |e: &dyn std::error::Error| Failure::undecided(chain(e));
-    let now = (session.io.now)();
-    let now: UtcTime = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).into();
-    let finished_at = args.finished_at.map_or(now, crate::args::Since::moment);
-    let started_at = args.started_at.map_or(finished_at, crate::args::Since::moment);
+    let (started_at, finished_at) = moments(args, session);
     let set = |digest: Sha256| -> DigestSet { Digest::from(digest).into() };
     let deployment = Deployment {
-        environment: args.environment.clone(),
+        environment: args.place.environment.clone(),
         kind,
         decision: args.decision.map(set),
         replaces: args.replaces.map(set),
@@ -80,12 +78,16 @@ fn statement(
     let value = deployment.to_value().map_err(|e| fail(&e))?;
     attest::check(Deployment::URI, &value, session)?;
     let descriptor = ResourceDescriptor {
-        name: args.name.clone(),
+        name: args.place.name.clone(),
         digest: Some(subject.digest.clone().into()),
         ..ResourceDescriptor::default()
     };
     Statement::new(vec![descriptor], Deployment::URI, value).map_err(|e| fail(&e))
 }
+
+/// How much later than a deployment is said to have begun its decision may have been made, in seconds: what the
+/// registry tolerates between clocks.
+const CLOCK_TOLERANCE_S: i64 = 300;
 
 /// Says before it is recorded that a deployment will be flagged: that is no reason not to record what happened.
 fn warn_of_decision(
@@ -94,28 +96,65 @@ fn warn_of_decision(
     registry: &Publication,
     session: &mut Session,
 ) -> Result<(), Failure> {
+    let ask = format!(
+        "ask before deploying: attestry gate ARTIFACT --environment {}{} tells the decision to give",
+        args.place.environment,
+        args.place.name.as_ref().map(|name| format!(" --name {name}")).unwrap_or_default()
+    );
     let Some(decision) = args.decision else {
-        session.warn("no --decision is given: it is recorded as unauthorized");
+        session.warn(printable(&format!(
+            "no --decision is given: it is recorded as unauthorized; {ask}"
+        )));
         return Ok(());
     };
     let root = registry.trusted_root(session)?;
+    let (began, _) = moments(args, session);
     let why = match Made::fetch(decision, &root, registry.client()) {
         Err(failure) => Some(failure.problem().to_owned()),
-        Ok(made) if made.subject != subject.sha256()? => {
-            Some(format!("it is about {}", made.subject))
-        }
-        Ok(made) if made.details.environment != args.environment => {
-            Some(format!("it is for {}", made.details.environment))
-        }
-        Ok(made) if !made.passed() => Some("it denies".to_owned()),
-        Ok(_) => None,
+        Ok(made) => why_not(&made, args, subject.sha256()?, began),
     };
     if let Some(why) = why {
         session.warn(printable(&format!(
-            "{decision} does not allow this: {why}; it is recorded as unauthorized"
+            "{decision} does not allow this: {why}; it is recorded as unauthorized; {ask}"
         )));
     }
     Ok(())
+}
+
+/// Why a decision does not allow a deployment, by what the registry goes by.
+fn why_not(made: &Made, args: &DeployArgs, subject: Sha256, began: UtcTime) -> Option<String> {
+    let details = &made.details;
+    let decided_at = made.time.as_deref().and_then(UtcTime::from_rfc3339);
+    let is_later =
+        |decided: &UtcTime| began.unix_seconds() + CLOCK_TOLERANCE_S < decided.unix_seconds();
+    let other_name =
+        args.place.name.as_ref().filter(|name| !details.names.iter().any(|known| known == *name));
+    Some(if details.run.is_some() {
+        "it is about what runs already, and lets nothing enter".to_owned()
+    } else if !made.passed() {
+        "it denies".to_owned()
+    } else if made.subject != subject {
+        format!("it is about {}", made.subject)
+    } else if details.environment != args.place.environment {
+        format!("it is for {}", details.environment)
+    } else if let Some(name) = other_name {
+        format!("it was not asked for under the name {name}")
+    } else if let Some(decided) = decided_at.filter(is_later) {
+        format!("it was made at {decided}, after the deployment began at {began}")
+    } else if let Some(until) = details.until.filter(|until| began >= *until) {
+        format!("it held until {until}, and the deployment began at {began}")
+    } else {
+        return None;
+    })
+}
+
+/// When the deployment began and when it was done.
+fn moments(args: &DeployArgs, session: &Session) -> (UtcTime, UtcTime) {
+    let now = (session.io.now)();
+    let now: UtcTime = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).into();
+    let finished_at = args.finished_at.map_or(now, crate::args::Since::moment);
+    let started_at = args.started_at.map_or(finished_at, crate::args::Since::moment);
+    (started_at, finished_at)
 }
 
 fn tell_recorded(
@@ -134,15 +173,15 @@ fn tell_recorded(
         session.answer(&json!({
             "kind": did,
             "subject": subject.digest.to_string(),
-            "name": args.name,
-            "environment": args.environment,
+            "name": args.place.name,
+            "environment": args.place.environment,
             "decision": args.decision.map(|digest| digest.to_string()),
             "registry": answer,
         }))?;
         return Ok(Exit::Success);
     }
     let digest = answer.digest.as_deref().unwrap_or("-");
-    session.line(format!("{did} in {}: {}", args.environment, subject.label()));
+    session.line(format!("{did} in {}: {}", args.place.environment, subject.label()));
     let index = answer.index.map(|index| format!(", log index {index}")).unwrap_or_default();
     session.line(printable(&format!("deployment: {digest}{index}")));
     Ok(Exit::Success)
@@ -179,16 +218,15 @@ fn status(args: &DeployStatusArgs, session: &mut Session) -> Result<Exit, Failur
 }
 
 fn tell(item: &Running, session: &mut Session) {
-    let (mark, colour) = match (item.authorized, item.compliant) {
-        (true, true) if item.break_glass => ("!", YELLOW),
-        (true, true) => ("✓", GREEN),
-        _ => ("✗", RED),
+    let mark = match (item.authorized, item.compliant) {
+        // Of what is over nothing is promised.
+        (true, _) if item.left() => "-".to_owned(),
+        (true, true) if !item.running => "-".to_owned(),
+        (true, true) if item.break_glass => session.paint("!", YELLOW),
+        (true, true) => session.paint("✓", GREEN),
+        _ => session.paint("✗", RED),
     };
-    let mark = session.paint(mark, colour);
-    let name = item.name.as_deref().unwrap_or("-");
-    let until = item.until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
-    let text = format!("{} {name} {} since {}{until}", item.environment, item.subject, item.since);
-    session.line(format!("{mark} {}", printable(&text)));
+    session.line(format!("{mark} {}", printable(&told(item))));
     match &item.decision {
         Some(decision) => session.line(printable(&format!("    decision: {decision}"))),
         None => session.line("    decision: none"),
@@ -202,10 +240,29 @@ fn tell(item: &Running, session: &mut Session) {
     if item.break_glass {
         session.line("    it entered in an emergency");
     }
-    if !item.compliant {
-        session.line("    no longer compliant:");
+    // What was not authorized has its cause among the reasons.
+    if !item.compliant && item.authorized {
+        session.line(if item.running {
+            "    no longer compliant:"
+        } else {
+            "    no longer compliant when it was replaced or left"
+        });
     }
     for reason in &item.reasons {
         session.line(printable(&format!("      {reason}")));
+    }
+}
+
+/// What a line says: what runs, what ran, and what left.
+fn told(item: &Running) -> String {
+    let name = item.name.as_deref().unwrap_or("-");
+    let what = format!("{} {name} {}", item.environment, item.subject);
+    if item.left() {
+        return format!("{what} left at {}", item.since);
+    }
+    match &item.until {
+        Some(until) => format!("{what} ran from {} until {until}", item.since),
+        None if item.running => format!("{what} since {}", item.since),
+        None => format!("{what} stated from {}, and never counted as running", item.since),
     }
 }

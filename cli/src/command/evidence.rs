@@ -89,7 +89,8 @@ impl Signing<'_> {
     ) -> Product {
         let place = self.place(report, predicate_type.as_deref());
         let subjects = self.subjects.to_vec();
-        Product { bundle, key, subjects, predicate_type, out: Destination::File(place) }
+        let (out, attachments) = (Destination::File(place), Vec::new());
+        Product { bundle, key, subjects, predicate_type, out, attachments }
     }
 
     /// `REPORT.TYPE.sigstore.json`, with a number where one report makes several of a type.

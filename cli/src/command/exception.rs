@@ -117,6 +117,7 @@ fn consent<P: Predicate>(
         subjects: vec![subject],
         predicate_type: Some(P::URI.to_owned()),
         out,
+        attachments: Vec::new(),
     };
     publish::deliver(Delivery::one(product), &target, session)
 }
@@ -191,6 +192,12 @@ fn payload_of(
             let envelope =
                 Envelope::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
             (answer.url, envelope)
+        }
+        SubjectArg::Oci(reference) => {
+            return Err(Failure::undecided(format!(
+                "expected a bundle's file or an attestation's digest for --like, found {reference}"
+            ))
+            .fix("name the other signer's bundle, or the digest that attestry search shows"));
         }
         SubjectArg::Path(_) | SubjectArg::Stdin => {
             let path = like.path().unwrap_or(Path::new("-"));

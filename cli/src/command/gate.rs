@@ -62,11 +62,16 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
         let (made, told) = offline::decide(path, &asked, args, &settings, session)?;
         return conclude(&made, &told, args, session);
     }
-    let client = super::client(settings.demand_registry(&args.registry)?, session)?;
+    let client = super::client(settings.demand_registry(&args.checked.registry)?, session)?;
     let answer = client.send("/v1/decisions", "application/json", &question(&asked))?;
     let decided: Decided = answer.json()?;
     let bundle = Bundle::from_value(decided.bundle).map_err(|e| answer.malformed(chain(&e)))?;
-    let root = trust::find(args.trusted_root.trusted_root.as_deref(), &settings, &client, session)?;
+    let root = trust::find(
+        args.checked.trusted_root.trusted_root.as_deref(),
+        &settings,
+        &client,
+        session,
+    )?;
     let made = Made::verified(&bundle, &root, &client)?;
     demand_answer_to(&made, &asked, &client)?;
     let told = Told {
@@ -239,8 +244,13 @@ fn coloured(line: &str, session: &Session) -> String {
 
 fn explain(args: &GateExplainArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
-    let client = super::client(settings.demand_registry(&args.registry)?, session)?;
-    let root = trust::find(args.trusted_root.trusted_root.as_deref(), &settings, &client, session)?;
+    let client = super::client(settings.demand_registry(&args.checked.registry)?, session)?;
+    let root = trust::find(
+        args.checked.trusted_root.trusted_root.as_deref(),
+        &settings,
+        &client,
+        session,
+    )?;
     let made = Made::fetch(args.decision, &root, &client)?;
     let told = Told {
         decision: Some(args.decision.to_string()),
@@ -268,9 +278,9 @@ fn pack(args: &GatePackArgs, session: &mut Session) -> Result<Exit, Failure> {
     let mut path = format!(
         "/v1/packs?subject={}&environment={}",
         query_value(&subject.to_string()),
-        query_value(&args.environment)
+        query_value(&args.place.environment)
     );
-    if let Some(name) = &args.name {
+    if let Some(name) = &args.place.name {
         path.push_str("&name=");
         path.push_str(&query_value(name));
     }
@@ -278,7 +288,7 @@ fn pack(args: &GatePackArgs, session: &mut Session) -> Result<Exit, Failure> {
     let pack: Value = answer.json()?;
     let text = |name: &str| pack.get(name).and_then(Value::as_str).unwrap_or_default();
     let count = |name: &str| pack.get(name).and_then(Value::as_array).map_or(0, Vec::len) as u64;
-    if text("subject") != subject.to_string() || text("environment") != args.environment {
+    if text("subject") != subject.to_string() || text("environment") != args.place.environment {
         return Err(answer.malformed("it is about another artifact or environment").into());
     }
     bundle_file::write(&args.out, &answer.body, session)?;

@@ -8,7 +8,7 @@ use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::document::{Fault, Faults, MAX_DOCUMENT_BYTES};
 use attestry_schemas::dsse::{self, Envelope};
-use attestry_schemas::predicate::Predicate;
+use attestry_schemas::predicate::{Predicate, UtcTime};
 use attestry_schemas::roster::Roster;
 use attestry_schemas::statement::{ResourceDescriptor, Statement};
 use serde::Serialize;
@@ -75,6 +75,19 @@ impl Document {
     }
 }
 
+/// What is told of a document without faults.
+pub(super) struct Sound {
+    /// What it is, in one line.
+    pub(super) summary: String,
+    /// What its author should look at twice.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The moment that a document's end is compared with.
+pub(super) fn now(session: &Session) -> UtcTime {
+    (session.io.now)().into()
+}
+
 /// What linting one document found.
 #[derive(Serialize)]
 struct Linted<'a> {
@@ -82,6 +95,7 @@ struct Linted<'a> {
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<&'a str>,
+    warnings: &'a [String],
     faults: &'a [Fault],
 }
 
@@ -91,7 +105,7 @@ struct Linted<'a> {
 /// When an answer cannot be written.
 pub(super) fn lint(
     files: &[PathBuf],
-    read: impl Fn(&[u8]) -> Result<String, Faults>,
+    read: impl Fn(&[u8]) -> Result<Sound, Faults>,
     session: &mut Session,
 ) -> Result<Exit, Failure> {
     let mut worst = Exit::Success;
@@ -103,10 +117,12 @@ pub(super) fn lint(
                 continue;
             }
         };
-        let (summary, faults) = match read(&document.text) {
-            Ok(summary) => (Some(summary), Vec::new()),
+        let (sound, faults) = match read(&document.text) {
+            Ok(sound) => (Some(sound), Vec::new()),
             Err(Faults(faults)) => (None, faults),
         };
+        let summary = sound.as_ref().map(|sound| sound.summary.as_str());
+        let warnings = sound.as_ref().map_or(&[][..], |sound| sound.warnings.as_slice());
         if !faults.is_empty() && worst == Exit::Success {
             worst = Exit::Refused;
         }
@@ -114,15 +130,17 @@ pub(super) fn lint(
             session.answer(&Linted {
                 place: &document.place,
                 digest: Sha256::of(&document.text).to_string(),
-                summary: summary.as_deref(),
+                summary,
+                warnings,
                 faults: &faults,
             })?;
             continue;
         }
         if let Some(summary) = summary {
             let mark = session.paint("✓", GREEN);
-            session.line(format!("{mark} {}: {}", document.place, printable(&summary)));
+            session.line(format!("{mark} {}: {}", document.place, printable(summary)));
         }
+        warn(&document.place, warnings, session);
         for Fault { line, column, message } in &faults {
             let mark = session.paint("✗", RED);
             let place = &document.place;
@@ -130,6 +148,13 @@ pub(super) fn lint(
         }
     }
     Ok(worst)
+}
+
+/// Tells what the author of a document should look at twice.
+pub(super) fn warn(place: &str, warnings: &[String], session: &mut Session) {
+    for warning in warnings {
+        session.warn(printable(&format!("{place}: {warning}")));
+    }
 }
 
 /// The roster that rules at a registry, or what is pending there; none where there is neither.
@@ -206,7 +231,9 @@ pub(super) fn registry(
     session: &mut Session,
 ) -> Result<Publication, Failure> {
     let settings = super::settings(session)?;
-    let registry = publish::registry(settings, &args.registry, None, &args.trusted_root, session)?;
+    let checked = &args.checked;
+    let registry =
+        publish::registry(settings, &checked.registry, None, &checked.trusted_root, session)?;
     registry.ok_or_else(|| crate::config::ConfigError::NoRegistry.into())
 }
 
@@ -250,6 +277,7 @@ pub(super) fn publish<P: Predicate>(
         subjects: vec![subject],
         predicate_type: Some(P::URI.to_owned()),
         out: Destination::Stdout,
+        attachments: Vec::new(),
     };
     let fail = |e: std::io::Error| Failure::undecided(format!("cannot keep the document: {e}"));
     let mut file = tempfile::tempfile().map_err(fail)?;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answers::{Consistency, Inclusion};
-use crate::args::{CheckpointArgs, LogCommand, ProveArgs, RegistryArgs, TrustedRootArgs};
+use crate::args::{CheckedRegistryArgs, CheckpointArgs, LogCommand, ProveArgs};
 use crate::client::{Client, ClientError};
 use crate::output::{Exit, Failure, GREEN, Session, chain};
 use crate::trust;
@@ -65,14 +65,11 @@ impl Head {
 }
 
 impl Log {
-    fn open(
-        registry: &RegistryArgs,
-        root: &TrustedRootArgs,
-        session: &mut Session,
-    ) -> Result<Self, Failure> {
+    fn open(args: &CheckedRegistryArgs, session: &mut Session) -> Result<Self, Failure> {
         let settings = super::settings(session)?;
-        let client = super::client(settings.demand_registry(registry)?, session)?;
-        let root = trust::find(root.trusted_root.as_deref(), &settings, &client, session)?;
+        let client = super::client(settings.demand_registry(&args.registry)?, session)?;
+        let root = args.trusted_root.trusted_root.as_deref();
+        let root = trust::find(root, &settings, &client, session)?;
         Ok(Self { client, root })
     }
 
@@ -123,7 +120,7 @@ fn hashes(texts: &[String]) -> Result<Vec<Sha256>, String> {
 }
 
 fn checkpoint(args: &CheckpointArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let log = Log::open(&args.registry, &args.trusted_root, session)?;
+    let log = Log::open(&args.checked, session)?;
     let head = log.head()?;
     if session.json() {
         session.answer(&head.answer())?;
@@ -146,7 +143,7 @@ struct ProofAnswer {
 }
 
 fn prove(args: &ProveArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let log = Log::open(&args.registry, &args.trusted_root, session)?;
+    let log = Log::open(&args.checked, session)?;
     let what = match (args.index, &args.digest) {
         (Some(index), _) => format!("index={index}"),
         (None, Some(digest)) => format!("digest={digest}"),

@@ -65,10 +65,14 @@ fn tell(metrics: &Metrics, session: &mut Session) {
     row("flags of deployments", &time_to_detect.count.to_string(), session);
     row("  from deployment to flag", &spread(&time_to_detect.from_deployment_s), session);
     row("  from evidence to flag", &spread(&time_to_detect.from_evidence_s), session);
+    row("  from expiry to flag", &spread(&time_to_detect.from_expiry_s), session);
     counted("denials", &metrics.denials, session);
     row("waivers", &exceptions.waivers.to_string(), session);
-    let unreviewed = format!("{} ({} not reviewed)", exceptions.break_glass, exceptions.unreviewed);
-    row("break-glass", &unreviewed, session);
+    let reviews = format!(
+        "{} ({} not reviewed, {} reviewed late)",
+        exceptions.break_glass, exceptions.unreviewed, exceptions.reviewed_late
+    );
+    row("break-glass", &reviews, session);
     row("evidence age", &spread(&metrics.evidence_age_s), session);
 }
 

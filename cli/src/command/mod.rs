@@ -1,6 +1,8 @@
 //! What each command does, one file for each.
 
 mod attest;
+mod audit;
+mod copy;
 mod definition;
 mod deploy;
 mod evidence;
@@ -20,13 +22,16 @@ mod run;
 mod search;
 mod show;
 mod sign;
+mod tag;
+mod tree;
 mod verify;
 
 use std::path::Path;
 
-use crate::args::Command;
+use crate::args::{Command, OciArgs, RegistryArgs};
 use crate::client::Client;
 use crate::config::{Registry, Settings, Source};
+use crate::oci::OciFlags;
 use crate::output::{Exit, Failure, Session};
 
 /// Runs a command.
@@ -45,8 +50,12 @@ pub(crate) fn run(command: Command, session: &mut Session) -> Result<Exit, Failu
         Command::Evidence(command) => evidence::run(&command, session),
         Command::Verify(args) => verify::run(&args, session),
         Command::Push(args) => push::run(&args, session),
+        Command::Copy(args) => copy::run(&args, session),
+        Command::Tree(args) => tree::run(&args, session),
+        Command::Tag(command) => tag::run(&command, session),
         Command::Search(args) => search::run(&args, session),
         Command::Show(args) => show::run(&args, session),
+        Command::Audit(command) => audit::run(&command, session),
         Command::Lint(args) => lint::run(&args, session),
         Command::Gate(args) => gate::run(&args, session),
         Command::Approve(args) => exception::approve(&args, session),
@@ -64,6 +73,11 @@ pub(crate) fn run(command: Command, session: &mut Session) -> Result<Exit, Failu
     }
 }
 
+/// Takes the flags that say how OCI registries are reached.
+fn reach(oci: &OciArgs, registry: &RegistryArgs, session: &mut Session) {
+    session.oci = OciFlags { registry: registry.clone(), plain_http: oci.plain_http };
+}
+
 fn settings(session: &Session) -> Result<Settings, Failure> {
     let config: Option<&Path> = session.global.config.as_deref();
     Ok(Settings::load(&session.io, config)?)
@@ -79,6 +93,12 @@ fn client(registry: Registry, session: &mut Session) -> Result<Client, Failure> 
                 "the token in {place} is not sent to {url}, because only {path} names it; if you trust that file, give --config {path}, or --registry {url}"
             ));
         }
+    }
+    if let Some((authorities, path)) = &registry.unused_ca_file {
+        let (url, authorities, path) = (&registry.url, authorities.display(), path.display());
+        session.warn(format!(
+            "the certificates in {authorities} are not taken for {url}, because only {path} names them; if you trust that file, give --config {path}, or --ca-file {authorities}"
+        ));
     }
     Ok(Client::new(registry, session.io.pause)?)
 }

@@ -10,7 +10,7 @@ use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::attestry::governance;
 use attestry_schemas::roster::Roster;
 
-use super::governance::{self as documents, Document, Publishing, Standing};
+use super::governance::{self as documents, Document, Publishing, Sound, Standing};
 use crate::answers::governance::{RulingPolicies, RulingPolicy};
 use crate::args::{
     DocumentPushArgs, PolicyCommand, PolicyDiffArgs, PolicyLintArgs, PolicyShowArgs,
@@ -34,7 +34,10 @@ fn lint(args: &PolicyLintArgs, session: &mut Session) -> Result<Exit, Failure> {
     if roster.is_none() {
         session.say("no roster is given: names of signers and groups are not checked");
     }
-    let read = |text: &[u8]| Policy::read(text, roster.as_ref()).map(|policy| summary(&policy));
+    let now = documents::now(session);
+    let sound =
+        |policy: Policy| Sound { summary: summary(&policy), warnings: policy.warnings(now) };
+    let read = |text: &[u8]| Policy::read(text, roster.as_ref()).map(sound);
     documents::lint(&args.files, read, session)
 }
 
@@ -92,6 +95,7 @@ fn push(args: &DocumentPushArgs, session: &mut Session) -> Result<Exit, Failure>
     let client = registry.client();
     let roster = documents::ruling_roster(client, session)?;
     let policy = document.demand(|text| Policy::read(text, roster.as_ref()), session)?;
+    documents::warn(&document.place, &policy.warnings(documents::now(session)), session);
     demand_next(&policy, &document, client, session)?;
     let publishing = Publishing {
         document: &document,
@@ -221,7 +225,11 @@ fn diff(args: &PolicyDiffArgs, session: &mut Session) -> Result<Exit, Failure> {
             let old = documents::same_digest(ruling.document.as_deref(), digest, &client)?;
             (old.as_bytes().to_vec(), new.text)
         }
-        [old, new, ..] => (linted(old, session)?.0.text, linted(new, session)?.0.text),
+        [old, new, ..] => {
+            let old = Document::read(old, session)?;
+            old.demand(|text| Policy::read(text, None), session)?;
+            (old.text, linted(new, session)?.0.text)
+        }
         [] => return Err(Failure::undecided("expected a policy, found none")),
     };
     let changes = diff::changes(&old, &new)?;
@@ -237,5 +245,6 @@ fn diff(args: &PolicyDiffArgs, session: &mut Session) -> Result<Exit, Failure> {
 fn linted(path: &Path, session: &mut Session) -> Result<(Document, Policy), Failure> {
     let document = Document::read(path, session)?;
     let policy = document.demand(|text| Policy::read(text, None), session)?;
+    documents::warn(&document.place, &policy.warnings(documents::now(session)), session);
     Ok((document, policy))
 }

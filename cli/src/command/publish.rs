@@ -1,6 +1,7 @@
 //! What `sign`, `attest` and `push` share: sending to a registry, checking what comes back, and
 //! writing the bundle.
 
+mod beside;
 mod deliver;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::output::{Failure, Session, printable};
 use crate::spool::Spool;
 use crate::trust;
 
+pub(super) use beside::{Attachment, attachments};
 pub(super) use deliver::{AnswerRegistry, Delivery, EvidenceFile, Place, Product, deliver, log};
 
 /// Where a registry puts what comes without a namespace.

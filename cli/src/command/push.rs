@@ -1,5 +1,7 @@
 //! `attestry push`: sends attestations to a registry, many in one request.
 
+mod beside;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -98,6 +100,10 @@ impl std::fmt::Display for Summary {
 
 /// Runs `attestry push`.
 pub(super) fn run(args: &PushArgs, session: &mut Session) -> Result<Exit, Failure> {
+    super::reach(&args.oci, &args.registry, session);
+    if let Some(artifact) = beside::artifact(args)? {
+        return beside::run(&artifact, args, session);
+    }
     let settings = super::settings(session)?;
     settings.demand_registry(&args.registry)?;
     if args.update && args.files.iter().any(|file| file == Path::new("-")) {

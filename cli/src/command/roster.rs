@@ -1,14 +1,20 @@
 //! `attestry roster`: who may sign what.
 
+mod impact;
+mod revoke;
+
 use attestry_schemas::digest::Digest;
+use attestry_schemas::gate::governance::Proposal;
 use attestry_schemas::predicate::attestry::governance;
+use attestry_schemas::roster::trust::Published;
 use attestry_schemas::roster::{Roster, diff};
 
 use super::governance as documents;
-use super::governance::{Document, Publishing, Standing};
-use crate::answers::governance::RulingRoster;
+use super::governance::{Document, Publishing, Sound, Standing};
+use crate::answers::governance::{RevokedSigner, RulingRoster};
 use crate::args::{
-    DocumentPushArgs, RosterCommand, RosterDiffArgs, RosterLintArgs, RosterShowArgs,
+    DocumentPushArgs, RosterCommand, RosterDiffArgs, RosterImpactArgs, RosterLintArgs,
+    RosterShowArgs,
 };
 use crate::client::Client;
 use crate::output::{Exit, Failure, Session, printable};
@@ -18,13 +24,18 @@ pub(super) fn run(command: &RosterCommand, session: &mut Session) -> Result<Exit
     match command {
         RosterCommand::Lint(args) => lint(args, session),
         RosterCommand::Diff(args) => diff(args, session),
+        RosterCommand::Impact(args) => impact(args, session),
         RosterCommand::Push(args) => push(args, session),
+        RosterCommand::Revoke(args) => revoke::run(args, session),
         RosterCommand::Show(args) => show(args, session),
     }
 }
 
 fn lint(args: &RosterLintArgs, session: &mut Session) -> Result<Exit, Failure> {
-    documents::lint(&args.files, |text| Roster::read(text).map(|roster| summary(&roster)), session)
+    let now = documents::now(session);
+    let sound =
+        |roster: Roster| Sound { summary: summary(&roster), warnings: roster.warnings(now) };
+    documents::lint(&args.files, |text| Roster::read(text).map(sound), session)
 }
 
 fn summary(roster: &Roster) -> String {
@@ -40,20 +51,21 @@ fn summary(roster: &Roster) -> String {
 }
 
 fn diff(args: &RosterDiffArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let (old, new) = match args.files.as_slice() {
+    let (old, document) = match args.files.as_slice() {
         [new] => {
             let settings = super::settings(session)?;
             let client = super::client(settings.demand_registry(&args.registry)?, session)?;
             let ruling = documents::ruling_roster(&client, session)?;
             let old = ruling.ok_or_else(|| none_rules(&client))?;
-            (old, Document::read(new, session)?.roster(session)?)
+            (old, Document::read(new, session)?)
         }
-        [old, new, ..] => (
-            Document::read(old, session)?.roster(session)?,
-            Document::read(new, session)?.roster(session)?,
-        ),
+        [old, new, ..] => {
+            (Document::read(old, session)?.roster(session)?, Document::read(new, session)?)
+        }
         [] => return Err(Failure::undecided("expected a roster, found none")),
     };
+    let new = document.roster(session)?;
+    documents::warn(&document.place, &new.warnings(documents::now(session)), session);
     let changes = diff::changes(&old, &new);
     if session.json() {
         session.answer(&changes)?;
@@ -81,9 +93,40 @@ fn none_rules(client: &Client) -> Failure {
         .fix("publish one: attestry roster push roster.toml --key ROOT.key")
 }
 
+/// Tells what would no longer count if a roster were published; nothing is signed or sent.
+fn impact(args: &RosterImpactArgs, session: &mut Session) -> Result<Exit, Failure> {
+    let document = Document::read(&args.file, session)?;
+    let roster = document.roster(session)?;
+    documents::warn(&document.place, &roster.warnings(documents::now(session)), session);
+    let settings = super::settings(session)?;
+    let client = super::client(settings.demand_registry(&args.checked.registry)?, session)?;
+    let root = args.checked.trusted_root.trusted_root.as_deref();
+    let root = crate::trust::find(root, &settings, &client, session)?;
+    let ruling = impact::ruling(&client, &root)?;
+    if let Some(trust) = &ruling.governance.trust
+        && roster.version <= trust.roster().version
+        && roster.digest != trust.digest()
+    {
+        return Err(grows(trust.roster().version, roster.version, &client));
+    }
+    let now = documents::now(session);
+    let proposal = Proposal { roster: Some(Published { roster, at: now }), revocation: None };
+    let impact = impact::work_out(&ruling, &proposal, &client, &root, now)?;
+    impact.tell(args.limit as usize, session)
+}
+
+fn grows(ruling: u64, found: u64, client: &Client) -> Failure {
+    Failure::refused(format!(
+        "expected a version above {ruling}, which rules at {}, found {found}",
+        client.url()
+    ))
+    .fix("raise the version: it only grows")
+}
+
 fn push(args: &DocumentPushArgs, session: &mut Session) -> Result<Exit, Failure> {
     let document = Document::read(&args.file, session)?;
     let roster = document.roster(session)?;
+    documents::warn(&document.place, &roster.warnings(documents::now(session)), session);
     let registry = documents::registry(args, session)?;
     demand_next(&roster, registry.client(), session)?;
     let publishing = Publishing {
@@ -128,19 +171,20 @@ fn demand_next(roster: &Roster, client: &Client, session: &mut Session) -> Resul
         return Ok(());
     }
     if roster.version <= ruling.version {
-        return Err(Failure::refused(format!(
-            "expected a version above {}, which rules at {}, found {}",
-            ruling.version,
-            client.url(),
-            roster.version
-        ))
-        .fix("raise the version: it only grows"));
+        return Err(grows(ruling.version, roster.version, client));
     }
+    let mut narrows = false;
     for change in diff::changes(&ruling, roster) {
         session.say(printable(&format!("{}: {}", change.what, change.change)));
+        narrows |= change.what.starts_with("signer ") && !change.change.starts_with("added");
         if let Some(warning) = change.warning {
             session.warn(printable(&format!("{}: {warning}", change.what)));
         }
+    }
+    if narrows {
+        session.say(
+            "attestry roster impact tells what a roster would make fall, before it is published",
+        );
     }
     Ok(())
 }
@@ -165,10 +209,32 @@ fn show(args: &RosterShowArgs, session: &mut Session) -> Result<Exit, Failure> {
             pending.need
         ));
     }
+    for revoked in &ruling.revocations {
+        session.say(printable(&told_revoked(revoked)));
+    }
     let Some(version) = ruling.version else { return Err(none_rules(&client)) };
     let at = ruling.published_at.as_deref().unwrap_or("-");
     let digest = ruling.digest.as_deref().unwrap_or("-");
     session.say(printable(&format!("roster version {version} {digest}, published {at}")));
     session.data(ruling.document.as_deref().unwrap_or_default().as_bytes());
     Ok(Exit::Success)
+}
+
+/// Who is revoked, from when on, why, since when that is known, and by what.
+fn told_revoked(revoked: &RevokedSigner) -> String {
+    let RevokedSigner { signer, reason, effective_at, have, need, .. } = revoked;
+    let name = revoked.name.as_deref().unwrap_or("not in the roster");
+    let by = match revoked.statements.as_slice() {
+        [] => "the roster".to_owned(),
+        statements => statements.join(", "),
+    };
+    match (&revoked.from, &revoked.logged_at) {
+        (Some(from), Some(at)) => {
+            format!("revoked: {name} {signer} ({reason}) from {from} on, logged at {at}, by {by}")
+        }
+        (_, Some(at)) => format!("revoked: {name} {signer} ({reason}), logged at {at}, by {by}"),
+        _ => format!(
+            "pending: {name} {signer} revoked ({reason}) from {effective_at} on has {have} of {need} signatures: {by}"
+        ),
+    }
 }

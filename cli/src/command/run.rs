@@ -180,7 +180,8 @@ impl Capture<'_> {
         let kind = if uri == Link::URI { "link" } else { "provenance" };
         let name = format!("{}.{kind}.sigstore.json", self.step.name);
         let out = Destination::File(self.folder().join(name));
-        Ok(Product { bundle, key: Some(key), subjects, predicate_type: Some(uri.to_owned()), out })
+        let (key, predicate_type) = (Some(key), Some(uri.to_owned()));
+        Ok(Product { bundle, key, subjects, predicate_type, out, attachments: Vec::new() })
     }
 
     /// What a failed step is about: the source that it ran on, else its declared materials.

@@ -29,11 +29,12 @@ use crate::subject::{self, Subject};
 /// Runs `attestry sign`.
 pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
-    let out = args
-        .out
-        .clone()
-        .or_else(|| bundle_file::beside(&args.subject, None).map(Destination::File))
-        .unwrap_or(Destination::Stdout);
+    super::reach(&args.push.oci, &args.logging.registry, session);
+    let beside = match &args.subject {
+        SubjectArg::Oci(_) => Some(Destination::Registry),
+        subject => bundle_file::beside(subject, None).map(Destination::File),
+    };
+    let out = args.out.clone().or(beside).unwrap_or(Destination::Stdout);
     publish::check_output(&out, session)?;
     let key_path = settings.demand_key(args.key.key.as_deref())?;
     let target = publish::target(settings, &args.logging, &args.trusted_root, session)?;
@@ -43,7 +44,8 @@ pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failur
         return Err(Failure::undecided("expected a subject, found none"));
     };
     refuse_signed_form(subject)?;
-    let seen = !matches!(args.subject, SubjectArg::Digest(_));
+    // What is in a registry is signed as cosign signs it there, by a statement.
+    let seen = !matches!(args.subject, SubjectArg::Digest(_) | SubjectArg::Oci(_));
     let content = if seen && key.key_type() == KeyType::P256 {
         sign_message(subject, &key)?
     } else {
@@ -51,7 +53,8 @@ pub(super) fn run(args: &SignArgs, session: &mut Session) -> Result<Exit, Failur
     };
     let bundle = Bundle::of_key(key.public_key(), content);
     let key = Some(key.public_key().clone());
-    let product = Product { bundle, key, subjects, predicate_type: None, out };
+    let attachments = publish::attachments(arguments, &subjects, &args.push, session)?;
+    let product = Product { bundle, key, subjects, predicate_type: None, out, attachments };
     publish::deliver(Delivery::one(product), &target, session)
 }
 

@@ -4,6 +4,8 @@
 //! nothing: of all evidence at hand, each demand needs one piece that passes every check.
 
 mod evidence;
+mod in_registry;
+mod judge;
 mod report;
 
 use std::path::Path;
@@ -12,18 +14,19 @@ use std::sync::atomic::AtomicBool;
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Algorithm, Digest};
 use attestry_schemas::key::{KeyType, PublicKey};
-use attestry_schemas::trusted_root::TrustedRoot;
-use attestry_schemas::verify::{self, Check, Claim, Identity, Keys, Refusal, Verifier};
+use attestry_schemas::verify::{self, Claim, Identity, Keys, Verifier};
 
 use crate::args::{SubjectArg, VerifyArgs};
 use crate::client::Client;
-use crate::config::Settings;
+use crate::config::{Settings, Source};
 use crate::keyfile::KeyText;
 use crate::output::{Exit, Failure, Session};
 use crate::subject::{self, Subject};
 use crate::trust;
-use evidence::{Evidence, Found};
-use report::{Failed, Line, Outcome, Report};
+use evidence::Evidence;
+use in_registry::InRegistry;
+use judge::{Asked, Judging};
+use report::Report;
 
 /// The longest artifact that is read into memory, which only a signature that pure Ed25519 made
 /// over the artifact itself calls for.
@@ -32,6 +35,7 @@ const MAX_MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Runs `attestry verify`.
 pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
+    super::reach(&args.oci, &args.registry, session);
     let keys = keys(args, session)?;
     let client = registry(args, &settings, session)?;
     let flag = args.trusted_root.trusted_root.as_deref();
@@ -41,29 +45,45 @@ pub(super) fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, Fail
     } else {
         trust::of_certificates(flag, &settings, session)?
     };
-    let subject = subject::resolve(&args.subject, session, &AtomicBool::new(false))?;
+    let in_registry = InRegistry::read(&args.subject, session)?;
+    let subject = match &in_registry {
+        Some(artifact) => artifact.subject(),
+        None => subject::resolve(&args.subject, session, &AtomicBool::new(false))?,
+    };
     let demands = demands(args);
-    let found = evidence::find(args, &subject, &demands, &keys, client.as_ref(), session)?;
+    let mut found = evidence::find(args, &subject, &demands, &keys, client.as_ref(), session)?;
     let root = match (&client, root) {
         (Some(client), None) if by_key => Some(trust::of_registry(client, session)?),
         // A registry is never asked which certificate authorities to believe.
         (_, root) => root,
     };
-    let bytes = message_bytes(&args.subject, &found.evidence, &keys)?;
+    let bytes = match &in_registry {
+        Some(artifact) => artifact.message_bytes(),
+        None => message_bytes(&args.subject, &found.evidence, &keys)?,
+    };
     let about = About {
         sha256: &subject.digest,
-        sha512: match &found.sha512 {
-            Some(sha512) => Some(sha512.clone()),
-            None => sha512(&args.subject, &subject, &found.evidence, session)?,
+        sha512: match (&found.sha512, &in_registry) {
+            (Some(sha512), _) => Some(sha512.clone()),
+            (None, Some(artifact)) => Some(artifact.sha512()),
+            (None, None) => sha512(&args.subject, &subject, &found.evidence, session)?,
         },
         bytes: bytes.as_deref(),
         begins_as_pae: subject.begins_as_pae,
     };
     let verifier = Verifier { keys, root: root.as_ref() };
-    let outcomes = demands
-        .iter()
-        .map(|demand| judge(demand, &verifier, &about, &found, client.as_ref()))
-        .collect();
+    let mut judging: Vec<Judging<'_>> = demands.iter().map(Judging::of).collect();
+    for evidence in &found.evidence {
+        judging.iter_mut().for_each(|judging| judging.hear(evidence, &verifier, &about));
+    }
+    let asked = match &in_registry {
+        Some(artifact) if args.bundles.is_empty() => {
+            artifact.hear(&mut judging, &verifier, &about, &mut found, session)?;
+            Asked::Registry(artifact.label())
+        }
+        _ => client.as_ref().map_or(Asked::Files, |client| Asked::Registry(client.url())),
+    };
+    let outcomes = judging.into_iter().map(|judging| judging.end(&about, &found, &asked)).collect();
     Report { subject: &subject, outcomes, cut: &found.cut }.tell(session)
 }
 
@@ -95,7 +115,11 @@ fn registry(
     if args.offline.offline || files_only {
         return Ok(None);
     }
-    let registry = settings.registry(&args.registry)?;
+    let registry = settings.registry(&args.registry)?.filter(|registry| {
+        // The evidence about what is in an OCI registry lies there, unless another is named for it.
+        let elsewhere = matches!(args.subject, SubjectArg::Oci(_));
+        !elsewhere || registry.source == Source::Flag
+    });
     registry.map(|registry| super::client(registry, session)).transpose()
 }
 
@@ -186,105 +210,4 @@ fn sha512(
     } else {
         Ok(None)
     }
-}
-
-/// Holds every piece of evidence against one demand; the first that proves it counts.
-fn judge(
-    demand: &Demand,
-    verifier: &Verifier<'_>,
-    about: &About<'_>,
-    found: &Found,
-    client: Option<&Client>,
-) -> Outcome {
-    let mut refusals: Vec<(&Evidence, Refusal)> = Vec::new();
-    for evidence in &found.evidence {
-        match verifier.bundle(&evidence.bundle, about.of(&evidence.bundle), &demand.claim) {
-            Ok(proven) => {
-                let proven = proven.into_inner();
-                let mut lines: Vec<Line> = proven.passed.into_iter().map(Line::passed).collect();
-                lines.extend(unchecked_log(evidence, verifier.root));
-                return Outcome {
-                    demand: demand.name.clone(),
-                    evidence: Some(evidence.place.clone()),
-                    lines,
-                    refusal: None,
-                };
-            }
-            Err(refusal) => refusals.push((evidence, refusal)),
-        }
-    }
-    // The refusal that came furthest says the most: a bundle of another type is just another one.
-    refusals.sort_by_key(|(_, refusal)| (distance(refusal.check), refusal.passed.len()));
-    match refusals.pop() {
-        Some((evidence, refusal)) => Outcome {
-            demand: demand.name.clone(),
-            evidence: Some(evidence.place.clone()),
-            lines: refusal.passed.iter().cloned().map(Line::passed).collect(),
-            refusal: Some(Failed::of(refusal, &demand.claim)),
-        },
-        None => Outcome {
-            demand: demand.name.clone(),
-            evidence: None,
-            lines: Vec::new(),
-            refusal: Some(nothing(demand, about, found, client)),
-        },
-    }
-}
-
-/// That nothing at hand could prove a demand.
-fn nothing(demand: &Demand, about: &About<'_>, found: &Found, client: Option<&Client>) -> Failed {
-    let place = client.map_or_else(|| "the files that were read".to_owned(), Client::url);
-    let expected = format!("{} about {} in {place}", describe(demand), about.sha256);
-    let (found, fix) = match (client, found.listed.as_slice()) {
-        (None, _) => {
-            let fix = "name the bundle with --bundle, or the registry with --registry";
-            ("none".to_owned(), fix)
-        }
-        (Some(_), []) => {
-            let fix = "do not use it before you know why: it was changed, never signed, or is recorded elsewhere";
-            ("none, and nothing else about it".to_owned(), fix)
-        }
-        (Some(_), others) => {
-            let shown: Vec<&str> = others.iter().take(MAX_NAMED).map(String::as_str).collect();
-            let more = if others.len() > shown.len() { ", …" } else { "" };
-            let fix = "have whoever makes that evidence push it, or name its bundle with --bundle";
-            (format!("only other evidence ({}{more})", shown.join(", ")), fix)
-        }
-    };
-    Failed { check: "evidence", expected, found, fix }
-}
-
-/// The most types that a message names.
-const MAX_NAMED: usize = 8;
-
-fn describe(demand: &Demand) -> String {
-    match &demand.claim {
-        Claim::Signature => "a signature".to_owned(),
-        Claim::AnyType => "an attestation".to_owned(),
-        Claim::Type(name) => format!("an attestation of type {name}"),
-    }
-}
-
-/// How far verification came when this check failed.
-fn distance(check: Check) -> u8 {
-    match check {
-        Check::Statement => 0,
-        Check::Type => 1,
-        Check::Subject => 2,
-        Check::Signature | Check::Certificate => 3,
-        Check::LogEntry | Check::Inclusion | Check::Checkpoint => 4,
-    }
-}
-
-/// Says that a log entry was not looked at, so that nobody believes it was.
-fn unchecked_log(evidence: &Evidence, root: Option<&TrustedRoot>) -> Option<Line> {
-    let entries = evidence.bundle.tlog_entries.len();
-    let managed = matches!(
-        evidence.bundle.signer,
-        attestry_schemas::bundle::SignerMaterial::PublicKey { .. }
-    );
-    (managed && root.is_none() && entries > 0).then(|| {
-        let detail = "the bundle has a log entry, not checked: no --trusted-root is given";
-        Line::skipped(Check::LogEntry, detail)
-    })
 }

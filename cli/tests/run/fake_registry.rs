@@ -343,6 +343,7 @@ impl State {
                 json!({
                     "digest": digest,
                     "index": item.index,
+                    "logged_at": "2023-11-14T22:13:20Z",
                     "predicate_type": item.predicate_type,
                     "signer": item.signer,
                     "subjects": item.subjects.iter().map(|d| json!({"digest": d})).collect::<Vec<_>>(),

@@ -112,6 +112,41 @@ fn a_past_decision_is_explained_and_made_again() {
 }
 
 #[test]
+fn a_deployment_is_held_against_its_decision_before_it_is_recorded() {
+    let (dir, _, allowed, denied) = decisions();
+    dir.run(&["key", "generate", "--out", "@k"]).expect(0);
+    let registry = FakeRegistry::start(&[&dir.read("k.pub")]);
+    dir.write("trusted_root.json", &registry.trusted_root());
+    let artifact = subject(&allowed);
+    let decided =
+        |statement: &Value| registry.decide(statement)["decision"].as_str().unwrap().to_owned();
+    let record = |decision: &str, more: &[&str]| {
+        let args = ["deploy", "record", &artifact, "--decision", decision, "--key", "@k.key"];
+        let at = ["--registry", &registry.url];
+        dir.run(&[&args[..], &at, more].concat()).expect(0)
+    };
+    let here = ["--environment", "production", "--name", "pay/api"];
+    let at = |begun: &'static str| ["--started-at", begun, "--finished-at", "2026-10-03T00:00:00Z"];
+    let passed = decided(&allowed);
+    let fine = record(&passed, &[&here[..], &at("2026-10-01T12:00:00Z")].concat());
+    assert!(!fine.stderr.contains("warning"), "{}", fine.stderr);
+    let late = record(&passed, &[&here[..], &at("2026-10-02T00:00:00Z")].concat());
+    late.says(&["it held until 2026-10-02T00:00:00Z", "recorded as unauthorized", "attestry gate"]);
+    let early = record(&passed, &[&here[..], &at("2026-10-01T11:54:59Z")].concat());
+    early.says(&["made at 2026-10-01T12:00:00Z, after the deployment began"]);
+    let named = ["--environment", "production", "--name", "pay/web"];
+    let named = record(&passed, &[&named[..], &at("2026-10-01T12:00:00Z")].concat());
+    named.says(&["not asked for under the name pay/web"]);
+    let elsewhere = record(&passed, &["--environment", "staging"]);
+    elsewhere.says(&["it is for production"]);
+    record(&decided(&denied), &here).says(&["it denies"]);
+    let mut run = allowed.clone();
+    let details = &mut run["predicate"]["https://attestry.dev/gate/v1"];
+    details["run"] = json!({ "deployment": format!("sha256:{}", "a".repeat(64)) });
+    record(&decided(&run), &here).says(&["about what runs already"]);
+}
+
+#[test]
 fn a_policy_is_tried_on_what_was_deployed() {
     let (dir, registry, allowed, _) = decisions();
     let artifact = subject(&allowed);
@@ -176,6 +211,128 @@ fn packed() -> (Dir, FakeRegistry, Value) {
     let artifact = attestry_schemas::digest::Sha256::of(b"the artifact").to_string();
     let pack = registry.pack(&artifact, "production");
     (dir, registry, pack)
+}
+
+/// A registry with what was packed, which answers what a roster's impact is worked out from.
+fn impact_setting() -> (Dir, FakeRegistry, String) {
+    let (mut dir, registry, _) = packed();
+    dir.now = || "2026-10-01T00:00:00Z".parse().unwrap();
+    let artifact = attestry_schemas::digest::Sha256::of(b"the artifact").to_string();
+    let target = |subject: &str, rest: &str| {
+        format!("GET /v1/packs?subject={}&{rest}", subject.replace(':', "%3A"))
+    };
+    let nothing = attestry_schemas::digest::Sha256::of(b"").to_string();
+    registry.answers(&target(&nothing, "environment=none"), 200, registry.pack(&nothing, "none"));
+    let pack = registry.pack(&artifact, "production");
+    registry.answers(&target(&artifact, "environment=production&name=pay%2Fapi"), 200, pack);
+    let running = json!({"environment": "production", "name": "pay/api", "subject": artifact,
+        "since": "2026-09-01T00:00:00Z", "decision": null, "authorized": false, "compliant": true,
+        "deployment": format!("sha256:{}", "c".repeat(64)), "reasons": [], "break_glass": false});
+    registry.answers("GET /v1/deployments", 200, json!({"items": [running], "truncated": false}));
+    let ruling = dir.read("roster.toml");
+    registry.answers(
+        "GET /v1/roster",
+        200,
+        json!({"version": 1, "document": ruling, "digest": attestry_schemas::digest::Sha256::of(ruling.as_bytes()).to_string()}),
+    );
+    (dir, registry, ruling)
+}
+
+#[test]
+fn what_a_roster_would_make_fall_is_told_before_it_is_published() {
+    let (dir, _, ruling) = impact_setting();
+    let next = ruling.replace("version = 1", "version = 2");
+    let impact = ["roster", "impact", "@next.toml", "--trusted-root", "@trusted_root.json"];
+    let told = |text: &str, status: u8| {
+        dir.write("next.toml", text);
+        dir.run(&impact).expect(status)
+    };
+    let same = "0 attestations would no longer count; of 1 running artifact, 0 would";
+    told(&next, 0).says(&[same]);
+    let revoked = |from: &str| {
+        next.replace("may = ", &format!("revoked_at = {from}\nreason = \"compromised\"\nmay = "))
+    };
+    // The log of these tests holds everything in 2023.
+    told(&revoked("2024-01-01T00:00:00Z"), 0)
+        .says(&["revoked (compromised) from 2024-01-01", same]);
+    told(&revoked("2023-01-01T00:00:00Z"), 1).says(&[
+        "signer ci SHA256:",
+        "2 would no longer count: 1 policy, 1 test-result",
+        "production pay/api sha256:",
+        "would no longer be allowed",
+        "none that matches",
+        "of 1 running artifact, 1 would",
+    ]);
+    let narrowed = told(&next.replace("\"test-result\", ", ""), 1);
+    narrowed.says(&[
+        "may no longer sign test-result",
+        "1 would no longer count: 1 test-result",
+        "production@3: test-result:",
+    ]);
+    let kept = "valid_until = 2024-01-01T00:00:00Z\nmay = ";
+    told(&next.replace("may = ", kept), 0).says(&["signs until 2024-01-01", same]);
+    let other = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+    let start = next.find("\"\"\"").unwrap();
+    let end = next.rfind("\"\"\"").unwrap() + 3;
+    let replaced = format!("{}\"{other}\"{}", &next[..start], &next[end..]);
+    told(&replaced, 1).says(&["removed", "2 would no longer count"]);
+    let all = dir.json(&[&impact[..], &["--limit", "1", "--json"]].concat());
+    assert_eq!(all["signers"][0]["attestations"].as_array().unwrap().len(), 2);
+    assert_eq!(all["signers"][0]["by_type"], json!({"policy": 1, "test-result": 1}));
+    told(&ruling.replace("2027-12-31", "2027-12-30"), 1).says(&["expected a version above 1"]);
+    dir.write("trusted_root.json", &FakeRegistry::start_with(&[], [9; 32]).trusted_root());
+    told(&next, 1).says(&["genesis"]);
+}
+
+#[test]
+fn a_signer_is_revoked_by_a_statement_that_every_root_key_signs_alike() {
+    let (dir, registry, _) = impact_setting();
+    let trusted = ["--trusted-root", "@trusted_root.json"];
+    let revoke = |more: &[&str]| {
+        let args = ["roster", "revoke", "ci", "--reason", "compromised"];
+        dir.run(&[&args[..], &trusted, more].concat())
+    };
+    let before = registry.payloads().len();
+    let dry = revoke(&["--from", "2023-01-01", "--dry-run"]).expect(1);
+    dry.says(&["2 would no longer count", "1 would no longer be allowed"]);
+    revoke(&["--from", "2024-01-01", "--dry-run"]).expect(0);
+    assert_eq!(registry.payloads().len(), before, "a dry run was sent");
+    revoke(&["--from", "2023-01-01", "--key", "@k.key"]).expect(0).says(&["revocation: sha256:"]);
+    let payloads = registry.payloads();
+    let made: Value = serde_json::from_slice(payloads.last().unwrap()).unwrap();
+    let fingerprint = dir.json(&["key", "show", "@k.pub", "--json"])["fingerprint"].take();
+    let expected = json!({"signer": {"fingerprint": fingerprint}, "reason": "compromised",
+        "effectiveAt": "2023-01-01T00:00:00Z"});
+    assert_eq!(made["predicate"], expected);
+    dir.run(&["key", "generate", "--out", "@k2"]).expect(0);
+    let unknown = ["roster", "revoke", "nobody", "--reason", "superseded", "--from", "2023-01-01"];
+    dir.run(&unknown).expect(2).says(&["name or the fingerprint of a signer", "nobody"]);
+    revoke(&[]).expect(2).says(&["--from"]);
+}
+
+#[test]
+fn the_roster_is_shown_with_who_is_revoked() {
+    let (dir, registry, ruling) = impact_setting();
+    let digest = attestry_schemas::digest::Sha256::of(ruling.as_bytes()).to_string();
+    let one = |from: Value, logged_at: Value, have: u64| {
+        json!({"signer": "SHA256:x", "name": "ci", "reason": "compromised", "effective_at": "2026-02-01T00:00:00Z",
+            "from": from, "logged_at": logged_at, "statements": ["sha256:aa"], "have": have, "need": 2})
+    };
+    let revocations = json!([
+        one("2026-02-01T00:00:00Z".into(), "2026-03-01T00:00:00Z".into(), 2),
+        one(Value::Null, Value::Null, 1)
+    ]);
+    registry.answers(
+        "GET /v1/roster",
+        200,
+        json!({"version": 1, "document": ruling, "digest": digest, "revocations": revocations}),
+    );
+    let shown = dir.run(&["roster", "show"]).expect(0);
+    assert_eq!(shown.stdout, ruling);
+    shown.says(&[
+        "revoked: ci SHA256:x (compromised) from 2026-02-01T00:00:00Z on, logged at 2026-03-01T00:00:00Z, by sha256:aa",
+        "pending: ci SHA256:x revoked (compromised) from 2026-02-01T00:00:00Z on has 1 of 2 signatures",
+    ]);
 }
 
 #[test]

@@ -93,6 +93,27 @@ fn lint_tells_every_fault_by_line_and_column() {
 }
 
 #[test]
+fn lint_and_diff_warn_of_what_ends_soon_and_of_callers_that_nobody_is() {
+    let mut dir = setting();
+    let named = ROSTER
+        .replace("may = [\"test-result\"", "principals = [\"deploy\"]\nmay = [\"test-result\"");
+    dir.write("named.toml", &named);
+    let lint = dir.run(&["roster", "lint", "@named.toml"]).expect(0);
+    lint.says(&["warning:", "the registry knows nobody as \"deploy\"", "token:NAME"]);
+    let found = dir.json(&["roster", "lint", "@named.toml", "--json"]);
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 1);
+    assert!(!dir.run(&["roster", "lint", "@roster.toml"]).expect(0).stderr.contains("warning"));
+    dir.now = || "2027-12-30T00:00:00Z".parse().unwrap();
+    dir.run(&["roster", "lint", "@roster.toml"])
+        .expect(0)
+        .says(&["it expires at 2027-12-31", "in 1d"]);
+    dir.run(&["roster", "diff", "@named.toml", "@roster.toml"]).expect(0).says(&["it expires at"]);
+    let policy = "@production.policy.toml";
+    dir.run(&["policy", "lint", policy]).expect(0).says(&["warning:", "it expired at 2027-06-30"]);
+    dir.run(&["policy", "diff", policy, policy]).expect(0).says(&["it expired at 2027-06-30"]);
+}
+
+#[test]
 fn diff_names_what_to_look_at_twice() {
     let dir = setting();
     dir.write("new.toml", &ROSTER.replace("version = 2", "version = 1"));

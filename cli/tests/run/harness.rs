@@ -35,6 +35,7 @@ pub(crate) struct Dir {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) stdin: Vec<u8>,
     pub(crate) prompt: Option<Vec<&'static str>>,
+    pub(crate) now: fn() -> jiff::Timestamp,
 }
 
 /// What a command answered.
@@ -48,7 +49,13 @@ impl Dir {
     /// An empty folder, in which a key file's password is known.
     pub(crate) fn new() -> Self {
         let environment = BTreeMap::from([("ATTESTRY_PASSWORD".to_owned(), "secret".to_owned())]);
-        Self { folder: tempfile::tempdir().unwrap(), environment, stdin: Vec::new(), prompt: None }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            environment,
+            stdin: Vec::new(),
+            prompt: None,
+            now: || jiff::Timestamp::UNIX_EPOCH,
+        }
     }
 
     /// A folder with the key pair `k` and the artifact `app`.
@@ -103,7 +110,7 @@ impl Dir {
             environment: Box::new(move |name| environment.get(name).map(OsString::from)),
             directory: self.folder.path().to_path_buf(),
             current: PathBuf::new(),
-            now: || jiff::Timestamp::UNIX_EPOCH,
+            now: self.now,
             pause: |_| {},
             prompt,
         };

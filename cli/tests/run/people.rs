@@ -143,6 +143,28 @@ fn status_shows_what_runs_and_why_it_is_flagged() {
     let status = ["deploy", "status", "--environment", "production", "--all", "--registry"];
     let shown = dir.run(&[&status[..], &[&registry.url]].concat()).expect(0);
     shown.says(&["✗ production pay/api", "no longer compliant", "CVE-2026-1", "1 flagged"]);
+    let entry = |kind: &str, running: bool, until: Value| {
+        json!({"environment": "staging", "name": "pay/api", "subject": "sha256:aa", "kind": kind,
+            "running": running, "since": "2026-10-01T00:00:00Z", "until": until,
+            "decision": "sha256:bb", "authorized": true, "compliant": true})
+    };
+    let items = [
+        entry("decommissioned", false, Value::Null),
+        entry("deployed", false, json!("2026-10-02T00:00:00Z")),
+        entry("rolled-back", true, Value::Null),
+    ];
+    registry.answers("GET /v1/deployments?all=true", 200, json!({"items": items}));
+    let all = ["deploy", "status", "--all", "--registry", &registry.url];
+    dir.run(&all).expect(0).says(&[
+        "- staging pay/api sha256:aa left at 2026-10-01T00:00:00Z",
+        "- staging pay/api sha256:aa ran from 2026-10-01T00:00:00Z until 2026-10-02T00:00:00Z",
+        "✓ staging pay/api sha256:aa since 2026-10-01T00:00:00Z",
+    ]);
+    let json = dir.json(&[&all[..], &["--json"]].concat());
+    assert_eq!(
+        (&json["items"][0]["kind"], &json["items"][0]["running"]),
+        (&json!("decommissioned"), &json!(false))
+    );
     registry.answers("GET /v1/deployments", 200, json!({"items": []}));
     dir.run(&["deploy", "status", "--registry", &registry.url]).expect(0).says(&["nothing runs"]);
 }
@@ -155,9 +177,9 @@ fn metrics_are_told_in_words_and_as_they_came() {
         "coverage": {"running": 4, "verified": 3, "ratio": 0.75},
         "unauthorized": {"total": 2, "by_cause": {"no-decision": 2}},
         "rollbacks": {"deployments": 10, "rollbacks": 1, "ratio": 0.1},
-        "time_to_detect": {"count": 1, "from_deployment_s": {"p50": 3600.0, "p95": 3600.0, "max": 3600.0}, "from_evidence_s": {"p50": 0.2, "p95": 0.2, "max": 0.2}},
+        "time_to_detect": {"count": 1, "from_deployment_s": {"p50": 3600.0, "p95": 3600.0, "max": 3600.0}, "from_evidence_s": {"p50": 0.2, "p95": 0.2, "max": 0.2}, "from_expiry_s": {"p50": 0.4, "p95": 0.4, "max": 0.4}},
         "denials": {"total": 3, "by_rule": {"vuln-scan": 3}},
-        "exceptions": {"waivers": 1, "break_glass": 1, "unreviewed": 1},
+        "exceptions": {"waivers": 1, "break_glass": 3, "unreviewed": 1, "reviewed_late": 2},
         "evidence_age_s": {"p50": 60.0, "max": 86400.0}});
     let target = "GET /v1/metrics/delivery?since=1969-12-02T00%3A00%3A00Z";
     registry.answers(target, 200, metrics.clone());
@@ -168,7 +190,8 @@ fn metrics_are_told_in_words_and_as_they_came() {
         "no-decision",
         "10.0 %",
         "half within 0.20s",
-        "(1 not reviewed)",
+        "half within 0.40s",
+        "3 (1 not reviewed, 2 reviewed late)",
     ]);
     assert_eq!(dir.json(&[&args[..], &["--json"]].concat()), metrics);
 }

@@ -105,6 +105,27 @@ fn a_token_goes_to_no_registry_that_the_current_folder_names() {
 }
 
 #[test]
+fn who_vouches_for_a_registry_is_not_said_by_a_folder_that_does_not_name_it() {
+    let mut dir = Dir::new();
+    dir.write("attestry.toml", "ca-file = \"ca.pem\"\n");
+    dir.write("ca.pem", "no certificate");
+    // Nothing listens there: what is told comes before a connection.
+    let url = ["--registry", "https://localhost:1"];
+    let unused =
+        ["ca.pem are not taken for https://localhost:1", "--config", "--ca-file", "cannot reach"];
+    dir.run(&[&["search"][..], &url].concat()).expect(2).says(&unused);
+    let named = ["expected certificates (PEM) in", "ca.pem, found none"];
+    dir.run(&[&["search", "--ca-file", "@ca.pem"][..], &url].concat()).expect(2).says(&named);
+    dir.run(&[&["search", "--config", "@attestry.toml"][..], &url].concat()).expect(2).says(&named);
+    dir.write("attestry.toml", "ca-file = \"ca.pem\"\nregistry = \"https://localhost:1\"\n");
+    dir.run(&["search"]).expect(2).says(&named);
+    let file = dir.path("ca.pem").display().to_string();
+    dir.environment.insert("ATTESTRY_CA_FILE".to_owned(), file);
+    dir.write("attestry.toml", "");
+    dir.run(&[&["search"][..], &url].concat()).expect(2).says(&named);
+}
+
+#[test]
 fn whose_certificates_count_is_said_by_no_registry_and_no_current_folder() {
     let (mut dir, registry) = setting("p256");
     dir.run(&["sign", "@app", "--key", "@k.key", "--trusted-root", "@trusted_root.json"]).expect(0);

@@ -29,7 +29,7 @@ pub(super) fn decide(
     settings: &Settings,
     session: &mut Session,
 ) -> Result<(Made, Told), Failure> {
-    let root = args.trusted_root.trusted_root.as_deref();
+    let root = args.checked.trusted_root.trusted_root.as_deref();
     let root = trust::named(root, settings, session)?.ok_or_else(|| {
         Failure::undecided("expected a trusted root that says whose pack this may be, found none")
             .fix("give --trusted-root FILE, the trusted_root.json of the registry")

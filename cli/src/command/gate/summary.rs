@@ -73,6 +73,9 @@ fn table(policy: &PolicyDetails, text: &mut String) {
         row(answer, "", text);
     }
     text.push('\n');
+    for told in policy.rules.iter().flat_map(|answer| &answer.set_aside).chain(&policy.set_aside) {
+        let _ = writeln!(text, "Does not count: {}\n", plain(told));
+    }
     if let Some(glass) = &policy.break_glass {
         let _ = writeln!(
             text,
@@ -92,7 +95,7 @@ fn row(answer: &Answer, indent: &str, text: &mut String) {
         "| {} | {indent}{} | {} | {} |",
         explain::mark(answer.outcome),
         plain(&answer.rule),
-        plain(&answer.found),
+        plain(&explain::found(answer)),
         plain(fix)
     );
     if !answer.outcome.is_good() {

@@ -74,7 +74,7 @@ pub(super) fn run(args: &CheckArgs, session: &mut Session) -> Result<Exit, Failu
         conflict: None,
         problem: "",
     };
-    let log = Log::open(&args.registry, &args.trusted_root, session)?;
+    let log = Log::open(&args.checked, session)?;
     let head = match log.head() {
         Ok(head) => head,
         Err(failure) => return Err(told.tell(failure, session)),

@@ -10,7 +10,7 @@ use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::key::PublicKey;
 use serde::Serialize;
 
-use super::{MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, Publication, Target};
+use super::{Attachment, MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, Publication, Target};
 use crate::answers::{PostedItem, PostedStatus};
 use crate::args::{Destination, Namespace};
 use crate::bundle_file;
@@ -32,6 +32,8 @@ pub(in crate::command) struct Product {
     pub(in crate::command) predicate_type: Option<String>,
     /// Where to write it.
     pub(in crate::command) out: Destination,
+    /// The artifacts in OCI registries that it is put beside.
+    pub(in crate::command) attachments: Vec<Attachment>,
 }
 
 /// An evidence file that statements name by digest.
@@ -110,6 +112,9 @@ struct Answer {
     registry: Option<AnswerRegistry>,
     /// Whether it is kept for later.
     spooled: bool,
+    /// The manifests that refer to the artifacts in OCI registries.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attached: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -355,8 +360,13 @@ fn write_and_tell(
     let mut text = bundle.to_json();
     text.push(b'\n');
     bundle_file::write(&product.out, &text, session)?;
+    let mut attached = Vec::new();
+    for attachment in &product.attachments {
+        attached.push(attachment.put(&bundle, session)?);
+    }
     let signer = product.key.as_ref().map(|key| key.fingerprint().to_string());
     let place = match &product.out {
+        Destination::Registry => attached.first().cloned().unwrap_or_default(),
         Destination::Stdout => "stdout".to_owned(),
         Destination::File(path) => path.display().to_string(),
     };
@@ -376,7 +386,10 @@ fn write_and_tell(
     if spooled {
         session.say("  kept in the spool, not logged yet");
     }
-    session.say(format!("  bundle in {place}"));
+    let elsewhere = attached.iter().filter(|other| **other != place);
+    for place in std::iter::once(&place).chain(elsewhere) {
+        session.say(format!("  bundle in {place}"));
+    }
     if session.json() {
         let digest = |digest: &Digest| digest.to_string();
         let subjects = product
@@ -386,7 +399,15 @@ fn write_and_tell(
             .collect();
         let predicate_type = product.predicate_type;
         let bundle = place;
-        session.answer(&Answer { bundle, signer, predicate_type, subjects, registry, spooled })?;
+        session.answer(&Answer {
+            bundle,
+            signer,
+            predicate_type,
+            subjects,
+            registry,
+            spooled,
+            attached,
+        })?;
     }
     Ok(())
 }

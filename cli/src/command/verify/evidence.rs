@@ -34,6 +34,8 @@ pub(super) struct Evidence {
     pub(super) place: String,
     /// The bundle; an envelope alone is one that says nothing of its signer and log.
     pub(super) bundle: Bundle,
+    /// The document that cosign 2 signed in the artifact's place.
+    pub(super) document: Option<Vec<u8>>,
 }
 
 /// What was found.
@@ -182,7 +184,7 @@ fn read(path: &Path, session: &mut Session, found: &mut Vec<Evidence>) -> Result
     for document in Documents::open(path, session)? {
         let document = document?;
         let bundle = bundle(&document)?;
-        found.push(Evidence { place: document.place, bundle });
+        found.push(Evidence { place: document.place, bundle, document: None });
     }
     Ok(())
 }
@@ -226,7 +228,8 @@ fn fetch(client: &Client, wanted: &[FoundItem], found: &mut Vec<Evidence>) -> Re
         let path = format!("/v1/attestations/{digest}/bundle");
         let answer = client.fetch_bounded(&path, MAX_BUNDLE_BYTES as u64)?;
         let bundle = Bundle::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
-        found.push(Evidence { place: format!("{} index {}", client.url(), item.index), bundle });
+        let place = format!("{} index {}", client.url(), item.index);
+        found.push(Evidence { place, bundle, document: None });
     }
     Ok(())
 }

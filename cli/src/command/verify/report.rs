@@ -131,7 +131,7 @@ impl Report<'_> {
         };
         if settled.is_none() {
             let problem = format!(
-                "cannot tell whether {name} verifies: the registry has more that could be its {} than was looked at, and nothing of the newest proves it",
+                "cannot tell whether {name} verifies: the registry has more that could be its {} than was looked at, and nothing of that proves it",
                 outcome.demand
             );
             return Err(Failure::undecided(problem).fix("name the bundle with --bundle"));

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 
 use super::{FakeRegistry, Item, ORIGIN};
 
-const GOVERNANCE: [&str; 2] = ["https://attestry.dev/roster/v1", "https://attestry.dev/policy/v1"];
+const GOVERNANCE: [&str; 3] = [
+    "https://attestry.dev/roster/v1",
+    "https://attestry.dev/policy/v1",
+    "https://attestry.dev/revocation/v1",
+];
 
 impl FakeRegistry {
     /// Begins the log anew, with a genesis statement that names these root keys.
