@@ -7,7 +7,16 @@
 mod cases;
 mod evidence;
 mod governance;
+#[cfg(feature = "rego")]
+mod rego;
 mod scene;
+
+/// Without the cargo feature `rego` the programs refuse a policy with that rule.
+#[cfg(not(feature = "rego"))]
+mod rego {
+    pub(crate) const RULE: &str = "";
+    pub(crate) const ATTACKS: &[super::Attack] = &[];
+}
 
 use std::collections::BTreeSet;
 
@@ -44,7 +53,7 @@ fn the_honest_artifact_is_allowed_and_every_attack_is_refused_by_gate_and_comman
     assert!(offline.passed, "the command line denies the honest artifact: {:?}", offline.told);
 
     let (mut names, mut faults) = (BTreeSet::new(), Vec::new());
-    for attack in cases::ATTACKS {
+    for attack in cases::ATTACKS.iter().chain(rego::ATTACKS) {
         assert!(names.insert(attack.name), "two attacks are called {}", attack.name);
         let mut evidence = scene.evidence(attack.name);
         (attack.change)(&scene, &mut evidence);

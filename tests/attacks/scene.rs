@@ -160,7 +160,8 @@ impl Scene {
             _registry: registry,
         };
         scene.publish("roster", &scene.roster(), "root", json!({"version": 1}));
-        scene.publish("policy", POLICY, "lead-one", json!({"name": "production", "version": 1}));
+        let policy = POLICY.to_owned() + super::rego::RULE;
+        scene.publish("policy", &policy, "lead-one", json!({"name": "production", "version": 1}));
         scene
     }
 

@@ -7,6 +7,8 @@
     reason = "a test panics when it fails"
 )]
 
+mod pushes;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -166,10 +168,14 @@ fn the_ledger_sees_a_registry_that_forgot() {
         .filter(|path| path.to_string_lossy().contains("/content/sha256/"))
         .collect();
     let [first, second, ..] = files.as_slice() else { panic!("too few content files") };
+    let lost = std::fs::read(first).unwrap();
     std::fs::remove_file(first).unwrap();
     let server = setting.registry.serve();
     assert!(message(&|| ledger.demand_all_kept(&server.client())).contains("content"));
     server.terminate();
+    let (status, report) = attestry_tests::fsck_report(&programs!(), &setting.registry.data);
+    assert_eq!(status, Some(1), "what was uploaded is said to stay: {report}");
+    std::fs::write(first, lost).unwrap();
     setting.registry.demand_clean();
     let mut bytes = std::fs::read(second).unwrap();
     *bytes.last_mut().unwrap() ^= 1;

@@ -11,7 +11,7 @@ use attestry_tests::{Answer, Dir, Programs, Registry, Server, programs};
 const OLDEST: (u32, u32) = (3, 1);
 
 /// Finds cosign: the variable `ATTESTRY_COSIGN`, the tools' folder beside the build, the path.
-fn cosign() -> Option<PathBuf> {
+pub(crate) fn cosign() -> Option<PathBuf> {
     let named = std::env::var_os("ATTESTRY_COSIGN").map(PathBuf::from);
     // The programs under test lie in <target>/release.
     let target = programs!().cli.ancestors().nth(2).map(Path::to_path_buf);

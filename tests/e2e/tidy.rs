@@ -57,30 +57,77 @@ fn sources(folders: &[&str], extension: &str) -> Vec<Source> {
 
 const CODE: &[&str] = &["schemas", "registry", "cli", "tests", "benches"];
 
-/// Which modules each module of the registry may use: `store ← log ← gate ← http`, and what stands beside.
+/// Which modules each module of the registry may use: `store ← log ← gate ← oci ← http`, and what stands beside.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("fault", &[]),
     ("metrics", &[]),
-    ("tokens", &[]),
+    ("rights", &[]),
+    ("tokens", &["rights"]),
+    ("watched", &[]),
     ("config", &[]),
     ("store", &["fault"]),
     ("log", &["clock", "fault", "metrics", "store"]),
     ("data", &["store", "tokens"]),
-    ("control", &["data", "store"]),
+    ("control", &["data", "oci", "store"]),
     ("init", &["clock", "config", "data", "log", "metrics", "store", "tokens"]),
     ("fsck", &["data", "init", "log", "store"]),
     ("gate", &["clock", "log", "metrics", "store"]),
+    ("authority", &["clock", "data", "rights", "tokens", "watched"]),
+    ("trail", &["clock", "metrics", "store"]),
+    ("oci", &["clock", "fault", "gate", "log", "metrics", "store"]),
     (
         "server",
-        &["clock", "config", "control", "data", "gate", "log", "metrics", "store", "tokens"],
+        &[
+            "authority",
+            "clock",
+            "config",
+            "control",
+            "data",
+            "gate",
+            "log",
+            "metrics",
+            "oci",
+            "store",
+            "trail",
+        ],
     ),
-    ("http", &["clock", "config", "gate", "init", "log", "metrics", "server", "store", "tokens"]),
+    (
+        "http",
+        &[
+            "authority",
+            "clock",
+            "config",
+            "gate",
+            "init",
+            "log",
+            "metrics",
+            "oci",
+            "rights",
+            "server",
+            "store",
+            "trail",
+            "watched",
+        ],
+    ),
     (
         "command",
         &[
-            "clock", "config", "control", "data", "fsck", "http", "init", "log", "metrics",
-            "server", "store", "tokens",
+            "authority",
+            "clock",
+            "config",
+            "control",
+            "data",
+            "fsck",
+            "http",
+            "init",
+            "log",
+            "metrics",
+            "oci",
+            "rights",
+            "server",
+            "store",
+            "tokens",
         ],
     ),
 ];
@@ -170,6 +217,10 @@ fn schemas_do_no_input_or_output_and_know_no_clock_and_no_chance() {
     for source in sources(&["schemas/src"], "rs").iter().filter(|source| !source.is_test()) {
         for (line, text) in source.code() {
             for word in forbidden {
+                // A module of Rego has a thread of its own, whose stack bounds its recursion (ARCHITECTURE.md).
+                if word == "std::thread" && source.path.starts_with("schemas/src/rego/") {
+                    continue;
+                }
                 assert!(!text.contains(word), "{}:{line}: {word} in: {text}", source.path);
             }
         }

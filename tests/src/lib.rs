@@ -15,6 +15,7 @@ mod command;
 mod http;
 mod ledger;
 mod load;
+pub mod oci;
 mod random;
 mod samples;
 mod server;

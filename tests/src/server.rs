@@ -105,6 +105,18 @@ impl Registry {
             .unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
+    /// Starts a server that must not start; gives what it says.
+    ///
+    /// # Panics
+    /// When it starts.
+    #[must_use]
+    pub fn serve_refused(&self) -> String {
+        match self.start(&self.data, &["--listen", "127.0.0.1:0"], &[]) {
+            Ok(server) => panic!("the server started at {}", server.url),
+            Err(log) => log,
+        }
+    }
+
     /// Makes a registry and serves it where its URL points, as its signing configuration tells
     /// stock clients. The port is free when it is chosen, and tried again when it is not later.
     ///
@@ -147,6 +159,17 @@ impl Registry {
         let mut command = Command::new(&self.programs.registry);
         command.arg("backup").arg("--data").arg(&self.data).arg("--to").arg(to);
         succeeded(run(&mut command));
+    }
+
+    /// Collects what nothing refers to, as `gc` does, while the registry serves or not; gives what it tells.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    pub fn collect(&self, flags: &[&str]) -> Value {
+        let mut command = Command::new(&self.programs.registry);
+        command.arg("gc").arg("--data").arg(&self.data).arg("--json").args(flags);
+        serde_json::from_str(&succeeded(run(&mut command))).unwrap()
     }
 
     /// What the registry's folder says of its log, for verifying offline.
