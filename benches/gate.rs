@@ -54,7 +54,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let options = Options::read(&["cold", "requests", "clients", "deployments", "programs"])?;
+    let options =
+        Options::read(&["cold", "requests", "clients", "deployments", "rate", "programs"])?;
     if !options.wants("gate") {
         return Ok(());
     }
@@ -63,6 +64,7 @@ fn run() -> Result<(), Failure> {
         requests: usize::try_from(options.number("requests", 2_000)?)?,
         clients: usize::try_from(options.number("clients", 200)?)?,
         deployments: options.number("deployments", 2_000)?,
+        rate: options.number("rate", 1_000)? as f64,
     };
     println!("machine: {}", machine::describe());
     let pipeline = Pipeline::new();
@@ -93,6 +95,8 @@ struct Sizes {
     requests: usize,
     clients: usize,
     deployments: u64,
+    /// Requests a second where that is fixed.
+    rate: f64,
 }
 
 impl Sizes {
@@ -155,7 +159,17 @@ fn rules(pipeline: &Pipeline) -> Result<(), Failure> {
     Ok(())
 }
 
-const HEAD: [&str; 7] = ["what", "clients", "answers", "p50 ms", "p99 ms", "max ms", "per second"];
+const HEAD: [&str; 9] = [
+    "what",
+    "clients",
+    "answers",
+    "p50 ms",
+    "p99 ms",
+    "max ms",
+    "per second",
+    "server CPU µs",
+    "clients' CPU µs",
+];
 
 struct Bench {
     server: Server,
@@ -226,7 +240,10 @@ impl Bench {
             self.sizes.deployed().map(|n| self.review(&Artifact::number(n))).collect();
         let distinct: Vec<_> = images.iter().take(count).cloned().collect();
         let same = vec![images.first().cloned().unwrap_or_default(); count];
+        let undecided = self.review(&Artifact::number(self.sizes.beside().start));
+        let undecided = vec![undecided; clients];
         for (what, requests) in [
+            ("webhook, the same image, undecided", &undecided),
             ("webhook, distinct images, undecided", &distinct),
             ("webhook, distinct images, decided before", &distinct),
             ("webhook, the same image", &same),
@@ -234,6 +251,9 @@ impl Bench {
             let seen = crowd::ask(&self.server, clients, requests, admitted)?;
             self.row(what.to_owned(), clients, &seen);
         }
+        let rate = self.sizes.rate;
+        let seen = crowd::ask_at(&self.server, clients, rate, &same, admitted)?;
+        self.row(format!("webhook, the same image, {rate} a second"), clients, &seen);
         Ok(())
     }
 
@@ -319,6 +339,8 @@ impl Bench {
             ms(seen.latency.quantile(990)),
             ms(seen.latency.max()),
             format!("{:.0}", seen.rate()),
+            seen.each(seen.server_cpu_us).to_string(),
+            seen.each(seen.clients_cpu_us).to_string(),
         ]);
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that ask at the same time, each on its own connection, until everything is asked.
+//! Clients that ask at the same time, each on its own connection, until everything is asked: closed loop, or at a fixed rate.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::client::{Answer, Connection};
 use crate::figures::Durations;
+use crate::machine::Usage;
 use crate::server::Server;
 
 /// What a crowd has seen.
@@ -16,6 +17,10 @@ pub struct Seen<T> {
     pub latency: Durations,
     /// What was read of each answer, in the order of the requests.
     pub read: Vec<T>,
+    /// The processor time of the server while it answered, in microseconds.
+    pub server_cpu_us: u64,
+    /// The processor time of the clients, which share the processors with the server, in microseconds.
+    pub clients_cpu_us: u64,
 }
 
 impl<T> Seen<T> {
@@ -24,6 +29,21 @@ impl<T> Seen<T> {
     pub fn rate(&self) -> f64 {
         self.latency.count() as f64 / self.elapsed.as_secs_f64()
     }
+
+    /// A processor time as microseconds for each answer.
+    #[must_use]
+    pub fn each(&self, cpu_us: u64) -> u64 {
+        cpu_us / (self.latency.count() as u64).max(1)
+    }
+}
+
+/// When a request is sent.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// As soon as its client has the answer to the one before.
+    Closed,
+    /// So many a second, whatever was answered, as long as a client is free. Its time counts from when it was due.
+    Open { per_second: f64 },
 }
 
 /// What one client has seen: the place of each request, how long its answer took, and what was read of it.
@@ -40,18 +60,57 @@ pub fn ask<T: Send>(
     requests: &[Vec<u8>],
     read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
 ) -> Result<Seen<T>, Failure> {
+    paced(server, clients, Pace::Closed, requests, read)
+}
+
+/// Sends so many requests a second, each by the next client that is free; how long an answer took counts from the moment
+/// at which its request was due, so what waits for a client is not left out.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_at<T: Send>(
+    server: &Server,
+    clients: usize,
+    per_second: f64,
+    requests: &[Vec<u8>],
+    read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
+) -> Result<Seen<T>, Failure> {
+    paced(server, clients, Pace::Open { per_second }, requests, read)
+}
+
+fn paced<T: Send>(
+    server: &Server,
+    clients: usize,
+    pace: Pace,
+    requests: &[Vec<u8>],
+    read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
+) -> Result<Seen<T>, Failure> {
     let mut connections = Vec::with_capacity(clients);
     for _ in 0..clients {
         connections.push(server.connect()?);
     }
     let next = AtomicUsize::new(0);
+    let (server_before, own_before) = (server.usage(), Usage::of("self"));
     let started = Instant::now();
+    let due = |place: usize| match pace {
+        Pace::Closed => Instant::now(),
+        Pace::Open { per_second } => {
+            let due = started + Duration::from_secs_f64(place as f64 / per_second);
+            while let Some(rest) = due.checked_duration_since(Instant::now()) {
+                if rest.is_zero() {
+                    break;
+                }
+                std::thread::park_timeout(rest);
+            }
+            due
+        }
+    };
     let client = |mut connection: Connection| {
         let mut seen = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests.get(place) else { return Ok(seen) };
-            let sent = Instant::now();
+            let sent = due(place);
             let answer = connection.exchange(request)?;
             let took = sent.elapsed();
             seen.push((place, took, read(&answer)?));
@@ -67,11 +126,14 @@ pub fn ask<T: Send>(
         threads.into_iter().map(ended).collect()
     });
     let elapsed = started.elapsed();
+    let server_cpu_us = server.usage().cpu_us_since(server_before);
+    let clients_cpu_us = Usage::of("self").cpu_us_since(own_before);
     let mut all = Vec::with_capacity(requests.len());
     for part in parts {
         all.extend(part?);
     }
     all.sort_unstable_by_key(|(place, ..)| *place);
     let latency = Durations::new(all.iter().map(|(_, took, _)| *took).collect());
-    Ok(Seen { elapsed, latency, read: all.into_iter().map(|(.., read)| read).collect() })
+    let read = all.into_iter().map(|(.., read)| read).collect();
+    Ok(Seen { elapsed, latency, read, server_cpu_us, clients_cpu_us })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use attestry_registry::clock::Clock;
 use attestry_registry::data::DataFolder;
 use attestry_registry::init::{DEFAULT_NAMESPACE, InitOptions, Secrets, init};
-use attestry_registry::log::sequencer::LogLimits;
+use attestry_registry::log::LogLimits;
 use attestry_registry::log::{Log, Receipt, Submission};
 use attestry_registry::metrics::Metrics;
 use attestry_registry::store::Store;
