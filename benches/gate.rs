@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attestry_benches::client::Answer;
-use attestry_benches::crowd::{self, Seen};
+use attestry_benches::crowd::{self, Asked as _, Seen};
 use attestry_benches::figures::{Table, ms};
 use attestry_benches::machine;
 use attestry_benches::options::Options;

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use attestry_benches::client::Reading;
+use attestry_benches::crowd::Asked as _;
 use attestry_benches::figures::{Durations, Table, ms};
 use attestry_benches::machine::{self, Usage};
 use attestry_benches::options::Options;
@@ -223,7 +225,7 @@ impl Seen {
         n: usize,
     ) {
         let started = Instant::now();
-        let answer = match connection.exchange(request) {
+        let answer = match connection.exchange(request, Reading::Whole) {
             Ok(answer) => answer,
             Err(error) => {
                 self.wrong.push(format!("attestation {n}: {error}"));

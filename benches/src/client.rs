@@ -11,6 +11,8 @@ use crate::{Context as _, Failure};
 
 /// Longer than any answer takes; a server that hangs fails the run.
 const ANSWER_WITHIN: Duration = Duration::from_secs(300);
+/// How much of a body that is not kept is read at once. Bytes.
+const DRAIN_BYTES: usize = 256 << 10;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// One kept-alive connection.
@@ -20,12 +22,37 @@ pub struct Connection {
     filled: usize,
 }
 
-/// A whole answer.
+/// What is read of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it.
+    Whole,
+    /// The head: it answers a `HEAD`.
+    Head,
+    /// All of it, of which the body is not kept.
+    Drained,
+}
+
+/// An answer.
 pub struct Answer<'c> {
     /// The status code.
     pub status: u16,
-    /// The body.
+    /// The length of the body as the head says it, in bytes.
+    pub length: usize,
+    /// The body; empty when it was not kept.
     pub body: &'c [u8],
+    head: &'c [u8],
+}
+
+impl Answer<'_> {
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(self.head).ok()?;
+        let mut headers = head.split("\r\n").filter_map(|line| line.split_once(':'));
+        let found = headers.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    }
 }
 
 impl Connection {
@@ -44,7 +71,7 @@ impl Connection {
     ///
     /// # Errors
     /// A broken connection, or an answer that is not HTTP/1.1 with a length.
-    pub fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, Failure> {
+    pub fn exchange(&mut self, request: &[u8], reading: Reading) -> Result<Answer<'_>, Failure> {
         self.stream.write_all(request).context("sending a request")?;
         self.filled = 0;
         let head_bytes = loop {
@@ -55,15 +82,41 @@ impl Connection {
             }
         };
         let head = self.buffer.get(..head_bytes).unwrap_or_default();
-        let (status, body_bytes) = parse_head(head)?;
-        let end = head_bytes + body_bytes;
-        if self.buffer.len() < end {
-            self.buffer.resize(end, 0);
+        let (status, length) = parse_head(head)?;
+        let end = head_bytes + length;
+        match reading {
+            Reading::Head => {}
+            Reading::Whole => {
+                if self.buffer.len() < end {
+                    self.buffer.resize(end, 0);
+                }
+                while self.filled < end {
+                    self.fill()?;
+                }
+            }
+            Reading::Drained => self.drain(head_bytes, end - self.filled)?,
         }
-        while self.filled < end {
-            self.fill()?;
+        let kept = if reading == Reading::Whole { end } else { head_bytes };
+        let head = self.buffer.get(..head_bytes).unwrap_or_default();
+        let body = self.buffer.get(head_bytes..kept).unwrap_or_default();
+        Ok(Answer { status, length, body, head })
+    }
+
+    /// Reads so many more bytes over and over into the room behind the head.
+    fn drain(&mut self, head_bytes: usize, mut left: usize) -> Result<(), Failure> {
+        if self.buffer.len() < DRAIN_BYTES {
+            self.buffer.resize(DRAIN_BYTES, 0);
         }
-        Ok(Answer { status, body: self.buffer.get(head_bytes..end).unwrap_or_default() })
+        while left > 0 {
+            let room = self.buffer.get_mut(head_bytes..).unwrap_or_default();
+            let most = left.min(room.len());
+            let room = room.get_mut(..most).unwrap_or_default();
+            match self.stream.read(room).context("reading an answer")? {
+                0 => return Err("the server closed the connection".into()),
+                count => left -= count,
+            }
+        }
+        Ok(())
     }
 
     fn fill(&mut self) -> Result<(), Failure> {

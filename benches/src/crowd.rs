@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::client::{Answer, Connection};
+use crate::client::{Answer, Connection, Reading};
 use crate::figures::Durations;
 use crate::machine::Usage;
-use crate::server::Server;
 
 /// What a crowd has seen.
 pub struct Seen<T> {
@@ -37,6 +36,18 @@ impl<T> Seen<T> {
     }
 }
 
+/// A server process that is asked.
+pub trait Asked: Sync {
+    /// A new connection.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    fn connect(&self) -> Result<Connection, Failure>;
+
+    /// What the process has used so far.
+    fn usage(&self) -> Usage;
+}
+
 /// When a request is sent.
 #[derive(Debug, Clone, Copy)]
 enum Pace {
@@ -55,12 +66,26 @@ type Part<T> = Result<Vec<(usize, Duration, T)>, Failure>;
 /// # Errors
 /// A broken connection, or an answer that `read` refuses.
 pub fn ask<T: Send>(
-    server: &Server,
+    server: &(impl Asked + ?Sized),
     clients: usize,
     requests: &[Vec<u8>],
     read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
 ) -> Result<Seen<T>, Failure> {
-    paced(server, clients, Pace::Closed, requests, read)
+    paced(server, clients, Pace::Closed, Reading::Whole, requests, read)
+}
+
+/// As [`ask`], where of each answer only that is read.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_for<T: Send>(
+    server: &(impl Asked + ?Sized),
+    clients: usize,
+    reading: Reading,
+    requests: &[Vec<u8>],
+    read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
+) -> Result<Seen<T>, Failure> {
+    paced(server, clients, Pace::Closed, reading, requests, read)
 }
 
 /// Sends so many requests a second, each by the next client that is free; how long an answer took counts from the moment
@@ -69,19 +94,20 @@ pub fn ask<T: Send>(
 /// # Errors
 /// As [`ask`].
 pub fn ask_at<T: Send>(
-    server: &Server,
+    server: &(impl Asked + ?Sized),
     clients: usize,
     per_second: f64,
     requests: &[Vec<u8>],
     read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
 ) -> Result<Seen<T>, Failure> {
-    paced(server, clients, Pace::Open { per_second }, requests, read)
+    paced(server, clients, Pace::Open { per_second }, Reading::Whole, requests, read)
 }
 
 fn paced<T: Send>(
-    server: &Server,
+    server: &(impl Asked + ?Sized),
     clients: usize,
     pace: Pace,
+    reading: Reading,
     requests: &[Vec<u8>],
     read: impl Fn(&Answer<'_>) -> Result<T, Failure> + Sync,
 ) -> Result<Seen<T>, Failure> {
@@ -111,7 +137,7 @@ fn paced<T: Send>(
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(request) = requests.get(place) else { return Ok(seen) };
             let sent = due(place);
-            let answer = connection.exchange(request)?;
+            let answer = connection.exchange(request, reading)?;
             let took = sent.elapsed();
             seen.push((place, took, read(&answer)?));
         }

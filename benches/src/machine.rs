@@ -51,6 +51,23 @@ pub fn disk_sync(folder: &Path, count: usize) -> Result<Durations, Failure> {
     Ok(Durations::new(measured))
 }
 
+/// How long it takes to write so many bytes to a new file in `folder` and sync it, `count` times.
+///
+/// # Errors
+/// As the file system fails.
+pub fn disk_write(folder: &Path, bytes: &[u8], count: usize) -> Result<Durations, Failure> {
+    let path = folder.join("disk-write");
+    let mut measured = Vec::with_capacity(count);
+    for _ in 0..count {
+        let started = Instant::now();
+        let mut file = File::create(&path).context("creating a file to write")?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).context("writing a file")?;
+        measured.push(started.elapsed());
+        fs::remove_file(&path).context("removing a file")?;
+    }
+    Ok(Durations::new(measured))
+}
+
 /// What a process has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {

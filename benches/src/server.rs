@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use attestry_schemas::key::PublicKey;
 use attestry_schemas::trusted_root::TrustedRoot;
 
-use crate::client::Connection;
+use crate::client::{Connection, Reading};
+use crate::crowd::Asked;
 use crate::machine::Usage;
 use crate::{Context as _, Failure};
 
@@ -131,12 +132,10 @@ impl Server {
         TrustedRoot::parse(&text).context("reading trusted_root.json")
     }
 
-    /// A new connection.
-    ///
-    /// # Errors
-    /// When the server refuses it.
-    pub fn connect(&self) -> Result<Connection, Failure> {
-        Connection::open(self.address)
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A `POST /v1/attestations` with this body.
@@ -166,7 +165,7 @@ impl Server {
     pub fn histogram(&self, name: &str) -> Result<(f64, f64), Failure> {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
         let mut connection = self.connect()?;
-        let answer = connection.exchange(request.as_bytes())?;
+        let answer = connection.exchange(request.as_bytes(), Reading::Whole)?;
         let text = std::str::from_utf8(answer.body).context("reading /metrics")?;
         let value = |suffix: &str| {
             let prefix = format!("{name}_{suffix} ");
@@ -175,10 +174,14 @@ impl Server {
         };
         Ok((value("sum"), value("count")))
     }
+}
 
-    /// What the process has used so far.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
+impl Asked for Server {
+    fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(self.address)
+    }
+
+    fn usage(&self) -> Usage {
         Usage::of(&self.child.id().to_string())
     }
 }

@@ -24,7 +24,7 @@ use crate::log::LogLimits;
 use crate::log::{Log, LogError};
 use crate::metrics::Metrics;
 use crate::oci::collector::{Collector, Schedule};
-use crate::oci::guard::{Guards, GuardsError};
+use crate::oci::guard::{GuardsError, Standing};
 use crate::oci::upload::UploadLimits;
 use crate::oci::{self, Oci};
 use crate::store::engine::EngineOptions;
@@ -174,7 +174,7 @@ impl Running {
             decision_timeout: Duration::from_millis(config.decision_timeout_ms),
         });
         let gate = Arc::new(gate.map_err(StartError::Gate)?);
-        let guards = Guards::load(folder.path()).map_err(StartError::Guards)?;
+        let guards = Standing::open(folder.path()).map_err(StartError::Guards)?;
         let oci = Arc::new(Oci::new(oci::Parts {
             guards,
             store: Arc::clone(&store),
@@ -268,7 +268,7 @@ impl Offline {
             idle: Duration::from_millis(config.upload_idle_ms),
         };
         // Nobody pulls here.
-        let guards = Guards::default();
+        let guards = Standing::default();
         let log_of_parts = Arc::clone(&log);
         let parts = oci::Parts { store, log: log_of_parts, key: key()?, clock, uploads, guards };
         Ok(Self { oci: Arc::new(Oci::new(parts)), log })

@@ -22,4 +22,5 @@ mod races;
 mod refusals;
 mod rekor;
 mod revocation;
+mod slow;
 mod tidy;

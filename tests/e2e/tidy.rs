@@ -75,7 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gate", &["clock", "log", "metrics", "store"]),
     ("authority", &["clock", "data", "rights", "tokens", "watched"]),
     ("trail", &["clock", "metrics", "store"]),
-    ("oci", &["clock", "fault", "gate", "log", "metrics", "store"]),
+    ("oci", &["clock", "fault", "gate", "log", "metrics", "store", "watched"]),
     (
         "server",
         &[

@@ -3,6 +3,8 @@
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::oci::image_signature::ImageSignature;
+use attestry_schemas::oci::simple_signing::SimpleSigning;
 use attestry_schemas::rekor::Entry;
 use attestry_schemas::statement::Statement;
 use serde_json::{Value, json};
@@ -40,6 +42,9 @@ pub(super) fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, Failur
     if let Ok(entry) = Entry::parse(&answer.body) {
         return leaf(&digest, &entry, session);
     }
+    if let Ok(signature) = ImageSignature::parse(&answer.body) {
+        return image_signature(&digest, &signature, session);
+    }
     let content = content(&answer)?;
     if session.json() {
         let answer = describe(&digest, &content)?;
@@ -63,6 +68,36 @@ fn leaf(digest: &Sha256, entry: &Entry, session: &mut Session) -> Result<Exit, F
     session.line(format!("digest     {digest}"));
     session.line("kind       a log entry; its envelope, if it has one, was not pushed");
     session.line(format!("logged     {}", entry.digest));
+    session.say("not verified here: attestry verify SUBJECT --key PUB --registry URL verifies");
+    Ok(Exit::Success)
+}
+
+/// Shows a signature of cosign 2: it is over a document, which names the image.
+fn image_signature(
+    digest: &Sha256,
+    signature: &ImageSignature,
+    session: &mut Session,
+) -> Result<Exit, Failure> {
+    let document = SimpleSigning::parse(signature.document()).map_err(|e| {
+        Failure::undecided(format!("the signed document: {}", chain(&e)))
+            .fix("--raw shows the exact bytes")
+    })?;
+    if session.json() {
+        let image = document.manifest.digest();
+        session.answer(&json!({
+            "digest": digest,
+            "kind": "image-signature",
+            "subjects": [{"digest": {image.algorithm().name(): image.value()}}],
+            "document": signature.message().digest,
+            "reference": document.reference,
+        }))?;
+        return Ok(Exit::Success);
+    }
+    session.line(format!("digest     {digest}"));
+    session.line("kind       a signature of an image, as cosign 2 makes it");
+    session.line(format!("subject    {}", document.manifest));
+    session.line(format!("document   {}, which was signed", signature.message().digest));
+    session.line(printable(&format!("reference  {}, as the signer called it", document.reference)));
     session.say("not verified here: attestry verify SUBJECT --key PUB --registry URL verifies");
     Ok(Exit::Success)
 }

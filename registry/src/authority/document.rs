@@ -119,11 +119,20 @@ pub struct Certificate {
     pub san: Vec<String>,
 }
 
-/// How many requests a principal may make.
+/// How much a principal may ask and keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Whom it bounds, each by itself; everyone whom no other limit names where it is empty.
     pub to: Vec<Principal>,
+    /// How many requests; as many as can be answered when absent.
+    pub rate: Option<Rate>,
+    /// How many bytes of what it pushed to repositories are kept; no matter how many when absent.
+    pub stored_bytes: Option<u64>,
+}
+
+/// How many requests a principal may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
     /// Requests in a second, in the long run.
     pub per_second: u64,
     /// Requests at once.
@@ -387,10 +396,14 @@ fn certificate(section: &Section<'_, '_>) -> Option<Certificate> {
 fn limit(section: &Section<'_, '_>, known: &Known<'_>) -> Option<Limit> {
     let to = section.optional_texts("to").unwrap_or_default();
     let to = known.principals(section, &to);
-    let (per_second, burst) =
-        (section.count("requests_per_second", 1), section.optional_count("burst", 1));
-    let per_second = per_second?.value;
-    Some(Limit { to, per_second, burst: burst.map_or(per_second, |burst| burst.value) })
+    let per_second = section.optional_count("requests_per_second", 1).map(|count| count.value);
+    let burst = section.optional_count("burst", 1).map(|count| count.value);
+    let stored_bytes = section.optional_count("stored_bytes", 1).map(|count| count.value);
+    if per_second.is_none() && (burst.is_some() || stored_bytes.is_none()) {
+        section.missing("requests_per_second", "or stored_bytes: what the limit is");
+    }
+    let rate = per_second.map(|per_second| Rate { per_second, burst: burst.unwrap_or(per_second) });
+    Some(Limit { to, rate, stored_bytes })
 }
 
 #[cfg(test)]
@@ -448,7 +461,8 @@ requests_per_second = 50
         assert_eq!(roles("token:other"), Vec::<String>::new());
         assert!(access.granted(&Principal::Anyone)[0].roles.has(Role::Pull));
         assert_eq!(access.issuers[0].leeway_seconds, 30);
-        assert_eq!(access.limit(&Principal::Anyone).map(|limit| limit.burst), Some(50));
+        let rate = access.limit(&Principal::Anyone).and_then(|limit| limit.rate);
+        assert_eq!(rate, Some(Rate { per_second: 50, burst: 50 }));
     }
 
     #[test]
@@ -476,6 +490,12 @@ requests_per_second = 50
             ("name = \"deployer\"", "name = \"a\\nb\"", "a name of ASCII letters"),
             ("[groups]", "[group]", "one of the keys"),
             ("requests_per_second = 50", "requests_per_minute = 50", "requests_per_second"),
+            (
+                "requests_per_second = 50",
+                "burst = 50\nstored_bytes = 1",
+                "limit[0].requests_per_second",
+            ),
+            ("requests_per_second = 50", "stored_bytes = 0", "at least 1"),
         ] {
             let text = WHOLE.replacen(from, to, 1);
             assert_ne!(text, WHOLE, "{from}");

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Principal;
-use super::document::Limit;
+use super::document::Rate;
 
 /// The most buckets. Addresses of strangers must not fill the memory.
 const MAX_BUCKETS: usize = 50_000;
@@ -28,7 +28,7 @@ impl Buckets {
         &self,
         principal: &Principal,
         from: Option<IpAddr>,
-        limit: &Limit,
+        limit: &Rate,
     ) -> Result<(), u64> {
         self.charge_at(principal, from, limit, Instant::now())
     }
@@ -37,7 +37,7 @@ impl Buckets {
         &self,
         principal: &Principal,
         from: Option<IpAddr>,
-        limit: &Limit,
+        limit: &Rate,
         now: Instant,
     ) -> Result<(), u64> {
         let from = from.filter(|_| *principal == Principal::Anyone);
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_burst_is_answered_and_then_as_many_as_the_rate_lets() {
         let (buckets, begin) = (Buckets::default(), Instant::now());
-        let limit = Limit { to: Vec::new(), per_second: 2, burst: 3 };
+        let limit = Rate { per_second: 2, burst: 3 };
         let ci = Principal::Token("ci".to_owned());
         let at = |ms| buckets.charge_at(&ci, None, &limit, begin + Duration::from_millis(ms));
         assert_eq!([at(0), at(0), at(0), at(0)], [Ok(()), Ok(()), Ok(()), Err(1)]);
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn callers_without_a_credential_count_by_their_address_and_others_do_not() {
         let (buckets, begin) = (Buckets::default(), Instant::now());
-        let limit = Limit { to: Vec::new(), per_second: 1, burst: 1 };
+        let limit = Rate { per_second: 1, burst: 1 };
         let from = |last| Some(IpAddr::from([192, 0, 2, last]));
         let ask = |who: &Principal, last| buckets.charge_at(who, from(last), &limit, begin);
         assert_eq!([ask(&Principal::Anyone, 1), ask(&Principal::Anyone, 2)], [Ok(()), Ok(())]);

@@ -317,10 +317,17 @@ impl Authority {
     /// In how many seconds to come again.
     pub fn charge(&self, principal: &Principal, from: Option<IpAddr>) -> Result<(), u64> {
         let access = self.access.now();
-        match access.as_ref().as_ref().and_then(|access| access.limit(principal)) {
-            Some(limit) => self.buckets.charge(principal, from, limit),
+        let limit = access.as_ref().as_ref().and_then(|access| access.limit(principal));
+        match limit.and_then(|limit| limit.rate) {
+            Some(rate) => self.buckets.charge(principal, from, &rate),
             None => Ok(()),
         }
+    }
+
+    /// How many bytes of what a principal pushes may be kept; none where nothing bounds them.
+    #[must_use]
+    pub fn most_stored_bytes(&self, principal: &Principal) -> Option<u64> {
+        self.access.now().as_ref().as_ref()?.limit(principal)?.stored_bytes
     }
 }
 

@@ -88,7 +88,7 @@ fn a_collection_is_told_or_done_by_whoever_has_the_store() {
         key: registry.folder().log_key().unwrap(),
         clock: later,
         uploads: testing::oci::UPLOADS,
-        guards: crate::oci::guard::Guards::default(),
+        guards: crate::oci::guard::Standing::default(),
     };
     let oci = Arc::new(Oci::new(parts));
     drop(door);

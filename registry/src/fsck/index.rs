@@ -63,7 +63,7 @@ impl<'a, 's> Index<'a, 's> {
         };
         match record.kind {
             Kind::Entry => self.entry_signature(&place, body),
-            Kind::Envelope | Kind::Message => self.report.counts.signatures += 1,
+            _ => self.report.counts.signatures += 1,
         }
         self.compare(&place, record, &submission);
         for earlier in earlier(self.reader, index, &submission)? {
@@ -184,7 +184,7 @@ fn earlier(
     {
         let (namespace, known) = (&submission.payload.namespace, submission.payload.signer_known);
         earlier.push(Submission::of_entry(&entry, key, namespace, known));
-        if kind == Kind::Envelope {
+        if matches!(kind, Kind::Envelope | Kind::ImageSignature) {
             for form in [Some(entry.clone()), entry.other_form()].into_iter().flatten() {
                 let (digest, signature) = (form.digest.into(), form.signature);
                 let message = MessageSignature { digest, signature };
@@ -305,7 +305,7 @@ impl Taken<'_, '_> {
         let Some(body) = self.reader.leaf(index)? else { return Ok(None) };
         let bytes = match record.kind {
             Kind::Entry => Vec::new(),
-            Kind::Envelope | Kind::Message => match self.reader.stored_bytes(&record) {
+            _ => match self.reader.stored_bytes(&record) {
                 Err(StoreError::Missing { .. }) => return Ok(None),
                 bytes => bytes?,
             },

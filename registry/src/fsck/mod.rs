@@ -80,6 +80,8 @@ pub enum FaultKind {
     Referrer,
     /// That something refers to content, a blob or a manifest.
     Use,
+    /// How much of what a principal has pushed is kept.
+    Stored,
     /// Where a tag points.
     Tag,
     /// A move of a tag, or the statement that proves it.
@@ -112,6 +114,7 @@ impl FaultKind {
             Self::Manifest => "manifest",
             Self::Referrer => "referrer",
             Self::Use => "use",
+            Self::Stored => "stored",
             Self::Tag => "tag",
             Self::TagMove => "tag-move",
             Self::StrayKey => "stray-key",

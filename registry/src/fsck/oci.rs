@@ -3,7 +3,7 @@
 //! Links are the ground: from each follow its uses, from a manifest's bytes what it needs and where it stands
 //! among referrers. The families are then read once for what no link and no tag accounts for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use attestry_schemas::oci::{BlobDigest, Manifest, RepositoryName};
@@ -14,7 +14,7 @@ use super::{FaultKind, FsckError, Progress, Report};
 use crate::store::content::ContentFile;
 use crate::store::engine::Family;
 use crate::store::oci::parse::{self, Use};
-use crate::store::oci::{LinkKind, LinkRecord, ReferrerRecord, RepositoryRecord, key};
+use crate::store::oci::{LinkKind, LinkRecord, ReferrerRecord, RepositoryRecord, key, stored};
 use crate::store::{Content, Reader, StoreError, record};
 
 /// How many links pass between two calls of `progress`.
@@ -28,12 +28,13 @@ pub(super) fn check(
     report: &mut Report,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FsckError> {
-    let mut check = Check { reader, report, lacking: 0 };
+    let mut check = Check { reader, report, lacking: 0, stored: BTreeMap::new() };
     let outcome = check
         .repositories()
         .and_then(|()| check.links(progress))
         .and_then(|()| check.referrers())
-        .and_then(|()| check.uses());
+        .and_then(|()| check.uses())
+        .and_then(|()| check.stored());
     let lacking = check.lacking;
     outcome.or_else(|error| report.damage("repositories", error))?;
     if lacking > 0 {
@@ -49,6 +50,8 @@ struct Check<'a, 's> {
     report: &'a mut Report,
     /// Manifests whose blobs were deleted, which the API lets happen.
     lacking: u64,
+    /// The sizes of the links by who made them.
+    stored: BTreeMap<String, u64>,
 }
 
 impl Check<'_, '_> {
@@ -98,7 +101,12 @@ impl Check<'_, '_> {
             };
             let place = format!("{} {digest} of {name}", word(kind));
             match record::decode::<LinkRecord>(value, "link of a repository") {
-                Ok(link) => check.link(&place, &name, kind, &digest, &link),
+                Ok(link) => {
+                    for principal in link.pushed_by.iter().cloned() {
+                        *check.stored.entry(principal).or_default() += link.size_bytes;
+                    }
+                    check.link(&place, &name, kind, &digest, &link)
+                }
                 Err(error) => {
                     check.report.fault(FaultKind::Link, place, "a record", chain(&error));
                     Ok(())
@@ -273,6 +281,34 @@ impl Check<'_, '_> {
             check.report.fault(FaultKind::Use, format!("{one:?}"), expected, "none");
             Ok(())
         })
+    }
+
+    /// Compares what is counted for each principal with what its links come to.
+    fn stored(&mut self) -> Result<(), StoreError> {
+        let mut expected = std::mem::take(&mut self.stored);
+        self.visit(Family::Stored, |check, key, value| {
+            let principal = String::from_utf8_lossy(key).into_owned();
+            let expected = expected.remove(&principal).unwrap_or_default();
+            let found = stored(Some(value.to_vec()));
+            check.demand_stored(&principal, expected, found);
+            Ok(())
+        })?;
+        for (principal, expected) in expected {
+            self.demand_stored(&principal, expected, 0);
+        }
+        Ok(())
+    }
+
+    fn demand_stored(&mut self, principal: &str, expected: u64, found: u64) {
+        if expected != found {
+            let (expected, found) = (format!("{expected} bytes"), format!("{found} bytes"));
+            self.report.fault(
+                FaultKind::Stored,
+                format!("what {principal} pushed"),
+                expected,
+                found,
+            );
+        }
     }
 
     fn accounted(&self, one: &Use) -> Result<bool, StoreError> {

@@ -122,6 +122,7 @@ pub struct Gate {
     clock: Clock,
     metrics: Arc<Metrics>,
     key: SigningKey,
+    decision_timeout: Duration,
     roots: gate::governance::Roots,
     /// Keys that are trusted before a roster rules, and that rosters may name by fingerprint.
     known_keys: Vec<PublicKey>,
@@ -203,6 +204,7 @@ impl Gate {
             clock,
             metrics,
             key,
+            decision_timeout,
             roots,
             known_keys,
             ruling: RwLock::new(Arc::new(Ruling::none())),
@@ -411,7 +413,7 @@ impl Gate {
             return Decision::denied(question, trust, why, fix);
         }
         let policies = ruling.governance.ruling();
-        let documents = |digest: Sha256| ruling::document(reader, digest);
+        let documents = |digest: Sha256| ruling::document(reader, digest).ok().flatten();
         let evaluate = || gate::decide(question, trust, &policies, &gathered.evidence, &documents);
         catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|_| {
             tracing::error!("the evaluation of a policy ended by a panic; it denies");
@@ -451,7 +453,6 @@ impl Gate {
     }
 
     fn submit(&self, submission: Submission) -> Result<Receipt, GateError> {
-        let waiting = self.log.submit(submission).map_err(GateError::Submit)?;
-        waiting.blocking_recv().unwrap_or(Err(SubmitError::Stopping)).map_err(GateError::Submit)
+        self.log.submit_within(submission, self.decision_timeout).map_err(GateError::Submit)
     }
 }

@@ -8,11 +8,13 @@ use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::governance::sha256;
 use attestry_schemas::gate::pack::{MEDIA_TYPE, Pack, Packed};
 use attestry_schemas::gate::{Evidence, Said};
+use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::policy::RuleKind;
 use attestry_schemas::problem::chain;
 
 use super::{Gate, GateError, Request, Ruling, ruling};
 use crate::store::Reader;
+use crate::store::record::Kind;
 
 impl Gate {
     /// Packs what a decision about the request would stand on now.
@@ -47,13 +49,17 @@ impl Gate {
 
     fn packed(&self, reader: &Reader<'_>, evidence: &Evidence) -> Result<Packed, GateError> {
         let bundle = self.bundle(reader, evidence.index())?;
+        if let Some(document) = document(reader, evidence)? {
+            let document = Some(base64::encode(document));
+            return Ok(Packed { bundle: bundle.to_value(), posted: None, document });
+        }
         let posted = match &bundle.content {
             Content::Envelope(envelope) if Sha256::of(&envelope.to_json()) != evidence.digest() => {
                 Some(base64::encode(reader.attested_bytes(evidence.digest())?))
             }
             _ => None,
         };
-        Ok(Packed { bundle: bundle.to_value(), posted })
+        Ok(Packed { bundle: bundle.to_value(), posted, document: None })
     }
 
     /// The bundle of a leaf with its first proof.
@@ -65,6 +71,17 @@ impl Gate {
             .bundle(index, &record, kind, None, self.log.identity())
             .map_err(|error| fault(chain(&error)))
     }
+}
+
+/// The document that a signature of cosign 2 is over.
+fn document(reader: &Reader<'_>, evidence: &Evidence) -> Result<Option<Vec<u8>>, GateError> {
+    let record = reader.record(evidence.index())?;
+    if record.is_none_or(|record| record.kind != Kind::ImageSignature) {
+        return Ok(None);
+    }
+    let bytes = reader.attested_bytes(evidence.digest())?;
+    let signature = ImageSignature::parse(&bytes).map_err(|e| GateError::Signing(chain(&e)))?;
+    Ok(Some(signature.document().to_vec()))
 }
 
 /// The documents that the governance statements and the policies name.
@@ -83,7 +100,7 @@ fn documents(reader: &Reader<'_>, ruling: &Ruling) -> BTreeMap<String, String> {
         _ => Vec::new(),
     });
     let with_bytes = |digest: Sha256| {
-        Some((digest.to_string(), base64::encode(ruling::document(reader, digest)?)))
+        Some((digest.to_string(), base64::encode(ruling::document(reader, digest).ok()??)))
     };
     published.chain(layouts).filter_map(with_bytes).collect()
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use attestry_schemas::digest::{DigestSet, Sha256};
 use attestry_schemas::dsse::Envelope;
-use attestry_schemas::gate::governance::Governance;
 use attestry_schemas::gate::{Decision, Details, Evidence, Purpose, Question, Said};
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::verify::Signer;
@@ -117,8 +116,7 @@ impl Gate {
         if now.newest <= size {
             return Ok(now);
         }
-        let documents = |digest| ruling::document(reader, digest);
-        let governance = Governance::at(size, &self.roots, &now.statements, &documents);
+        let governance = ruling::governance(reader, size, &self.roots, &now.statements)?;
         Ok(Arc::new(Ruling { governance, ..Ruling::none() }))
     }
 }

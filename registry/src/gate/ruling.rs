@@ -1,6 +1,7 @@
 //! Who rules: the roster and the policies of the log, and whose envelopes it takes.
 
-use std::io::Read as _;
+use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -11,7 +12,8 @@ use attestry_schemas::gate::{Evidence, Held, Said};
 use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::Predicate as _;
-use attestry_schemas::predicate::attestry::governance::Genesis;
+use attestry_schemas::predicate::attestry::governance::{self, Genesis};
+use attestry_schemas::problem::chain;
 use attestry_schemas::roster::{Roster, SIGNATURE};
 use attestry_schemas::statement::Statement;
 use attestry_schemas::verify::{SignedStatement, Signer, Verified};
@@ -62,6 +64,7 @@ impl Ruling {
             trust: None,
             rosters: Vec::new(),
             roster_indexes: Vec::new(),
+            unread: None,
             policies: Vec::new(),
             history: Vec::new(),
             pending: Vec::new(),
@@ -122,13 +125,54 @@ pub(super) fn roots(reader: &Reader<'_>, key: &PublicKey) -> Result<Roots, Roots
 }
 
 /// A document by its digest; none where it is not stored or too long.
-pub(super) fn document(reader: &Reader<'_>, digest: Sha256) -> Option<Vec<u8>> {
-    match reader.content(digest).ok()?? {
-        Content::Inline(bytes) => Some(bytes),
-        Content::File(file) => {
-            let mut bytes = Vec::new();
-            file.into_read().take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).ok()?;
-            (bytes.len() as u64 <= MAX_DOCUMENT_BYTES).then_some(bytes)
+pub(super) fn document(reader: &Reader<'_>, digest: Sha256) -> Result<Option<Vec<u8>>, StoreError> {
+    match reader.content(digest)? {
+        None => Ok(None),
+        Some(Content::Inline(bytes)) => Ok(Some(bytes)),
+        Some(Content::File(file)) if file.size_bytes() > MAX_DOCUMENT_BYTES => Ok(None),
+        Some(Content::File(file)) => {
+            let mut bytes = vec![0; usize::try_from(file.size_bytes()).unwrap_or_default()];
+            let read = file.read_at(0, &mut bytes)?;
+            if read < bytes.len() {
+                return Ok(None);
+            }
+            Ok(Some(bytes))
+        }
+    }
+}
+
+/// Who rules at a size of the log. A document that a failing disk keeps from being read is an error, and not one that is missing.
+pub(super) fn governance(
+    reader: &Reader<'_>,
+    size: u64,
+    roots: &Roots,
+    statements: &[Arc<Evidence>],
+) -> Result<Governance, StoreError> {
+    let failed = Cell::new(None);
+    let documents = |digest| {
+        document(reader, digest).unwrap_or_else(|error| {
+            failed.set(Some(error));
+            None
+        })
+    };
+    let governance = Governance::at(size, roots, statements, &documents);
+    failed.into_inner().map_or(Ok(governance), Err)
+}
+
+/// Tells of documents that were published and cannot be read, once for each reading of what rules.
+fn tell_unread(governance: &Governance) {
+    if let Some(roster) = &governance.unread {
+        let (version, why) = (roster.version, roster.why.as_str());
+        tracing::error!(version, why, "the newest roster cannot be read; everything is denied");
+    }
+    for policy in governance.policies.iter().map(|published| &published.policy) {
+        if let Some(why) = &policy.unread {
+            let name = policy.title();
+            tracing::error!(
+                policy = name,
+                why,
+                "a policy cannot be read; what it is for is denied"
+            );
         }
     }
 }
@@ -211,8 +255,8 @@ impl Gate {
                 statements.extend(self.shelf.evidence(reader, sequence)?);
             }
         }
-        let documents = |digest| document(reader, digest);
-        let governance = Governance::at(u64::MAX, &self.roots, &statements, &documents);
+        let governance = governance(reader, u64::MAX, &self.roots, &statements)?;
+        tell_unread(&governance);
         let mut keys = self.known_keys.clone();
         if let Some(trust) = &governance.trust {
             keys.extend(trust.roster().keys().cloned());
@@ -245,12 +289,10 @@ impl Gate {
         match evidence.said() {
             Said::Roster(said) => {
                 self.demand_root(&evidence)?;
-                self.roster(reader, ruling, sha256(&said.digest), said.version)
+                self.roster(reader, ruling, said)
             }
             Said::Revocation(_) => self.demand_root(&evidence),
-            Said::Policy(said) => {
-                self.policy(reader, ruling, &evidence, sha256(&said.digest), said.version)
-            }
+            Said::Policy(said) => self.policy(reader, ruling, &evidence, said),
             Said::BreakGlass(said) => {
                 self.signer(ruling, &evidence)?;
                 reviewable(ruling, &said.group)
@@ -304,8 +346,15 @@ impl Gate {
 
     /// Whether the roster, where one rules, lets a signer sign one of these now.
     fn may(&self, ruling: &Ruling, signer: &Signer, words: &[&str]) -> Result<(), Refused> {
-        let Some(trust) = &ruling.governance.trust else { return Ok(()) };
         let refused = |text: String| Refused::Signer(text);
+        if let Some(unread) = &ruling.governance.unread {
+            let text = format!(
+                "expected to read version {} of the roster, which the root keys have signed, found {}; publish a version above it",
+                unread.version, unread.why
+            );
+            return Err(refused(text));
+        }
+        let Some(trust) = &ruling.governance.trust else { return Ok(()) };
         if self.now() >= trust.roster().expires {
             let text = format!(
                 "expected a roster that is in force, found version {}, which expired at {}; publish a new one",
@@ -335,21 +384,19 @@ impl Gate {
         &self,
         reader: &Reader<'_>,
         ruling: &Ruling,
-        digest: Option<Sha256>,
-        version: u64,
+        said: &governance::Roster,
     ) -> Result<(), Refused> {
+        let (digest, version) = (sha256(&said.digest), said.version);
         let text = self.published(reader, digest)?;
         let roster = Roster::read(&text).map_err(|faults| {
             Refused::Document(format!("expected a roster, found faults: {faults}"))
         })?;
-        let rules = ruling.governance.trust.as_ref().map(|trust| trust.roster());
-        self.grows(
-            "roster",
-            version,
-            roster.version,
-            rules.map(|r| (r.version, r.digest)),
-            digest,
-        )?;
+        let rules = match (&ruling.governance.unread, &ruling.governance.trust) {
+            (Some(unread), _) => Some((unread.version, unread.digest)),
+            (None, trust) => trust.as_ref().map(|t| (t.roster().version, t.digest())),
+        };
+        self.grows("roster", version, roster.version, rules, digest)?;
+        says("expires", roster.expires, said.expires)?;
         in_force(self.now(), roster.expires)
     }
 
@@ -358,9 +405,9 @@ impl Gate {
         reader: &Reader<'_>,
         ruling: &Ruling,
         evidence: &Evidence,
-        digest: Option<Sha256>,
-        version: u64,
+        said: &governance::Policy,
     ) -> Result<(), Refused> {
+        let (digest, version) = (sha256(&said.digest), said.version);
         let trust = ruling.governance.trust.as_ref().ok_or_else(|| {
             Refused::Signer(
                 "expected a roster that says who publishes policies, found none; publish one first"
@@ -388,6 +435,8 @@ impl Gate {
         let rules = ruling.governance.policies.iter().find(|p| p.policy.name == policy.name);
         let rules = rules.map(|published| (published.policy.version, published.policy.digest));
         self.grows("policy", version, policy.version, rules, digest)?;
+        says("name", &policy.name, &said.name)?;
+        says("expires", policy.expires, said.expires)?;
         in_force(self.now(), policy.expires)
     }
 
@@ -395,7 +444,8 @@ impl Gate {
         let refused = |text: String| Refused::Document(text);
         let digest =
             digest.ok_or_else(|| refused("expected the sha256 of the document".to_owned()))?;
-        document(reader, digest).ok_or_else(|| {
+        let found = document(reader, digest).map_err(|error| refused(chain(&error)))?;
+        found.ok_or_else(|| {
             refused(format!("expected the document {digest} to be stored, found none; PUT it to /v1/content/{digest} first"))
         })
     }
@@ -423,6 +473,15 @@ impl Gate {
             _ => Ok(()),
         }
     }
+}
+
+/// The statement must say what the document says.
+fn says<T: PartialEq + fmt::Display>(what: &str, written: T, stated: T) -> Result<(), Refused> {
+    if written == stated {
+        return Ok(());
+    }
+    let text = format!("expected the {what} of the document ({written}), found {stated}");
+    Err(Refused::Document(text))
 }
 
 fn in_force(

@@ -20,6 +20,7 @@ use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::{Evidence, Held};
 use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::note::NoteKey;
+use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, Verifier};
 use attestry_schemas::tile::TILE_WIDTH;
@@ -241,6 +242,10 @@ fn by_signature(
                 .map(|signed| Evidence::of_message(&signed, held)),
             _ => None,
         },
+        Kind::ImageSignature => ImageSignature::parse(&bytes)
+            .ok()
+            .and_then(|signature| verify::image_signature(&signature, keys).ok())
+            .map(|signed| Evidence::of_message(&signed, held)),
         Kind::Entry => None,
     };
     Ok(evidence.map(|evidence| (key, evidence)))

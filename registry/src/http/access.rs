@@ -472,6 +472,7 @@ pub(super) fn repository(
             may_deploy: caller.rights.may(Role::Deploy, of),
             may_approve: caller.rights.may(Role::Approve, of),
             may_untag: caller.rights.may(Role::DeleteTag, of),
+            most_stored_bytes: state.authority.most_stored_bytes(&caller.principal),
         });
     }
     if caller.is_anyone() && !caller.own.may(role, of) {

@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::key::Fingerprint;
+use attestry_schemas::oci::image_signature;
 use attestry_schemas::problem::Problem;
 use attestry_schemas::rekor::Entry;
 use attestry_schemas::{bundle, dsse, predicate};
@@ -238,7 +239,8 @@ pub(super) struct Listed {
     index: u64,
     /// When the log first held it, RFC 3339.
     logged_at: String,
-    /// `envelope`, `message`, or `entry` for a leaf whose envelope is not here.
+    /// `envelope`, `message` (the signature of an artifact), `image-signature` (one that cosign 2 made, kept with the document that it is
+    /// over), or `entry` for a leaf whose envelope is not here.
     kind: String,
     /// The predicate type, for envelopes.
     predicate_type: Option<String>,
@@ -366,6 +368,7 @@ fn listed(index: u64, record: Record) -> Listed {
     let kind = match record.kind {
         Kind::Envelope => "envelope",
         Kind::Message => "message",
+        Kind::ImageSignature => "image-signature",
         Kind::Entry => "entry",
     };
     Listed {
@@ -408,7 +411,7 @@ pub(super) async fn exact(
             let kind = reader.kind_under(sequence, &record, &digest)?;
             let bytes = match kind {
                 Kind::Entry => reader.leaf(sequence)?.ok_or_else(|| log::not_there(&digest))?,
-                Kind::Envelope | Kind::Message => reader.attested_bytes(digest)?,
+                _ => reader.attested_bytes(digest)?,
             };
             Ok((kind, bytes))
         })
@@ -416,6 +419,7 @@ pub(super) async fn exact(
     let media_type = match kind {
         Kind::Envelope => dsse::MEDIA_TYPE,
         Kind::Message => bundle::MEDIA_TYPE,
+        Kind::ImageSignature => image_signature::MEDIA_TYPE,
         Kind::Entry => "application/json",
     };
     let tag = format!("\"{}\"", digest.hex());

@@ -35,6 +35,7 @@ const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 const UNCHANGED: &str = "what If-None-Match names is unchanged";
 const BUNDLE: &str = attestry_schemas::bundle::MEDIA_TYPE;
+const IMAGE_SIGNATURE: &str = attestry_schemas::oci::image_signature::MEDIA_TYPE;
 
 /// A route without parameters and body.
 fn plain(
@@ -93,6 +94,11 @@ fn text(route: &Route) -> Text {
             &[
                 ("200", dsse::MEDIA_TYPE, "a DSSE envelope"),
                 ("200", BUNDLE, "the bundle of a message signature"),
+                (
+                    "200",
+                    IMAGE_SIGNATURE,
+                    "a signature of cosign 2 with the document that it is over",
+                ),
                 ("200", JSON, "the body of a leaf that was logged by digest alone"),
                 ("304", "", UNCHANGED),
             ],

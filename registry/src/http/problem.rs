@@ -122,7 +122,7 @@ fn storage(error: &(dyn std::error::Error + 'static)) -> Refusal {
 impl From<SubmitError> for Refusal {
     fn from(error: SubmitError) -> Self {
         match &error {
-            SubmitError::Overloaded { .. } | SubmitError::Stopping => {
+            SubmitError::Overloaded { .. } | SubmitError::Stopping | SubmitError::Late { .. } => {
                 Self::new(ProblemType::Overloaded, error.to_string())
             }
             SubmitError::Failed(batch) => match &**batch {

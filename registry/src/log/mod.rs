@@ -8,6 +8,7 @@ mod running;
 mod sequencer;
 pub mod submission;
 pub mod tree;
+mod wait;
 
 pub use change::{ChangeError, Pending, Prepared, View};
 pub use progress::{LogState, Progress};

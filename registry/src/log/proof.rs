@@ -225,10 +225,12 @@ impl Reader<'_> {
                 // The leaf may record the signature in its other form.
                 Content::Envelope(envelope).with_signature(entry.signature.clone())
             }
-            Kind::Message | Kind::Entry => Content::Message(MessageSignature {
-                digest: entry.digest.into(),
-                signature: entry.signature.clone(),
-            }),
+            Kind::Message | Kind::ImageSignature | Kind::Entry => {
+                Content::Message(MessageSignature {
+                    digest: entry.digest.into(),
+                    signature: entry.signature.clone(),
+                })
+            }
         };
         let proven = self.proven(sequence, size.unwrap_or(record.batch_size))?;
         let mut bundle = Bundle::of_key(key, content);

@@ -5,6 +5,7 @@
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use attestry_schemas::checkpoint::SignedCheckpoint;
 use attestry_schemas::digest::Sha256;
@@ -21,6 +22,7 @@ use super::proof::{LogIdentity, Proven};
 use super::sequencer::{Sequencer, Waiting, Work};
 use super::submission::Submission;
 use super::tree::{RightEdge, TreeError};
+use super::wait;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Reader, Store, StoreError};
@@ -75,6 +77,14 @@ pub enum SubmitError {
     /// The server is stopping; nothing was taken.
     #[error("the server is stopping; try again in a second")]
     Stopping,
+    /// There is no receipt in time; whether it will be in the log is not known.
+    #[error(
+        "expected the log to take this within {limit_ms} ms, found that it did not; whether it still will is not known: ask again, and look at the server's disk if it stays so"
+    )]
+    Late {
+        /// How long it was awaited, in milliseconds.
+        limit_ms: u128,
+    },
     /// The batch was not committed; nothing of it is in the log.
     #[error("the batch could not be committed")]
     Failed(#[source] Arc<BatchError>),
@@ -242,6 +252,21 @@ impl Log {
         let (answer, receipt) = oneshot::channel();
         self.queue(Waiting { work: Work::Leaf(Box::new(submission), answer), is_alone: false })?;
         Ok(receipt)
+    }
+
+    /// Submits, and waits for the receipt on a thread that may block, no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`SubmitError`], [`SubmitError::Late`] when there is none by then.
+    pub fn submit_within(
+        &self,
+        submission: Submission,
+        limit: Duration,
+    ) -> Result<Receipt, SubmitError> {
+        match wait::within(self.submit(submission)?, limit) {
+            Some(answer) => answer.unwrap_or(Err(SubmitError::Stopping)),
+            None => Err(SubmitError::Late { limit_ms: limit.as_millis() }),
+        }
     }
 
     /// Queues a change: the sequencer calls `work` with what will be there when its batch is written, and

@@ -10,6 +10,7 @@ use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::merkle;
+use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::predicate::attestry::tag::TagMove;
 use attestry_schemas::predicate::vsa::VerificationSummary;
 use attestry_schemas::predicate::{self, Predicate as _};
@@ -68,6 +69,18 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// Says that the signature is one of this digest, too; listings show it first.
+    fn extend_to(&mut self, digest: Option<Digest>) {
+        let Some(digest) = digest else { return };
+        let (text, to) = (digest.to_string(), self.signer.to_string());
+        self.terms.push(Term::new(TermKind::Subject, text.as_str()));
+        self.edges.push(Edge { from: text, kind: EdgeKind::SignedBy, to });
+        self.subjects.insert(0, RecordedSubject { name: None, digests: vec![digest] });
+        self.subject_count += 1;
+        self.terms.sort();
+        self.edges.sort();
+    }
+
     /// Whether it is what the registry itself records with this key, a verification summary or the move of a tag.
     #[must_use]
     pub fn is_own_record(&self, key: &Fingerprint) -> bool {
@@ -105,6 +118,31 @@ impl Submission {
         Self::new(&signed.entry, |_| {
             let (kind, digest) = (Kind::Message, signed.message.digest.clone());
             digest_payload(kind, digest, &signed.key, bytes, namespace, signer_known)
+        })
+    }
+
+    /// The submission of a verified signature over a document that names an image; `signature` is both.
+    #[must_use]
+    pub fn of_image_signature(
+        signed: &Verified<SignedMessage>,
+        signature: &ImageSignature,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Self {
+        let signed = signed.get();
+        let bytes = signature.to_json(&signed.key);
+        Self::new(&signed.entry, |_| {
+            let digest = signed.message.digest.clone();
+            let mut payload = digest_payload(
+                Kind::ImageSignature,
+                digest,
+                &signed.key,
+                bytes,
+                namespace,
+                signer_known,
+            );
+            payload.extend_to(signed.image.clone());
+            payload
         })
     }
 
@@ -148,7 +186,7 @@ impl Submission {
         let mut payload = payload(&body);
         payload.digest = match payload.kind {
             Kind::Entry => Sha256::of(&body),
-            Kind::Envelope | Kind::Message => Sha256::of(&payload.bytes),
+            _ => Sha256::of(&payload.bytes),
         };
         let other_hash = entry.other_form().map(|other| other.leaf_hash());
         Self { body, leaf_hash, other_hash, payload, claim: None }
@@ -187,6 +225,12 @@ impl Submission {
                 let signed =
                     attestry_schemas::verify::message(message, &keys).map_err(|e| words(&e))?;
                 Self::of_message(&signed, namespace, signer_known)
+            }
+            Kind::ImageSignature => {
+                let signature = ImageSignature::parse(&bytes).map_err(|e| words(&e))?;
+                let signed = attestry_schemas::verify::image_signature(&signature, &keys)
+                    .map_err(|e| words(&e))?;
+                Self::of_image_signature(&signed, &signature, namespace, signer_known)
             }
         };
         let leaf_hash = merkle::leaf_hash(body);

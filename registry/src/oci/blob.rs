@@ -7,8 +7,8 @@ use std::sync::Arc;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::oci::{BlobDigest, RepositoryName};
 
-use super::{Oci, OciError, begin_repository};
-use crate::log::{Prepared, View};
+use super::{Actor, Oci, OciError, begin_repository, quota};
+use crate::log::{ChangeError, Prepared, View};
 use crate::store::content::{Claim, Written};
 use crate::store::engine::{Batch, Family};
 use crate::store::oci::{LinkKind, LinkRecord, key};
@@ -42,18 +42,27 @@ impl Oci {
     /// Links content that has arrived. Durable when this returns.
     ///
     /// # Errors
-    /// [`OciError`].
-    pub async fn link_blob(&self, name: &RepositoryName, arrived: Arrived) -> Result<(), OciError> {
+    /// [`OciError`]; the content goes then, unless something else refers to it.
+    pub async fn link_blob(
+        &self,
+        name: &RepositoryName,
+        arrived: Arrived,
+        actor: Actor,
+    ) -> Result<(), OciError> {
         let Arrived { digest, written, claim } = arrived;
+        let content = *written.digest();
         let name = name.clone();
         let pending = self.log.change(move |view| {
+            let held = view.value(Family::Links, &key::link(&name, LinkKind::Blob, &digest));
+            let held = oci::link(held)?;
+            quota::demand(view, &actor, written.size_bytes(), held.as_ref())?;
             let mut writes = Batch::default();
             begin_repository(view, &mut writes, &name);
-            let content = *written.digest();
             let link = LinkRecord {
                 content,
                 subject: None,
                 evidence: Vec::new(),
+                pushed_by: Some(actor.name),
                 size_bytes: written.size_bytes(),
                 media_type: None,
                 linked_at_ms: view.at_ms(),
@@ -61,11 +70,16 @@ impl Oci {
             if let Written::Inline { digest, bytes } = written {
                 writes.put(Family::Content, digest.0, bytes);
             }
+            quota::count(view, &mut writes, held.as_ref(), Some(&link));
             write_link(&mut writes, &name, LinkKind::Blob, &digest, &link);
             Ok::<_, OciError>((Prepared { writes, leaves: Vec::new() }, ()))
         })?;
-        pending.made().await?;
+        let made = pending.made().await;
         drop(claim);
+        if matches!(made, Err(ChangeError::Refused(OciError::Quota { .. }))) {
+            self.remove_file(Some(content)).await?;
+        }
+        made?;
         Ok(())
     }
 
@@ -79,16 +93,23 @@ impl Oci {
         name: &RepositoryName,
         from: &RepositoryName,
         digest: &BlobDigest,
+        actor: &Actor,
     ) -> Result<bool, OciError> {
+        let actor = actor.clone();
         let (name, from, digest) = (name.clone(), from.clone(), digest.clone());
         let pending = self.log.change(move |view| {
             let source = view.value(Family::Links, &key::link(&from, LinkKind::Blob, &digest));
             let Some(source) = oci::link(source)? else {
                 return Ok((Prepared::default(), false));
             };
+            let held = view.value(Family::Links, &key::link(&name, LinkKind::Blob, &digest));
+            let held = oci::link(held)?;
+            quota::demand(view, &actor, source.size_bytes, held.as_ref())?;
             let mut writes = Batch::default();
             begin_repository(view, &mut writes, &name);
-            let link = LinkRecord { linked_at_ms: view.at_ms(), ..source };
+            let pushed_by = Some(actor.name);
+            let link = LinkRecord { linked_at_ms: view.at_ms(), pushed_by, ..source };
+            quota::count(view, &mut writes, held.as_ref(), Some(&link));
             write_link(&mut writes, &name, LinkKind::Blob, &digest, &link);
             Ok::<_, OciError>((Prepared { writes, leaves: Vec::new() }, true))
         })?;
@@ -151,6 +172,7 @@ pub(super) fn unlink(
     link: &LinkRecord,
 ) -> Result<Option<Sha256>, OciError> {
     writes.remove(Family::Links, key::link(name, kind, digest));
+    quota::count(view, writes, Some(link), None);
     let own = key::content_link(&link.content, name, kind, digest);
     writes.remove(Family::Uses, own.clone());
     if kind == LinkKind::Blob {

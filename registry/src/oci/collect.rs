@@ -209,6 +209,7 @@ impl Run<'_> {
                 may_deploy: false,
                 may_approve: false,
                 may_untag: true,
+                most_stored_bytes: None,
             };
             let mover = Mover { name: &name, actor: &actor, key: &signer, at_ms: view.at_ms() };
             let freed = remove(view, &mut prepared, &mover, kind, &digest, before_ms)?;

@@ -79,6 +79,20 @@ pub enum OciError {
     /// The caller may not do this.
     #[error("{0}")]
     Denied(String),
+    /// The principal keeps as much as it may.
+    #[error(
+        "expected {principal} to keep at most {most_bytes} bytes (stored_bytes of its limit in access.toml), found {stored_bytes} and {more_bytes} more; delete what is not needed, or ask the operator"
+    )]
+    Quota {
+        /// Who pushes.
+        principal: String,
+        /// The bound that was met.
+        most_bytes: u64,
+        /// What is kept.
+        stored_bytes: u64,
+        /// What would come.
+        more_bytes: u64,
+    },
     /// The content went between its upload and its use.
     #[error("the content {0} was collected meanwhile; send it again")]
     Collected(Sha256),

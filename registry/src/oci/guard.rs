@@ -17,9 +17,13 @@
 //! never held back: without them nobody could verify.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use attestry_schemas::document::{self, Faults, Pattern, Section, quoted};
 use attestry_schemas::oci::{Kind, Manifest, RepositoryName, carried};
+
+use crate::watched::Watched;
 
 /// The document's name in the data folder.
 pub const GUARDS_FILE: &str = "guards.toml";
@@ -59,6 +63,37 @@ impl Guard {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guards(Vec<Guard>);
 
+/// The guards of a data folder as they stand now: a change counts from the next pull on. A document that is malformed or gone
+/// leaves the guards that stood before; guards are taken away by a document that has none.
+#[derive(Default)]
+pub struct Standing(Option<Watched<Guards, GuardsError>>);
+
+impl Standing {
+    /// Reads the guards of a data folder; none where there is no document.
+    ///
+    /// # Errors
+    /// [`GuardsError`].
+    pub fn open(data: &Path) -> Result<Self, GuardsError> {
+        let path = data.join(GUARDS_FILE);
+        let (from, was_there) = (path.clone(), AtomicBool::new(false));
+        let watched = Watched::open(vec![path], move || {
+            let found = Guards::load(&from)?;
+            if found.is_none() && was_there.load(Ordering::Relaxed) {
+                return Err(GuardsError::Gone { path: from.clone() });
+            }
+            was_there.fetch_or(found.is_some(), Ordering::Relaxed);
+            Ok(found.unwrap_or_default())
+        });
+        watched.map(|watched| Self(Some(watched)))
+    }
+
+    /// The guards now; none of what was made without a folder.
+    #[must_use]
+    pub fn now(&self) -> Arc<Guards> {
+        self.0.as_ref().map_or_else(Arc::default, Watched::now)
+    }
+}
+
 /// Why there are no guards.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardsError {
@@ -69,6 +104,15 @@ pub enum GuardsError {
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
+    },
+    /// There was a document, and now there is none.
+    #[error(
+        "expected {}, which was there, found nothing; to take guards away, leave schema = \"guards/v1\" in it, or start the server anew",
+        path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
     },
     /// The document is malformed.
     #[error("{} does not hold valid guards", path.display())]
@@ -81,18 +125,16 @@ pub enum GuardsError {
 }
 
 impl Guards {
-    /// Reads the guards of a data folder; none when there is no document.
-    ///
-    /// # Errors
-    /// [`GuardsError`].
-    pub fn load(data: &Path) -> Result<Self, GuardsError> {
-        let path = data.join(GUARDS_FILE);
+    /// Reads a document of guards; nothing where there is none.
+    fn load(path: &Path) -> Result<Option<Self>, GuardsError> {
+        let path = path.to_owned();
         match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(GuardsError::Unreadable { path, source }),
-            Ok(text) => {
-                Self::parse(&text).map_err(|source| GuardsError::Malformed { path, source })
-            }
+            Ok(text) => match Self::parse(&text) {
+                Ok(guards) => Ok(Some(guards)),
+                Err(source) => Err(GuardsError::Malformed { path, source }),
+            },
         }
     }
 
@@ -183,6 +225,26 @@ mod tests {
         assert_eq!(count("pay/api", "token:dev"), 1);
         assert_eq!(count("pay/api", "token:ci"), 0);
         assert_eq!(count("web", "token:dev"), 0);
+    }
+
+    #[test]
+    fn a_change_counts_at_once_and_a_document_that_is_broken_or_gone_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(GUARDS_FILE);
+        let standing = Standing::open(dir.path()).unwrap();
+        let count = || {
+            let name: RepositoryName = "pay/api".parse().unwrap();
+            standing.now().of(&name, "token:dev").count()
+        };
+        assert_eq!(count(), 0);
+        for (text, expected) in [(DOCUMENT, 1), ("schema = ", 1), ("schema = \"guards/v1\"\n", 0)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(count(), expected, "{text}");
+        }
+        std::fs::write(&path, DOCUMENT).unwrap();
+        assert_eq!(count(), 1);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(count(), 1, "what stood before stands");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use attestry_schemas::oci::{BlobDigest, Link, Manifest, Reference, RepositoryNam
 
 use super::blob::{unlink, write_link};
 use super::tag::{Mover, Target};
-use super::{Actor, Oci, OciError, begin_repository};
+use super::{Actor, Oci, OciError, begin_repository, quota};
 use crate::log::{Prepared, Submission, View};
 use crate::store::engine::Family;
 use crate::store::oci::{EvidenceRecord, LinkKind, LinkRecord, ReferrerRecord, key};
@@ -180,6 +180,7 @@ fn write_push(
     let held = oci::link(view.value(Family::Links, &manifest_key(&push.name, &push.digest)))?;
     demand_same_type(push, held.as_ref())?;
     demand_links(view, push)?;
+    quota::demand(view, &push.actor, push.bytes.len() as u64, held.as_ref())?;
     let writes = &mut prepared.writes;
     begin_repository(view, writes, &push.name);
     let content = push.content();
@@ -191,10 +192,12 @@ fn write_push(
         content,
         subject: manifest.subject.as_ref().map(|subject| subject.digest.clone()),
         evidence: push.evidence.records.clone(),
+        pushed_by: Some(push.actor.name.clone()),
         size_bytes: push.bytes.len() as u64,
         media_type: Some(manifest.media_type.clone()),
         linked_at_ms: view.at_ms(),
     };
+    quota::count(view, writes, held.as_ref(), Some(&link));
     write_link(writes, &push.name, LinkKind::Manifest, &push.digest, &link);
     for needed in manifest.links() {
         writes.put(Family::Uses, key::need(&push.name, &needed.digest, &push.digest), []);

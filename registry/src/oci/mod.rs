@@ -9,6 +9,7 @@
 //! | [`upload`] | sessions in which blobs arrive |
 //! | [`blob`] | linking, mounting and unlinking blobs |
 //! | [`manifest`] | pushing and deleting manifests |
+//! | [`quota`] | how much of what a principal has pushed is kept |
 //! | [`tag`] | moves of tags, each a statement that the registry signs |
 //! | [`guard`] | which repositories' manifests are held against an environment's policies |
 //! | [`collect`] | what nothing refers to goes |
@@ -20,6 +21,7 @@ pub mod collector;
 pub mod error;
 pub mod guard;
 pub mod manifest;
+pub mod quota;
 pub mod tag;
 pub mod upload;
 
@@ -52,6 +54,8 @@ pub struct Actor {
     pub may_approve: bool,
     /// Whether they may remove tags.
     pub may_untag: bool,
+    /// How many bytes of what they push may be kept; as many as there is room for when absent.
+    pub most_stored_bytes: Option<u64>,
 }
 
 /// What the registry of artifacts is made of.
@@ -67,7 +71,7 @@ pub struct Parts {
     /// Bounds of uploads.
     pub uploads: upload::UploadLimits,
     /// The guards of the pull.
-    pub guards: guard::Guards,
+    pub guards: guard::Standing,
 }
 
 /// The registry of artifacts.
@@ -77,7 +81,7 @@ pub struct Oci {
     key: Arc<SigningKey>,
     clock: Clock,
     uploads: upload::Uploads,
-    guards: guard::Guards,
+    guards: guard::Standing,
     /// Whether a collection under way is to end.
     stopping: AtomicBool,
 }
@@ -98,10 +102,10 @@ impl Oci {
         }
     }
 
-    /// The guards of the pull.
+    /// The guards of the pull, as they stand now.
     #[must_use]
-    pub fn guards(&self) -> &guard::Guards {
-        &self.guards
+    pub fn guards(&self) -> Arc<guard::Guards> {
+        self.guards.now()
     }
 
     /// Ends the collection that is under way after its next step, and every later one.

@@ -46,6 +46,8 @@ pub enum Family {
     Referrers,
     /// What is kept because something refers to it.
     Uses,
+    /// Principal → how many bytes of what it pushed are kept.
+    Stored,
     /// Ring and number → an event of access.
     AccessEvents,
 }
@@ -67,6 +69,7 @@ impl Family {
         Self::TagMoves,
         Self::Referrers,
         Self::Uses,
+        Self::Stored,
         Self::AccessEvents,
     ];
 
@@ -88,6 +91,7 @@ impl Family {
             Self::TagMoves => "tag_moves",
             Self::Referrers => "referrers",
             Self::Uses => "uses",
+            Self::Stored => "stored",
             Self::AccessEvents => "access_events",
         }
     }

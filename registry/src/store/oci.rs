@@ -11,6 +11,7 @@
 //!                `h` ‖ text(digest) ‖ name                        which repositories have a blob
 //!                `m` ‖ text(name) ‖ text(digest) ‖ manifest        what a manifest of the repository needs
 //!                `t` ‖ text(name) ‖ text(manifest) ‖ tag            the tags that point to a manifest
+//! stored         principal → bytes (8 bytes big-endian): the sizes of the links that it made
 //! ```
 //!
 //! Digests and names are text; `text(x)` has its length in front (2 bytes), as in [`super::key`]. Content
@@ -57,6 +58,9 @@ pub struct LinkRecord {
     /// What became of the evidence in a manifest's layers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<EvidenceRecord>,
+    /// Who linked it last, whose quota it counts against; nobody where it was linked before that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_by: Option<String>,
     /// Its size in bytes.
     pub size_bytes: u64,
     /// A manifest's media type.
@@ -311,6 +315,12 @@ pub mod key {
         key.extend_from_slice(tag.as_str().as_bytes());
         key
     }
+}
+
+/// Reads how much is counted for a principal; what is no count counts as nothing, and `fsck` tells of it.
+#[must_use]
+pub fn stored(value: Option<Vec<u8>>) -> u64 {
+    value.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
 }
 
 /// The text behind a prefix of a key.

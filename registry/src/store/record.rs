@@ -43,6 +43,8 @@ pub enum Kind {
     Envelope,
     /// A signature over an artifact's digest, stored as content.
     Message,
+    /// A signature over a document that names an image, stored with that document as content.
+    ImageSignature,
     /// A leaf that a stock client logged by digest alone; nothing but the leaf is stored.
     Entry,
 }
@@ -54,7 +56,7 @@ impl Kind {
         match self {
             Self::Entry => 0,
             Self::Message => 1,
-            Self::Envelope => 2,
+            Self::Envelope | Self::ImageSignature => 2,
         }
     }
 }

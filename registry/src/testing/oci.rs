@@ -25,6 +25,8 @@ pub(crate) struct Artifacts {
     pub(crate) oci: Arc<Oci>,
     pub(crate) store: Arc<Store>,
     pub(crate) log: Arc<Log>,
+    /// How many bytes of what is pushed may be kept.
+    pub(crate) most_stored_bytes: Option<u64>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn actor() -> Actor {
         may_deploy: true,
         may_approve: true,
         may_untag: true,
+        most_stored_bytes: None,
     }
 }
 
@@ -65,15 +68,21 @@ impl Artifacts {
             key: registry.folder().log_key().unwrap(),
             clock,
             uploads,
-            guards: crate::oci::guard::Guards::default(),
+            guards: crate::oci::guard::Standing::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        Self { oci: Arc::new(Oci::new(parts)), store, log, runtime: runtime.unwrap() }
+        let (oci, runtime) = (Arc::new(Oci::new(parts)), runtime.unwrap());
+        Self { oci, store, log, most_stored_bytes: None, runtime }
     }
 
     /// Pushes a blob whole.
     pub(crate) fn blob(&self, to: &str, bytes: &[u8]) -> Result<BlobDigest, OciError> {
         self.blob_as(to, bytes, Sha256::of(bytes).into())
+    }
+
+    /// Who acts.
+    fn actor(&self) -> Actor {
+        Actor { most_stored_bytes: self.most_stored_bytes, ..actor() }
     }
 
     /// Pushes a blob under a digest.
@@ -89,7 +98,7 @@ impl Artifacts {
         writing.write(bytes)?;
         let arrived = writing.finish(digest.clone())?;
         uploads.forget(&id);
-        self.runtime.block_on(self.oci.link_blob(&name, arrived))?;
+        self.runtime.block_on(self.oci.link_blob(&name, arrived, self.actor()))?;
         Ok(digest)
     }
 
@@ -99,13 +108,13 @@ impl Artifacts {
         from: &str,
         digest: &BlobDigest,
     ) -> Result<bool, OciError> {
-        self.runtime.block_on(self.oci.mount_blob(&name(to), &name(from), digest))
+        self.runtime.block_on(self.oci.mount_blob(&name(to), &name(from), digest, &self.actor()))
     }
 
     /// Pushes a manifest under a tag or its digest.
     pub(crate) fn push(&self, to: &str, at: &str, bytes: &[u8]) -> Result<BlobDigest, OciError> {
         let at: Reference = at.parse().unwrap();
-        let push = Push::read(name(to), at, Vec::new(), None, bytes.to_vec(), actor())?;
+        let push = Push::read(name(to), at, Vec::new(), None, bytes.to_vec(), self.actor())?;
         let digest = push.digest.clone();
         self.runtime.block_on(self.oci.push(push))?;
         Ok(digest)
@@ -113,7 +122,7 @@ impl Artifacts {
 
     /// Deletes a tag or a manifest.
     pub(crate) fn delete(&self, from: &str, at: &str) -> Result<(), OciError> {
-        self.runtime.block_on(self.oci.delete(&name(from), &at.parse().unwrap(), actor()))
+        self.runtime.block_on(self.oci.delete(&name(from), &at.parse().unwrap(), self.actor()))
     }
 
     pub(crate) fn delete_blob(&self, from: &str, digest: &BlobDigest) -> Result<(), OciError> {

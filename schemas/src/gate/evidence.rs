@@ -133,12 +133,15 @@ impl Evidence {
         Self { statement_bytes: payload.len(), ..stated }
     }
 
-    /// The evidence of a signature over an artifact's digest.
+    /// The evidence of a signature over an artifact's digest, or over a document that names an image: of both then.
     #[must_use]
     pub fn of_message(signed: &Verified<SignedMessage>, held: Held) -> Self {
         let signed = signed.get();
         let digest = signed.message.digest.clone();
-        Self::signing(digest, Signer::Key(signed.key.fingerprint()), held)
+        let mut evidence = Self::signing(digest, Signer::Key(signed.key.fingerprint()), held);
+        let image = signed.image.iter().map(|image| about(image.clone()));
+        evidence.subjects.extend(image);
+        evidence
     }
 
     /// The evidence of a bundle that was verified with its log entry; `payload` is the digest of the
@@ -154,12 +157,11 @@ impl Evidence {
 
     fn signing(digest: Digest, signer: Signer, held: Held) -> Self {
         let payload = digest.as_sha256().unwrap_or(held.digest);
-        let subject = ResourceDescriptor { digest: Some(digest.into()), ..Default::default() };
         Self {
             held,
             signer,
             predicate_type: None,
-            subjects: vec![subject],
+            subjects: vec![about(digest)],
             payload,
             statement_bytes: 0,
             claimed_at: None,
@@ -297,6 +299,11 @@ impl Evidence {
     pub fn predicate_type(&self) -> Option<&str> {
         self.predicate_type.as_deref()
     }
+}
+
+/// A subject of which the digest is known, and no name.
+fn about(digest: Digest) -> ResourceDescriptor {
+    ResourceDescriptor { digest: Some(digest.into()), ..Default::default() }
 }
 
 /// A link whose products are the subjects; none of another type, and of one that no key has signed.

@@ -15,8 +15,11 @@ use crate::policy::Policy;
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::governance::{self as said};
 use crate::roster::Roster;
-use crate::roster::trust::{Published, Revocation, Trust};
+use crate::roster::trust::{Published, Revocation, Trust, Unread};
 use crate::verify::Signer;
+
+/// How much is told of what is wrong with a document, in characters.
+const MAX_TOLD: usize = 2_000;
 
 /// The root of trust: the keys that `init` was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +101,8 @@ pub struct Governance {
     pub rosters: Vec<Published>,
     /// The index of the signature that made each of them rule.
     pub roster_indexes: Vec<u64>,
+    /// The newest roster, where it was published and cannot be read: nothing is decided, and nobody may sign.
+    pub unread: Option<Unread>,
     /// The newest version of each policy, by name.
     pub policies: Vec<PublishedPolicy>,
     /// Every policy that was published, in the order of the log.
@@ -139,17 +144,19 @@ impl Governance {
             statements.iter().filter(|one| one.index() < size).collect();
         statements.sort_by_key(|one| one.index());
         let mut pending = Vec::new();
-        let (mut rosters, mut roster_indexes) =
+        let Rosters { published: mut rosters, indexes: mut roster_indexes, mut unread } =
             rosters(roots, &statements, documents, &mut pending);
         if let Some(next) = &proposal.roster {
             rosters.push(next.clone());
             roster_indexes.push(size);
+            unread = unread.filter(|unread| unread.version >= next.roster.version);
         }
         let revocations = revocations(roots, &statements);
         let mut revoked: Vec<Revocation> =
             revocations.iter().filter_map(Revoking::ruling).collect();
         revoked.extend(proposal.revocation.clone());
-        let trust = Trust::new(&rosters, &revoked, roots.gate).map(Arc::new);
+        let trust = Trust::new(&rosters, &revoked, roots.gate);
+        let trust = trust.map(|trust| Arc::new(trust.superseded_by(unread.clone())));
         let history = match &trust {
             Some(trust) => policies(trust, &statements, documents, &mut pending),
             None => Vec::new(),
@@ -157,7 +164,7 @@ impl Governance {
         let newest: BTreeMap<&str, &PublishedPolicy> =
             history.iter().map(|one| (one.policy.name.as_str(), one)).collect();
         let policies = newest.into_values().cloned().collect();
-        Self { trust, rosters, roster_indexes, policies, history, pending, revocations }
+        Self { trust, rosters, roster_indexes, unread, policies, history, pending, revocations }
     }
 
     /// The policies that rule.
@@ -209,12 +216,35 @@ fn root(roots: &Roots, evidence: &Evidence) -> Option<String> {
     }
 }
 
+/// The rosters that enough root keys have signed, in the order of the log.
+#[derive(Default)]
+struct Rosters {
+    published: Vec<Published>,
+    /// The index of the signature that made each of them rule.
+    indexes: Vec<u64>,
+    /// The newest of all, where it cannot be read.
+    unread: Option<Unread>,
+}
+
+impl Rosters {
+    /// The version that is known to rule, read or not.
+    fn newest(&self) -> u64 {
+        let read = self.published.last().map_or(0, |last| last.roster.version);
+        self.unread.as_ref().map_or(read, |unread| unread.version.max(read))
+    }
+}
+
+/// A document by its digest, which its bytes must have.
+fn text(documents: &Documents<'_>, digest: Sha256) -> Option<Vec<u8>> {
+    documents(digest).filter(|text| Sha256::of(text) == digest)
+}
+
 fn rosters(
     roots: &Roots,
     statements: &[&Arc<Evidence>],
     documents: &Documents<'_>,
     pending: &mut Vec<Pending>,
-) -> (Vec<Published>, Vec<u64>) {
+) -> Rosters {
     let vote = |one: &Evidence| match one.said() {
         Said::Roster(_) => root(roots, one),
         _ => None,
@@ -235,23 +265,36 @@ fn rosters(
         }
     }
     complete.sort_by_key(|(enough, ..)| enough.index());
-    let (mut published, mut indexes): (Vec<Published>, Vec<u64>) = (Vec::new(), Vec::new());
+    let mut rosters = Rosters::default();
     for (enough, predicate, digest) in complete {
-        let newest = published.last().map_or(0, |last| last.roster.version);
-        let roster = documents(digest).and_then(|text| Roster::read(&text).ok());
-        // The document must be the one that was signed for, and newer than what rules.
-        if let Some(roster) = roster
-            && (roster.digest, roster.version) == (digest, predicate.version)
-            && roster.expires == predicate.expires
-            && roster.version > newest
-        {
-            published.push(Published { roster, at: enough.logged_at() });
-            indexes.push(enough.index());
+        let version = predicate.version;
+        if version <= rosters.newest() {
+            continue;
+        }
+        let read = text(documents, digest).map(|text| Roster::read(&text));
+        match read {
+            // The document must be the one that was signed for.
+            Some(Ok(roster))
+                if (roster.version, roster.expires) == (version, predicate.expires) =>
+            {
+                rosters.published.push(Published { roster, at: enough.logged_at() });
+                rosters.indexes.push(enough.index());
+                rosters.unread = None;
+            }
+            Some(Ok(_)) => {}
+            Some(Err(faults)) => {
+                let why = faults.to_string().chars().take(MAX_TOLD).collect();
+                rosters.unread = Some(Unread { version, digest, why });
+            }
+            None => {
+                let why = "its document, which is not at hand".to_owned();
+                rosters.unread = Some(Unread { version, digest, why });
+            }
         }
     }
-    let newest = published.last().map_or(0, |last| last.roster.version);
+    let newest = rosters.newest();
     pending.retain(|one| one.version > newest);
-    (published, indexes)
+    rosters
 }
 
 impl Revoking {
@@ -317,12 +360,18 @@ fn policies(
     let mut newest: BTreeMap<String, PublishedPolicy> = BTreeMap::new();
     for (enough, predicate, digest) in complete {
         let rules = newest.get(&predicate.name).map_or(0, |one| one.policy.version);
+        if predicate.version <= rules {
+            continue;
+        }
         // Names that the roster does not know are an error of the rule, not of the publication.
-        let policy = documents(digest).and_then(|text| Policy::read(&text, None).ok());
-        if let Some(policy) = policy
-            && (policy.digest, policy.version) == (digest, predicate.version)
-            && (&policy.name, policy.expires) == (&predicate.name, predicate.expires)
-            && policy.version > rules
+        let text = text(documents, digest);
+        let policy = match text.as_deref().map(|text| Policy::read(text, None)) {
+            Some(Ok(policy)) => policy,
+            _ => Policy::unread(predicate, digest, text.as_deref()),
+        };
+        // The document must be the one that was signed for.
+        if (&policy.name, policy.version, policy.expires)
+            == (&predicate.name, predicate.version, predicate.expires)
         {
             let published = PublishedPolicy {
                 policy: Arc::new(policy),

@@ -117,6 +117,17 @@ pub fn decide(
             "publish a new version of the roster",
         );
     }
+    if let Some(newer) = trust.superseded() {
+        let why = format!(
+            "expected to read version {} of the roster, which the root keys have signed, found {}",
+            newer.version, newer.why
+        );
+        let fix = format!(
+            "publish a version above {} that this version of Attestry reads: attestry roster lint tells",
+            newer.version
+        );
+        return Decision::denied(question, Some(trust), &why, &fix);
+    }
     let evidence = weighed(question, trust, evidence);
     let names = names(question, &evidence);
     let case =
@@ -177,7 +188,15 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
     let mut until = None;
     let mut answers = Vec::new();
     let in_force = case.now() < policy.expires;
-    if !in_force {
+    if let Some(why) = &policy.unread {
+        let wanted = format!("the rules of {}, which was published", policy.title());
+        let fix = format!(
+            "publish a version above {} that this version of Attestry reads: attestry policy lint tells; or go back to the one before",
+            policy.version
+        );
+        let judgement = Judgement::error(wanted, why.clone(), fix);
+        answers.push(judgement.answer("policy", "policy"));
+    } else if !in_force {
         let wanted = "a policy that is in force";
         let found = format!("{}, which expired at {}", policy.title(), policy.expires);
         let judgement = Judgement::error(wanted, found, "publish a new version of the policy");

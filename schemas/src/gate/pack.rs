@@ -19,6 +19,7 @@ use crate::digest::Sha256;
 use crate::dsse::Envelope;
 use crate::json::{self, JsonError};
 use crate::key::PublicKey;
+use crate::oci::image_signature::ImageSignature;
 use crate::predicate::attestry::governance::Genesis;
 use crate::predicate::{Predicate as _, UtcTime};
 use crate::problem::chain;
@@ -87,6 +88,9 @@ pub struct Packed {
     /// attestation's digest is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posted: Option<String>,
+    /// The document that a signature of cosign 2 is over, in base64: it names the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
 }
 
 /// A pack whose content was verified against a trusted root.
@@ -244,6 +248,15 @@ fn of_packed(packed: &Packed, keys: &[PublicKey], root: &TrustedRoot) -> Result<
                 held.digest = Sha256::of(&bytes);
             }
             Ok(Evidence::of_statement(&signed, held))
+        }
+        Content::Message(message) if let Some(document) = &packed.document => {
+            let document = base64::decode(document, "document").map_err(|e| chain(&e))?;
+            let signature =
+                ImageSignature::new(message.signature.clone(), document).map_err(|e| chain(&e))?;
+            let signed = verify::image_signature(&signature, keys).map_err(|e| e.to_string())?;
+            let mut held = held(&bundle, &signed.get().entry, root)?;
+            held.digest = Sha256::of(&signature.to_json(&signed.get().key));
+            Ok(Evidence::of_message(&signed, held))
         }
         Content::Message(message) => {
             let signed = verify::message(message, keys).map_err(|e| e.to_string())?;

@@ -5,6 +5,7 @@
 //! [`manifest::Manifest`] once, strictly, within limits.
 
 pub mod carried;
+pub mod image_signature;
 pub mod manifest;
 pub mod name;
 pub mod simple_signing;

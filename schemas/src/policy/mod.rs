@@ -10,10 +10,12 @@ use crate::digest::Sha256;
 use crate::document::{Duration, Faults, Pattern};
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::environment::CheckSeverity;
+use crate::predicate::attestry::governance as said;
 use crate::roster::{Quorum, Roster};
 
 mod read;
 mod rule;
+mod unread;
 pub mod window;
 
 pub use read::SCHEMA;
@@ -45,6 +47,8 @@ pub struct Policy {
     pub break_glass: Option<Exceptions>,
     /// The digest of the document.
     pub digest: Sha256,
+    /// Why its rules cannot be read, where they cannot; it has none then, and denies all that it is for.
+    pub unread: Option<String>,
 }
 
 /// What the failure of a policy does.
@@ -381,6 +385,13 @@ impl Policy {
     /// pattern that matches nothing possible.
     pub fn read(text: &[u8], roster: Option<&Roster>) -> Result<Self, Faults> {
         read::policy(text, roster)
+    }
+
+    /// The policy that a quorum published, where its document is not at hand or this version does not read it. It rules, so that no
+    /// older version does, and denies what it is for: everything, where the document does not even tell that.
+    #[must_use]
+    pub fn unread(said: &said::Policy, digest: Sha256, text: Option<&[u8]>) -> Self {
+        unread::policy(said, digest, text)
     }
 
     /// Whether it is for an artifact of one of these names in an environment.

@@ -13,7 +13,7 @@ use crate::roster::{Quorum, Roster};
 /// What a policy's `schema` member says.
 pub const SCHEMA: &str = "policy/v1";
 
-const MODES: [(&str, Mode); 3] =
+pub(super) const MODES: [(&str, Mode); 3] =
     [("enforce", Mode::Enforce), ("warn", Mode::Warn), ("shadow", Mode::Shadow)];
 
 /// The longest that an exception lasts where the policy does not say.
@@ -73,6 +73,7 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
             waivers,
             break_glass,
             digest,
+            unread: None,
         })
     })
 }

@@ -24,6 +24,17 @@ pub struct Published {
     pub at: UtcTime,
 }
 
+/// A roster that k of n root keys have signed, of which the document is not at hand, or which this version does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Its version.
+    pub version: u64,
+    /// The digest of its document.
+    pub digest: Sha256,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A revocation that k of n root keys have signed outside a roster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revocation {
@@ -90,6 +101,7 @@ pub struct Trust {
     /// By signer, as it is shown: from when on its signatures do not count.
     revoked: BTreeMap<String, (UtcTime, RevocationReason)>,
     gate: Fingerprint,
+    superseded: Option<Unread>,
 }
 
 impl Trust {
@@ -125,7 +137,25 @@ impl Trust {
             let from = effective(revocation.reason, revocation.effective_at, revocation.logged_at);
             revoke(&mut revoked, id, from, revocation.reason);
         }
-        Some(Self { roster: ruling.roster.clone(), published_at: ruling.at, revoked, gate })
+        Some(Self {
+            roster: ruling.roster.clone(),
+            published_at: ruling.at,
+            revoked,
+            gate,
+            superseded: None,
+        })
+    }
+
+    /// The same, where a newer roster was published and cannot be read: what it permits and revokes is not known.
+    #[must_use]
+    pub fn superseded_by(self, newer: Option<Unread>) -> Self {
+        Self { superseded: newer, ..self }
+    }
+
+    /// The newer roster that cannot be read: nothing may be decided by this one.
+    #[must_use]
+    pub fn superseded(&self) -> Option<&Unread> {
+        self.superseded.as_ref()
     }
 
     /// The ruling roster.

@@ -2,9 +2,11 @@
 
 use super::{Check, Refusal, Verified, key_names};
 use crate::bundle::MessageSignature;
-use crate::digest::Sha256;
+use crate::digest::{Digest, Sha256};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
 use crate::key::{PublicKey, SignatureError};
+use crate::oci::image_signature::ImageSignature;
+use crate::oci::simple_signing::SimpleSigning;
 use crate::problem::chain;
 use crate::rekor::Entry;
 use crate::statement::Statement;
@@ -31,6 +33,8 @@ pub struct SignedMessage {
     pub key: PublicKey,
     /// What the log records.
     pub entry: Entry,
+    /// The image that the signed document names, where the signature is one of cosign 2 and its document was there.
+    pub image: Option<Digest>,
 }
 
 /// Verifies an envelope against the keys and parses its statement.
@@ -72,6 +76,29 @@ pub fn message(
         message: message.clone(),
         key: key.clone(),
         entry: Entry::for_message(digest, &message.signature, key),
+        image: None,
+    }))
+}
+
+/// Verifies a signature over a document that names an image, against the keys: a signature of both.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::Statement`] when the document names no image, then of [`Check::Signature`].
+pub fn image_signature(
+    signature: &ImageSignature,
+    keys: &[PublicKey],
+) -> Result<Verified<SignedMessage>, Refusal> {
+    let document = SimpleSigning::parse(signature.document()).map_err(|error| {
+        Refusal::new(Check::Statement, "a document that names an image", chain(&error))
+    })?;
+    let message = signature.message();
+    let digest = Sha256::of(signature.document());
+    let key = key_of(&message.signature, &digest, Some(signature.document()), keys)?;
+    Ok(Verified::new(SignedMessage {
+        message: message.clone(),
+        key: key.clone(),
+        entry: Entry::for_message(digest, &message.signature, key),
+        image: Some(document.manifest.digest().clone()),
     }))
 }
 

@@ -31,7 +31,7 @@ mod subject;
 pub use bundle::{Claim, Keys, Verifier};
 pub use certificate::Identity;
 pub use classic_link::{SignedLink, classic_link, link_envelope};
-pub use ingest::{SignedMessage, SignedStatement, envelope, message};
+pub use ingest::{SignedMessage, SignedStatement, envelope, image_signature, message};
 pub use layout::{SignedLayout, layout};
 pub use log::{Logged, checkpoint, log_entry};
 pub use own::{OwnLeaves, own_envelope, own_leaves};

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::{Bundle, Content, MAX_BUNDLE_BYTES, SignerMaterial, Version};
-use attestry_schemas::digest::Digest;
+use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::oci::image_signature::{self, ImageSignature};
 use attestry_schemas::predicate;
 use attestry_schemas::verify::{Claim, Keys, SIGN_V1};
 
@@ -27,6 +28,9 @@ const MAX_FETCHED: usize = 32;
 /// The most attestations of a subject, whoever signed them, that are looked at where the demanded
 /// signers made none that could prove the demand: they tell what there is instead.
 const MAX_OTHERS: u32 = 100;
+
+/// What a registry calls a signature of cosign 2 in its lists.
+const IMAGE_SIGNATURE: &str = "image-signature";
 
 /// A bundle, and where it is from. Nothing of it is believed yet.
 pub(super) struct Evidence {
@@ -222,16 +226,29 @@ fn fetch(client: &Client, wanted: &[FoundItem], found: &mut Vec<Evidence>) -> Re
     let mut fetched = BTreeSet::new();
     for item in wanted.iter().filter(|item| fetched.insert(item.digest.as_str())) {
         // The digest comes from the registry, so it may be no digest at all.
-        let digest: attestry_schemas::digest::Sha256 = item.digest.parse().map_err(|_| {
+        let digest: Sha256 = item.digest.parse().map_err(|_| {
             Failure::undecided(format!("{} lists an attestation without a digest", client.url()))
         })?;
         let path = format!("/v1/attestations/{digest}/bundle");
         let answer = client.fetch_bounded(&path, MAX_BUNDLE_BYTES as u64)?;
         let bundle = Bundle::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
         let place = format!("{} index {}", client.url(), item.index);
-        found.push(Evidence { place, bundle, document: None });
+        let document = match item.kind.as_deref() {
+            Some(IMAGE_SIGNATURE) => Some(document(client, &digest)?),
+            _ => None,
+        };
+        found.push(Evidence { place, bundle, document });
     }
     Ok(())
+}
+
+/// The document that a signature of cosign 2 is over, which names the image.
+fn document(client: &Client, digest: &Sha256) -> Result<Vec<u8>, Failure> {
+    let path = format!("/v1/attestations/{digest}");
+    let answer = client.fetch_bounded(&path, image_signature::MAX_BYTES as u64)?;
+    let signature = ImageSignature::parse(&answer.body);
+    let signature = signature.map_err(|e| answer.malformed(chain(&e)))?;
+    Ok(signature.document().to_vec())
 }
 
 fn could_prove(item: &FoundItem, claim: &Claim) -> bool {

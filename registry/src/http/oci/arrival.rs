@@ -4,18 +4,21 @@
 //! no index of evidence and no gate sees it. What became of each layer is kept beside the manifest, told by
 //! the answer to the push, and given again by `GET /v1/repositories/<name>/evidence/<digest>`.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use attestry_schemas::bundle::MessageSignature;
-use attestry_schemas::digest::Sha256;
 use attestry_schemas::json;
-use attestry_schemas::oci::{BlobDigest, Carried, Form, carried};
+use attestry_schemas::oci::image_signature::ImageSignature;
+use attestry_schemas::oci::{BlobDigest, Carried, Form, NameError, RepositoryName, carried};
+use attestry_schemas::problem::ProblemType;
 use attestry_schemas::verify;
 use serde::Serialize;
 
-use super::{OciRefusal, State, name, segment};
-use crate::http::access::{self, Right, Stating};
+use super::State;
+use crate::http::access::{self, Stating};
+use crate::http::problem::Refusal;
+use crate::http::query;
 use crate::http::submit::{Admission, Item, verified};
 use crate::log::Submission;
 use crate::oci::OciError;
@@ -53,18 +56,19 @@ pub(in crate::http) struct ArrivalAnswer {
 pub(in crate::http) async fn list(
     request: HttpRequest,
     state: web::Data<State>,
-) -> Result<HttpResponse, OciRefusal> {
+) -> Result<HttpResponse, Refusal> {
     let state: Arc<State> = state.into_inner();
-    let name = name(&request)?;
-    access::repository(&request, &state, &name, Right::Pull)?;
-    let digest: BlobDigest = segment(&request, "digest")?;
-    let wanted = digest.clone();
-    let link = state
-        .oci_read(move |reader, _| {
-            let link = reader.link(&name, LinkKind::Manifest, &wanted)?;
-            link.ok_or_else(|| OciError::ManifestUnknown(wanted.to_string()))
-        })
-        .await?;
+    let visibility = access::read(&request, &state)?;
+    query::read(&request, &[])?;
+    let name: RepositoryName = named(&request, "name")?;
+    let digest: BlobDigest = named(&request, "digest")?;
+    let (repository, wanted) = (name.clone(), digest.clone());
+    let link =
+        state.read(move |reader, _| Ok(reader.link(&repository, LinkKind::Manifest, &wanted)?));
+    let link = link.await?.filter(|_| visibility.allows(name.as_str())).ok_or_else(|| {
+        let detail = format!("expected the manifest {digest} in the repository {name}, found none");
+        Refusal::new(ProblemType::NotFound, detail)
+    })?;
     let evidence = link.evidence.into_iter().map(|record| ArrivalAnswer {
         layer: record.layer.to_string(),
         outcome: word(record.outcome),
@@ -73,6 +77,11 @@ pub(in crate::http) async fn list(
     });
     let answer = Arrivals { digest: digest.to_string(), evidence: evidence.collect() };
     Ok(HttpResponse::Ok().json(answer))
+}
+
+fn named<T: FromStr<Err = NameError>>(request: &HttpRequest, of: &str) -> Result<T, Refusal> {
+    let read = request.match_info().query(of).parse();
+    read.map_err(|error: NameError| Refusal::new(ProblemType::MalformedPath, error.to_string()))
 }
 
 fn word(outcome: EvidenceOutcome) -> &'static str {
@@ -131,7 +140,7 @@ pub(super) fn with_evidence(state: &State, mut push: Push) -> Result<Push, OciEr
 }
 
 /// The store failed while it was asked who rules.
-fn failed(refusal: &crate::http::problem::Refusal) -> OciError {
+fn failed(refusal: &Refusal) -> OciError {
     OciError::Signing(refusal.to_string())
 }
 
@@ -188,8 +197,7 @@ fn is_envelope(bytes: &[u8], admission: &Admission<'_>) -> bool {
     value.is_ok_and(|value| value.get("payload").is_some() && value.get("signatures").is_some())
 }
 
-/// A signature of cosign 2: over the layer, a document that names what was signed. The log takes it as the
-/// signature of that document.
+/// A signature of cosign 2: over the layer, a document that names what was signed. It counts for both.
 fn simple_signing(
     bytes: &[u8],
     signature: &str,
@@ -199,15 +207,18 @@ fn simple_signing(
     let Ok(signature) = attestry_schemas::base64::decode(signature, "signature") else {
         return Judged::Refused("expected a signature in base64".to_owned());
     };
-    let message = MessageSignature { digest: Sha256::of(bytes).into(), signature };
-    let signed = match verify::message(&message, admission.keys()) {
+    let signature = match ImageSignature::new(signature, bytes.to_vec()) {
+        Ok(signature) => signature,
+        Err(error) => return Judged::Refused(error.to_string()),
+    };
+    let signed = match verify::image_signature(&signature, admission.keys()) {
         Ok(signed) => signed,
         Err(refusal) => return Judged::Refused(refusal.to_string()),
     };
     if let Err(refusal) = admission.signature(&signed.get().key) {
         return Judged::Refused(refusal.to_string());
     }
-    let submission = Submission::of_message(&signed, namespace, true);
+    let submission = Submission::of_image_signature(&signed, &signature, namespace, true);
     match submission.prepared(&admission.state.store) {
         Ok(submission) => Judged::Logged(Box::new(submission)),
         Err(error) => Judged::Refused(attestry_schemas::problem::chain(&error)),

@@ -27,7 +27,8 @@ pub(super) fn demand(
     caller: &str,
     held: &Held,
 ) -> Result<Option<String>, OciError> {
-    let mut guards = state.oci.guards().of(name, caller).peekable();
+    let standing = state.oci.guards();
+    let mut guards = standing.of(name, caller).peekable();
     if guards.peek().is_none() {
         return Ok(None);
     }

@@ -176,11 +176,11 @@ impl From<OciError> for OciRefusal {
             }
             OciError::Size { .. } => of(StatusCode::BAD_REQUEST, "SIZE_INVALID"),
             OciError::TooLarge { .. } => of(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID"),
-            OciError::Denied(_) => of(StatusCode::FORBIDDEN, "DENIED"),
+            OciError::Denied(_) | OciError::Quota { .. } => of(StatusCode::FORBIDDEN, "DENIED"),
             OciError::Collected(_) | OciError::Stopping => Self::unavailable(text),
-            OciError::Log(SubmitError::Overloaded { .. } | SubmitError::Stopping) => {
-                Self::unavailable(text)
-            }
+            OciError::Log(
+                SubmitError::Overloaded { .. } | SubmitError::Stopping | SubmitError::Late { .. },
+            ) => Self::unavailable(text),
             OciError::Log(SubmitError::Failed(batch)) => match &*batch {
                 BatchError::Store(store) if store.is_storage() => storage(&text),
                 _ => Self::internal(&text),

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::blobs::CONTENT_DIGEST;
 use super::{OciRefusal, State, name, parameter, parameters};
 use crate::http::access::{self, Right};
-use crate::oci::OciError;
 use crate::oci::upload::Writing;
+use crate::oci::{Actor, OciError};
 
 /// How many chunks of an upload may wait for the disk.
 const WAITING_CHUNKS: usize = 16;
@@ -39,7 +39,8 @@ pub(in crate::http) async fn begin(
     };
     if let Some(mount) = digest("mount")? {
         let from = parameter(&parameters, "from").map(str::parse::<RepositoryName>);
-        if mount_from(&request, &state, &name, from.transpose().ok().flatten(), &mount).await? {
+        let from = from.transpose().ok().flatten();
+        if mount_from(&request, &state, (&name, &actor), from, &mount).await? {
             return Ok(created(&name, &mount));
         }
     }
@@ -52,8 +53,8 @@ pub(in crate::http) async fn begin(
     };
     let _ending = Ending { state: Arc::clone(&state), id };
     let writing = state.oci.uploads().hold(&name, &actor.name, &id.to_string())?;
-    let taken = take(&request, payload, &state, writing).await;
-    finish(&state, &name, taken, digest).await
+    let taken = take(&request, payload, &state, (writing, &actor)).await;
+    finish(&state, (&name, actor), taken, digest).await
 }
 
 /// Ends a session of which no client knows, however its request ends.
@@ -75,7 +76,7 @@ const MAX_HOLDERS: usize = 256;
 async fn mount_from(
     request: &HttpRequest,
     state: &Arc<State>,
-    name: &RepositoryName,
+    (name, actor): (&RepositoryName, &Actor),
     from: Option<RepositoryName>,
     digest: &BlobDigest,
 ) -> Result<bool, OciRefusal> {
@@ -89,7 +90,7 @@ async fn mount_from(
     for from in candidates {
         // What may not be read is as if it were not there: the client uploads.
         if access::may_pull(request, state, &from)
-            && state.oci.mount_blob(name, &from, digest).await?
+            && state.oci.mount_blob(name, &from, digest, actor).await?
         {
             return Ok(true);
         }
@@ -102,7 +103,7 @@ pub(in crate::http) async fn status(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OciRefusal> {
-    let (name, writing) = held(&request, &state)?;
+    let (name, writing, _) = held(&request, &state)?;
     Ok(session(HttpResponse::NoContent(), &name, &writing.id, writing.size_bytes()).finish())
 }
 
@@ -112,10 +113,10 @@ pub(in crate::http) async fn append(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OciRefusal> {
-    let (name, writing) = held(&request, &state)?;
+    let (name, writing, actor) = held(&request, &state)?;
     let state: Arc<State> = state.into_inner();
     demand_order(&request, &name, &writing)?;
-    let writing = take(&request, payload, &state, writing).await?;
+    let writing = take(&request, payload, &state, (writing, &actor)).await?;
     Ok(session(HttpResponse::Accepted(), &name, &writing.id, writing.size_bytes()).finish())
 }
 
@@ -125,7 +126,7 @@ pub(in crate::http) async fn end(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OciRefusal> {
-    let (name, writing) = held(&request, &state)?;
+    let (name, writing, actor) = held(&request, &state)?;
     let state: Arc<State> = state.into_inner();
     let parameters = parameters(&request)?;
     let Some(text) = parameter(&parameters, "digest") else {
@@ -134,8 +135,8 @@ pub(in crate::http) async fn end(
     };
     let digest: BlobDigest = text.parse().map_err(OciError::Name)?;
     demand_order(&request, &name, &writing)?;
-    let taken = take(&request, payload, &state, writing).await;
-    finish(&state, &name, taken, digest).await
+    let taken = take(&request, payload, &state, (writing, &actor)).await;
+    finish(&state, (&name, actor), taken, digest).await
 }
 
 /// `DELETE`: ends a session and forgets what it wrote.
@@ -151,12 +152,15 @@ pub(in crate::http) async fn cancel(
 }
 
 /// The session that a request names, held for it.
-fn held(request: &HttpRequest, state: &State) -> Result<(RepositoryName, Writing), OciRefusal> {
+fn held(
+    request: &HttpRequest,
+    state: &State,
+) -> Result<(RepositoryName, Writing, Actor), OciRefusal> {
     let name = name(request)?;
     let actor = access::repository(request, state, &name, Right::Push)?;
     let id = request.match_info().query("session");
     let writing = state.oci.uploads().hold(&name, &actor.name, id)?;
-    Ok((name, writing))
+    Ok((name, writing, actor))
 }
 
 /// Demands that a chunk begins where the last one ended, and is as long as its range says.
@@ -202,13 +206,16 @@ async fn take(
     request: &HttpRequest,
     mut payload: web::Payload,
     state: &Arc<State>,
-    mut writing: Writing,
+    (mut writing, actor): (Writing, &Actor),
 ) -> Result<Writing, OciRefusal> {
     let announced = length(request);
     let limit_bytes = state.oci.uploads().limit_bytes();
     if announced.is_some_and(|bytes| writing.size_bytes().saturating_add(bytes) > limit_bytes) {
         return Err(OciError::TooLarge { limit_bytes }.into());
     }
+    state
+        .oci
+        .demand_room(actor, writing.size_bytes().saturating_add(announced.unwrap_or_default()))?;
     if announced == Some(0) {
         return Ok(writing);
     }
@@ -249,7 +256,7 @@ async fn take(
 /// Makes a session's content durable and links it.
 async fn finish(
     state: &Arc<State>,
-    name: &RepositoryName,
+    (name, actor): (&RepositoryName, Actor),
     taken: Result<Writing, OciRefusal>,
     digest: BlobDigest,
 ) -> Result<HttpResponse, OciRefusal> {
@@ -257,7 +264,7 @@ async fn finish(
     let (id, expected) = (writing.id, digest.clone());
     let arrived = state.oci(move |_| writing.finish(expected)).await;
     state.oci.uploads().forget(&id);
-    state.oci.link_blob(name, arrived?).await?;
+    state.oci.link_blob(name, arrived?, actor).await?;
     Ok(created(name, &digest))
 }
 

@@ -12,6 +12,7 @@ use crate::tokens::{Bounds, Token};
 
 mod audit;
 mod certificates;
+mod limits;
 mod overwriting;
 mod reading;
 mod tokens;

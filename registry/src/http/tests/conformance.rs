@@ -41,6 +41,10 @@ impl Answer {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }

@@ -183,6 +183,9 @@ async fn listings(server: &Described, thing: &[u8]) {
     expect(history, event, json!("deleted")).await;
     let evidence = format!("/v1/repositories/{NAME}/evidence/{digest}");
     expect(evidence, "/evidence", json!([])).await;
+    let unknown = format!("/v1/repositories/{NAME}/evidence/{}", self::digest(b"unknown"));
+    let problem = server.get(&unknown, 404).await.json();
+    assert!(problem["type"].as_str().unwrap().ends_with("/not-found"), "{problem}");
 }
 
 #[test]

@@ -2,4 +2,5 @@
 
 mod collect;
 mod model;
+mod quota;
 mod uploads;

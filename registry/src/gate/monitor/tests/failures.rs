@@ -104,6 +104,27 @@ fn without_a_log_there_is_no_decision_and_that_is_no_permission() {
 }
 
 #[test]
+fn who_asks_does_not_wait_for_ever_for_a_log_that_hangs() {
+    let settings = Settings { decision_timeout_ms: Some(500), ..Settings::default() };
+    let governed = Governed::set(RULES, Clock::system(), settings);
+    governed.sign(1);
+    governed.scan(1, &[]);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let hanging = governed.running.log.change(move |_| {
+        let _ = held.recv();
+        Ok::<_, std::convert::Infallible>((crate::log::Prepared::default(), ()))
+    });
+    let error = governed.running.gate.decide(&request(1)).unwrap_err();
+    assert!(
+        matches!(error, GateError::Submit(crate::log::SubmitError::Late { limit_ms: 500 })),
+        "{error}"
+    );
+    release.send(()).unwrap();
+    assert!(hanging.is_ok_and(|pending| pending.made_blocking().is_ok()));
+    assert!(governed.decide(1).decision.passed(), "and it is asked anew");
+}
+
+#[test]
 fn what_runs_and_cannot_be_assessed_is_assessed_again_and_keeps_no_other_from_it() {
     let settings = Settings { decision_timeout_ms: Some(1_000), ..Settings::default() };
     let governed = Governed::set(RULES, Clock::system(), settings);

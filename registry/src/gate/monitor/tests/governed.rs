@@ -27,7 +27,7 @@ use crate::testing::{self, Registry};
 pub(super) const ENVIRONMENT: &str = "production";
 /// The name of every artifact.
 pub(super) const NAME: &str = "pay/api";
-const EXPIRES: &str = "2099-01-01T00:00:00Z";
+pub(super) const EXPIRES: &str = "2099-01-01T00:00:00Z";
 
 /// The policy of most tests: a signed artifact without grave vulnerabilities, deployed by the deployer.
 pub(super) const RULES: &str = r#"
@@ -158,7 +158,8 @@ impl Governed {
         Self { running: start(registry.path(), Clock::system(), settings), registry, _dir }
     }
 
-    fn publish_roster(&self) {
+    /// The roster as a document.
+    pub(super) fn roster_text(&self, version: u64) -> String {
         let signer = |name: &str, may: &str, more: &str| {
             let fingerprint = key(name).public_key().fingerprint();
             format!(
@@ -166,7 +167,7 @@ impl Governed {
             )
         };
         let builder = "builders = [{ id = \"https://example.org/builder\", level = 3 }]";
-        let text = format!("schema = \"roster/v1\"\nversion = 1\nexpires = {EXPIRES}\n")
+        format!("schema = \"roster/v1\"\nversion = {version}\nexpires = {EXPIRES}\n")
             + &signer("ci", "\"signature\", \"provenance\"", builder)
             + &signer("scanner", "\"vulns\", \"readiness\"", "")
             + &signer("deployer", "\"deployment\"", "principals = [\"token:deploy\"]")
@@ -176,8 +177,11 @@ impl Governed {
                 "",
             )
             + &signer("boss", "\"approval\", \"review\"", "")
-            + "[groups]\nleads = [\"lead\", \"boss\"]\n[policies]\ngroup = \"leads\"\nthreshold = 1\n";
-        let digest = self.content(&text);
+            + "[groups]\nleads = [\"lead\", \"boss\"]\n[policies]\ngroup = \"leads\"\nthreshold = 1\n"
+    }
+
+    fn publish_roster(&self) {
+        let digest = self.content(&self.roster_text(1));
         let predicate =
             json!({"version": 1, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});
         self.state("root", "https://attestry.dev/roster/v1", digest, predicate);
@@ -197,7 +201,7 @@ impl Governed {
         self.state("lead", "https://attestry.dev/policy/v1", digest, predicate)
     }
 
-    fn content(&self, text: &str) -> Sha256 {
+    pub(super) fn content(&self, text: &str) -> Sha256 {
         let digest = Sha256::of(text.as_bytes());
         self.running.store.put_small_content(digest, text.as_bytes()).unwrap();
         digest

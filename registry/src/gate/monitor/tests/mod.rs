@@ -15,6 +15,7 @@ mod governed;
 mod history;
 mod kept;
 mod times;
+mod unread;
 mod webhook;
 mod what_if;
 

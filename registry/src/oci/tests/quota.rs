@@ -1,0 +1,68 @@
+//! How much of what a principal has pushed is kept.
+
+use super::super::OciError;
+use crate::store::engine::Family;
+use crate::testing::Registry;
+use crate::testing::oci::{Artifacts, digest, image};
+
+const NAME: &str = "pay/api";
+
+fn stored(artifacts: &Artifacts) -> u64 {
+    let reader = artifacts.store.reader();
+    crate::store::oci::stored(reader.value(Family::Stored, b"token:test").unwrap())
+}
+
+#[track_caller]
+fn refused<T>(outcome: Result<T, OciError>) {
+    assert!(matches!(outcome, Err(OciError::Quota { .. })));
+}
+
+#[test]
+fn what_is_linked_counts_once_and_no_more_when_it_went() {
+    let registry = Registry::new();
+    let artifacts = Artifacts::open(&registry);
+    let thing = image(&[b"layer"], None);
+    for _ in 0..2 {
+        artifacts.blob(NAME, b"{}").unwrap();
+        artifacts.blob(NAME, b"layer").unwrap();
+        artifacts.push(NAME, "latest", &thing).unwrap();
+        assert_eq!(stored(&artifacts), 7 + thing.len() as u64);
+    }
+    assert!(artifacts.mount("pay/web", NAME, &digest(b"layer")).unwrap());
+    assert_eq!(stored(&artifacts), 12 + thing.len() as u64, "a mount keeps it, too");
+    artifacts.delete(NAME, &digest(&thing).to_string()).unwrap();
+    for name in [NAME, "pay/web"] {
+        artifacts.delete_blob(name, &digest(b"layer")).unwrap();
+    }
+    assert_eq!(stored(&artifacts), 2);
+    drop(artifacts);
+    assert_eq!(crate::fsck::check(registry.path(), &mut |_| {}).unwrap().faults, []);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_leaves_nothing() {
+    let registry = Registry::new();
+    let mut artifacts = Artifacts::open(&registry);
+    let large = vec![7; 100_000];
+    artifacts.blob(NAME, b"{}").unwrap();
+    artifacts.most_stored_bytes = Some(10);
+    refused(artifacts.blob(NAME, &large));
+    assert!(
+        artifacts
+            .store
+            .reader()
+            .content(*digest(&large).as_sha256().as_ref().unwrap())
+            .unwrap()
+            .is_none()
+    );
+    artifacts.blob(NAME, b"12345678").unwrap();
+    artifacts.blob(NAME, b"12345678").unwrap();
+    refused(artifacts.blob(NAME, b"1"));
+    refused(artifacts.mount("pay/web", NAME, &digest(b"{}")));
+    refused(artifacts.push(NAME, "latest", &image(&[], None)));
+    assert_eq!(stored(&artifacts), 10);
+    artifacts.delete_blob(NAME, &digest(b"12345678")).unwrap();
+    artifacts.blob(NAME, b"1").unwrap();
+    drop(artifacts);
+    assert_eq!(crate::fsck::check(registry.path(), &mut |_| {}).unwrap().faults, []);
+}
