@@ -20,6 +20,11 @@ use sha2::Digest as _;
 use crate::fault::{self, FaultPoint};
 use crate::store::durable;
 
+#[path = "content/writeback.rs"]
+mod writeback;
+
+use writeback::Writeback;
+
 /// Content up to this size lies in the engine's `content` family instead of a file.
 pub const INLINE_LIMIT_BYTES: u64 = 64 << 10;
 
@@ -484,6 +489,9 @@ struct Incoming {
     file: File,
     path: PathBuf,
     is_renamed: bool,
+    size_bytes: u64,
+    /// From the first [`writeback::STEP_BYTES`] on.
+    writeback: Option<Writeback>,
 }
 
 impl Incoming {
@@ -492,11 +500,18 @@ impl Incoming {
         let path = files.incoming().join(format!("{number:016x}"));
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.map_err(ContentError::at("creating", &path))?;
-        Ok(Self { file, path, is_renamed: false })
+        Ok(Self { file, path, is_renamed: false, size_bytes: 0, writeback: None })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
-        self.file.write_all(bytes).map_err(ContentError::at("writing", &self.path))
+        self.file.write_all(bytes).map_err(ContentError::at("writing", &self.path))?;
+        let before = self.size_bytes / writeback::STEP_BYTES;
+        self.size_bytes += bytes.len() as u64;
+        if self.size_bytes / writeback::STEP_BYTES > before {
+            self.writeback = self.writeback.take().or_else(|| Writeback::of(&self.file));
+            self.writeback.iter().for_each(Writeback::step);
+        }
+        Ok(())
     }
 
     /// Gives the file its name.
@@ -509,7 +524,11 @@ impl Incoming {
     /// A file that is already there is replaced, not trusted: another writer may have renamed it
     /// and not yet synced the folder, or its bytes may have rotted.
     fn commit(mut self, to: &Path) -> Result<(), ContentError> {
-        self.file.sync_all().map_err(ContentError::at("syncing", &self.path))?;
+        self.writeback
+            .take()
+            .map_or(Ok(()), Writeback::end)
+            .and_then(|()| self.file.sync_all())
+            .map_err(ContentError::at("syncing", &self.path))?;
         fault::point(FaultPoint::ContentBeforeRename)
             .map_err(ContentError::at("renaming", &self.path))?;
         std::fs::rename(&self.path, to).map_err(ContentError::at("renaming", &self.path))?;

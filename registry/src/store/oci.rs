@@ -623,10 +623,10 @@ impl Reader<'_> {
         let prefix = key::referrers(name, subject);
         let after = after.map(|after| key::referrer(name, subject, after));
         self.scan(Family::Referrers, &prefix, after.as_deref(), |key, value| {
-            let referrer = read(Some(value.to_vec()), "referrer")?;
-            Ok(match (rest::<BlobDigest>(key, &prefix), referrer) {
-                (Some(digest), Some(referrer)) => visitor(digest, referrer),
-                _ => ControlFlow::Continue(()),
+            let referrer = record::decode(value, "referrer").map_err(StoreError::Record)?;
+            Ok(match rest::<BlobDigest>(key, &prefix) {
+                Some(digest) => visitor(digest, referrer),
+                None => ControlFlow::Continue(()),
             })
         })
     }

@@ -138,11 +138,15 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 /// [`RecordError::Version`] for another version's, [`RecordError::Damaged`] otherwise.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, RecordError> {
     let damaged = |e: serde_cbor::Error| RecordError::Damaged { what, detail: e.to_string() };
-    let version: VersionOnly = serde_cbor::from_slice(bytes).map_err(damaged)?;
-    if version.v != RECORD_VERSION {
-        return Err(RecordError::Version { what, found: version.v });
-    }
-    serde_cbor::from_slice::<Versioned<T>>(bytes).map(|v| v.r).map_err(damaged)
+    let (record, found) = match serde_cbor::from_slice::<Versioned<T>>(bytes) {
+        Ok(read) => (Ok(read.r), read.v),
+        // Another version's need not even parse.
+        Err(error) => {
+            let version: VersionOnly = serde_cbor::from_slice(bytes).map_err(damaged)?;
+            (Err(damaged(error)), version.v)
+        }
+    };
+    if found == RECORD_VERSION { record } else { Err(RecordError::Version { what, found }) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What the gate asks of a bill of materials: the components and licences of CycloneDX and SPDX.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use serde_json::{Map, Value};
 
-use crate::predicate::{self, UtcTime};
+use crate::predicate::{self, UtcTime, canonical_purl, purl_names};
 
 /// What a licence of the SPDX list is called by a document of SPDX 3.
 const SPDX_LICENSES: [&str; 2] = ["https://spdx.org/licenses/", "http://spdx.org/licenses/"];
@@ -12,14 +14,59 @@ const SPDX_LICENSES: [&str; 2] = ["https://spdx.org/licenses/", "http://spdx.org
 pub struct Sbom {
     /// `cyclonedx` or `spdx`.
     pub kind: &'static str,
-    /// The package URLs of its components.
-    pub purls: Vec<String>,
+    /// Its components that have a package URL.
+    pub components: Vec<Component>,
     /// Component to licence, each as the document has it.
     pub licenses: Vec<(String, String)>,
     /// When it was made, as it says.
     pub created: Option<UtcTime>,
     /// Whether it had more than is read.
     pub truncated: bool,
+}
+
+/// A component that has a package URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// The package URL.
+    pub purl: String,
+    /// A mark of each name by which it is found: what has another mark has another name.
+    marks: Box<[u64]>,
+}
+
+impl Component {
+    fn of(purl: String) -> Self {
+        let marks = purl_names(&purl).iter().map(|name| mark(name)).collect();
+        Self { purl, marks }
+    }
+
+    /// Whether one of the names by which it is found is this one.
+    #[must_use]
+    pub fn is(&self, name: &Name) -> bool {
+        self.marks.contains(&name.mark) && purl_names(&self.purl).contains(&name.text)
+    }
+}
+
+/// The name of a package, with or without a version, by which components are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    text: String,
+    mark: u64,
+}
+
+impl Name {
+    /// The name that a package URL is.
+    #[must_use]
+    pub fn of(purl: &str) -> Self {
+        let text = canonical_purl(purl);
+        Self { mark: mark(&text), text }
+    }
+}
+
+/// Equal names have equal marks.
+fn mark(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Sbom {
@@ -52,7 +99,8 @@ impl Sbom {
     ) -> Self {
         let facts = predicate::facts(uri, document);
         let created = created.and_then(Value::as_str).and_then(UtcTime::from_rfc3339);
-        Self { kind, purls: facts.purls, licenses, created, truncated: facts.truncated }
+        let components = facts.purls.into_iter().map(Component::of).collect();
+        Self { kind, components, licenses, created, truncated: facts.truncated }
     }
 }
 

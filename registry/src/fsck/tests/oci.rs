@@ -127,18 +127,19 @@ fn a_lost_or_changed_link_is_named() {
             let (family, key) = link_key(LinkKind::Blob, b"{}");
             batch.remove(family, key);
         },
-        &[(FaultKind::Use, "Holder"), (FaultKind::Use, "Content")],
+        &[
+            (FaultKind::Use, "Content"),
+            (FaultKind::Use, "Holder"),
+            (FaultKind::Stored, "token:test"),
+        ],
     );
-    let change = |change: fn(&mut LinkRecord), kind: FaultKind, expected: usize| {
-        let place = format!("blob {}", digest(b"layer"));
-        let mut all = vec![(kind, place.as_str())];
-        all.resize(expected, (FaultKind::Use, "Content"));
-        damaged(
-            |_, s, b| edit::<LinkRecord>(s, b, link_key(LinkKind::Blob, b"layer"), change),
-            &all,
-        );
-    };
-    change(|link| link.size_bytes += 1, FaultKind::Link, 1);
+    let place = format!("blob {}", digest(b"layer"));
+    damaged(
+        |_, s, b| {
+            edit::<LinkRecord>(s, b, link_key(LinkKind::Blob, b"layer"), |l| l.size_bytes += 1);
+        },
+        &[(FaultKind::Link, &place), (FaultKind::Stored, "token:test")],
+    );
     // The content of another: its digest is another one, and the use of its own is left alone.
     let mut all = vec![(FaultKind::Link, "blob"), (FaultKind::Link, "blob")];
     all.extend([(FaultKind::Use, "blob"), (FaultKind::Use, "Content")]);

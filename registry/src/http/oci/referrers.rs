@@ -1,12 +1,13 @@
 //! `/v2/<name>/referrers/<digest>`: from the index in the store, so that it costs what it answers.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_TYPE, LINK};
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::oci::{BlobDigest, media_type};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{OciRefusal, State, name, parameter, parameters, segment};
 use crate::http::access::{self, Right};
@@ -39,24 +40,16 @@ pub(in crate::http) async fn list(
         Some(_) => super::page_size(&parameters)?,
     };
     let (of, filter, to) = (name.clone(), wanted.clone(), subject.clone());
-    let (entries, next) = state
+    let (body, next) = state
         .oci_read(move |reader, _| {
-            let (mut entries, mut bytes, mut reached, mut next) = (Vec::new(), 0, None, None);
+            let mut page = Page::begin(limit);
             reader.referrers(&of, &to, last.as_ref(), |digest, referrer| {
-                if filter.is_some() && filter != referrer.artifact_type {
-                    return ControlFlow::Continue(());
+                match filter.is_some() && filter != referrer.artifact_type {
+                    true => ControlFlow::Continue(()),
+                    false => page.add(digest, &referrer),
                 }
-                let entry = descriptor(&digest, referrer);
-                bytes += entry.len();
-                if entries.len() >= limit || (bytes > MAX_PAGE_BYTES && !entries.is_empty()) {
-                    next = reached.take();
-                    return ControlFlow::Break(());
-                }
-                reached = Some(digest);
-                entries.push(entry);
-                ControlFlow::Continue(())
             })?;
-            Ok((entries, next))
+            Ok(page.end())
         })
         .await?;
     let mut response = HttpResponse::Ok();
@@ -67,11 +60,70 @@ pub(in crate::http) async fn list(
     if let Some(next) = next {
         response.insert_header((LINK, link(&name.to_string(), &subject, &next, wanted, limit)));
     }
-    let head = format!(
-        "{{\"schemaVersion\":2,\"mediaType\":\"{}\",\"manifests\":[",
-        media_type::OCI_INDEX
-    );
-    Ok(response.body([head.as_str(), &entries.join(","), "]}"].concat()))
+    Ok(response.body(body))
+}
+
+/// A page as it is written: an index of manifests.
+struct Page {
+    body: Vec<u8>,
+    entries: usize,
+    limit: usize,
+    /// The last entry.
+    reached: Option<BlobDigest>,
+    /// The last entry, where there is more.
+    next: Option<BlobDigest>,
+}
+
+impl Page {
+    fn begin(limit: usize) -> Self {
+        let media_type = media_type::OCI_INDEX;
+        let head = format!("{{\"schemaVersion\":2,\"mediaType\":\"{media_type}\",\"manifests\":[");
+        Self { body: head.into_bytes(), entries: 0, limit, reached: None, next: None }
+    }
+
+    /// Adds an entry; breaks where the page is full without it.
+    fn add(&mut self, digest: BlobDigest, referrer: &ReferrerRecord) -> ControlFlow<()> {
+        let before = self.body.len();
+        if self.entries > 0 {
+            self.body.push(b',');
+        }
+        let entry = Descriptor {
+            media_type: &referrer.media_type,
+            digest: &digest,
+            size: referrer.size_bytes,
+            artifact_type: referrer.artifact_type.as_deref(),
+            annotations: &referrer.annotations,
+        };
+        // Texts and numbers always are JSON.
+        let is_written = serde_json::to_writer(&mut self.body, &entry).is_ok();
+        let is_large = self.body.len() > MAX_PAGE_BYTES && self.entries > 0;
+        if self.entries >= self.limit || is_large || !is_written {
+            self.body.truncate(before);
+            self.next = self.reached.take();
+            return ControlFlow::Break(());
+        }
+        self.entries += 1;
+        self.reached = Some(digest);
+        ControlFlow::Continue(())
+    }
+
+    fn end(mut self) -> (Vec<u8>, Option<BlobDigest>) {
+        self.body.extend_from_slice(b"]}");
+        (self.body, self.next)
+    }
+}
+
+/// A manifest as a listing shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor<'r> {
+    media_type: &'r str,
+    digest: &'r BlobDigest,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'r str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'r BTreeMap<String, String>,
 }
 
 fn link(
@@ -99,21 +151,4 @@ fn encoded(text: &str) -> String {
         false => format!("%{byte:02X}"),
     };
     text.bytes().map(one).collect()
-}
-
-fn descriptor(digest: &BlobDigest, referrer: ReferrerRecord) -> String {
-    let mut descriptor = json!({
-        "mediaType": referrer.media_type,
-        "digest": digest,
-        "size": referrer.size_bytes,
-    });
-    if let Value::Object(members) = &mut descriptor {
-        if let Some(artifact_type) = referrer.artifact_type {
-            members.insert("artifactType".to_owned(), artifact_type.into());
-        }
-        if !referrer.annotations.is_empty() {
-            members.insert("annotations".to_owned(), json!(referrer.annotations));
-        }
-    }
-    descriptor.to_string()
 }

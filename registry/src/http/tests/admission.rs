@@ -42,7 +42,7 @@ fn image(artifact: &str) -> String {
 pub(super) struct Cluster<'s> {
     pub(super) server: &'s Described,
     root: SigningKey,
-    ci: SigningKey,
+    pub(super) ci: SigningKey,
 }
 
 impl Cluster<'_> {

@@ -79,7 +79,7 @@ async fn offline(cluster: &Cluster<'_>, image: &str) -> bool {
 fn it_counts_for_the_image_that_its_document_names_here_and_offline() {
     let registry = testing::Registry::rooted(&testing::ed25519());
     with_cluster_of(&registry, Settings::default(), async |cluster| {
-        let (ci, stranger) = (testing::p256(), SigningKey::from_ed25519_seed([77; 32]));
+        let (ci, stranger) = (&cluster.ci, SigningKey::from_ed25519_seed([77; 32]));
         let image = |version: &str| {
             let config = descriptor("application/vnd.oci.image.config.v1+json", b"{}");
             json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [],
@@ -97,10 +97,7 @@ fn it_counts_for_the_image_that_its_document_names_here_and_offline() {
         let refused = push(cluster, one, &document(one), &stranger).await;
         assert_eq!(refused, "logged=0, unsigned=0, refused=1");
         // A document that names another image signs that one, beside whichever it lies.
-        assert_eq!(
-            push(cluster, one, &document(two), &ci).await,
-            "logged=1, unsigned=0, refused=0"
-        );
+        assert_eq!(push(cluster, one, &document(two), ci).await, "logged=1, unsigned=0, refused=0");
         assert_eq!(verdict(cluster, one).await, "FAILED");
         assert!(!offline(cluster, one).await);
         assert_eq!(verdict(cluster, two).await, "PASSED");
@@ -111,10 +108,7 @@ fn it_counts_for_the_image_that_its_document_names_here_and_offline() {
         let bundle = Bundle::of_key(ci.public_key(), Content::Message(message)).to_json();
         cluster.server.write("POST /v1/attestations", 201, bundle).await;
         assert_eq!(verdict(cluster, one).await, "FAILED");
-        assert_eq!(
-            push(cluster, one, &document(one), &ci).await,
-            "logged=1, unsigned=0, refused=0"
-        );
+        assert_eq!(push(cluster, one, &document(one), ci).await, "logged=1, unsigned=0, refused=0");
         assert_eq!(verdict(cluster, one).await, "PASSED");
         assert!(offline(cluster, one).await);
         let listed =

@@ -1,11 +1,10 @@
 //! `sbom`: there is a bill of materials, without what is denied.
 
 use super::super::answer::{Finding, Judgement};
-use super::super::bill::Sbom;
+use super::super::bill::{Name, Sbom};
 use super::super::case::{Case, Counted, by, joined};
 use super::super::evidence::Said;
 use crate::policy::RuleKind;
-use crate::predicate::purl_names;
 
 /// The newest bill of each kind by each signer is looked at: one signer's does not hide what another's lists.
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
@@ -28,13 +27,14 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     if selection.counted.is_empty() {
         return Judgement::fail("sbom", wanted, selection.instead("no bill of materials"), fix);
     }
+    let denied_names: Vec<Name> = deny_components.iter().map(|purl| Name::of(purl)).collect();
     let mut findings = Vec::new();
     let mut components = 0;
     let newest =
         selection.newest_by(|one| (one.signer.name.clone(), sbom(one).map(|sbom| sbom.kind)));
     for bill in newest.iter().filter_map(sbom) {
-        components = components.max(bill.purls.len());
-        denied(bill, deny_components, deny_licenses, &mut findings);
+        components = components.max(bill.components.len());
+        denied(bill, &denied_names, deny_licenses, &mut findings);
         let asks = !deny_components.is_empty() || !deny_licenses.is_empty();
         if bill.truncated && asks {
             let text = "a bill with more components than are read, so that denied ones could be among them".to_owned();
@@ -60,12 +60,10 @@ fn sbom<'c>(one: &Counted<'c>) -> Option<&'c Sbom> {
     }
 }
 
-fn denied(bill: &Sbom, components: &[String], licenses: &[String], findings: &mut Vec<Finding>) {
-    for purl in &bill.purls {
-        let names = purl_names(purl);
-        let is_denied =
-            |denied: &String| purl_names(denied).first().is_some_and(|d| names.contains(d));
-        if components.iter().any(is_denied) {
+fn denied(bill: &Sbom, components: &[Name], licenses: &[String], findings: &mut Vec<Finding>) {
+    for component in &bill.components {
+        if components.iter().any(|denied| component.is(denied)) {
+            let purl = &component.purl;
             findings.push(Finding::new(purl, format!("the component {purl}")));
         }
     }

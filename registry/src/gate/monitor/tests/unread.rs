@@ -22,9 +22,8 @@ fn a_policy_that_is_no_longer_read_denies_and_the_one_before_does_not_rule() {
     governed.publish_policy(2, OLD_FORM);
     let decided = governed.decide(1);
     assert!(!decided.decision.passed());
-    assert!(
-        why(&decided.decision).contains("line 9, column 9: expected the full name of a reference")
-    );
+    let why = why(&decided.decision);
+    assert!(why.contains("line 11, column 9: expected the full name of a reference"), "{why}");
     assert_eq!(decided.decision.policies()[0].version, 2);
     // Signed later, and older: it does not come back.
     governed.publish_policy(1, &format!("{RULES}# again\n"));
