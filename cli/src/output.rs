@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
+use attestry_schemas::gate::explain::is_unprintable;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -253,9 +254,11 @@ fn paint(text: &str, colour: &str, on: bool) -> String {
     if on { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
-/// Replaces control characters, so that text from a file or a server cannot drive the terminal.
+/// Replaces control and format characters, so that text from a file or a server cannot drive the terminal or show as
+/// another.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let seen = |c: char| if is_unprintable(c) && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(seen).collect()
 }
 
 /// Tells a usage error (status 2), or prints the help or version that was asked for (status 0).
@@ -277,5 +280,19 @@ pub(crate) fn usage(io: &mut Io, error: &clap::Error) -> Exit {
     match written.and_then(|()| io.stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Undecided,
         _ => Exit::Success,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_steer_or_hide_are_replaced() {
+        assert_eq!(printable("pay/api\nü 🚀"), "pay/api\nü 🚀");
+        let odd = "\u{1b}\r\u{9b}\u{61c}\u{200b}\u{200e}\u{200f}\u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{2069}\u{feff}";
+        for c in odd.chars() {
+            assert_eq!(printable(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
+        }
     }
 }

@@ -94,8 +94,8 @@ fn the_command_line_tells_who_did_what() {
         (told.stdout.lines().count() == 2).then_some(told)
     });
     told.says(&[
-        "denied token:ci push POST /v2/ads/web/blobs/uploads/ 403 from 127.0.0.1",
-        "allowed token:ci push POST /v2/pay/api/blobs/uploads/ 201 from 127.0.0.1",
+        "denied token:ci push POST /v2/ads/web/blobs/uploads/?digest=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 403 from 127.0.0.1",
+        "allowed token:ci push POST /v2/pay/api/blobs/uploads/?digest=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 201 from 127.0.0.1",
     ]);
     let one = dir.run(&["audit", "access", "--limit", "1", "--outcome", "denied", "--json"]);
     assert_eq!(one.expect(0).json()["namespace"], "ads/web");

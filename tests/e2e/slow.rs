@@ -60,6 +60,8 @@ fn whoever_sends_too_slowly_is_refused_and_others_are_served() {
         with_body("PUT /v2/pay/api/manifests/v1", "application/vnd.oci.image.manifest.v1+json"),
         with_body("POST /v1/attestations", "application/json"),
         with_body(&format!("PUT /v1/content/{digest}"), "application/octet-stream"),
+        // Whoever asks for a token has not shown a credential yet.
+        format!("POST /v2/token HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10000\r\n\r\n"),
     ];
     std::thread::scope(|scope| {
         let slow: Vec<_> =
@@ -75,4 +77,38 @@ fn whoever_sends_too_slowly_is_refused_and_others_are_served() {
     });
     server.terminate();
     let _ = registry.demand_clean();
+}
+
+/// Asks on a connection of its own, which stays open.
+fn ask(host: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(host).unwrap();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// Whether an answer begins within a time.
+fn is_answered(stream: &mut TcpStream, within: Duration) -> bool {
+    stream.set_read_timeout(Some(within)).unwrap();
+    matches!(stream.read(&mut [0; 1]), Ok(1))
+}
+
+#[test]
+fn no_more_connections_are_served_than_the_setting_says_however_many_threads_serve_them() {
+    let registry = Registry::init(&programs!(), &[]);
+    let server = registry.serve_with(
+        &[],
+        &[("ATTESTRY_REGISTRY_MAX_CONNECTIONS", "2"), ("ATTESTRY_REGISTRY_WORKER_THREADS", "2")],
+    );
+    let host = server.url.strip_prefix("http://").unwrap().to_owned();
+    let mut served = [ask(&host), ask(&host)];
+    for stream in &mut served {
+        assert!(is_answered(stream, GRACE));
+    }
+    let mut waiting = ask(&host);
+    assert!(!is_answered(&mut waiting, Duration::from_millis(500)), "a third one is served");
+    drop(served);
+    assert!(is_answered(&mut waiting, GRACE));
+    drop(waiting);
+    server.terminate();
 }

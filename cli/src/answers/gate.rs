@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// `POST /v1/decisions`. What it says of the verdict is not believed: the bundle is.
+/// `POST /v1/decisions`. What it says of the verdict, its end and its warnings is not read: the bundle says that.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Decided {
     /// The decision's digest.
@@ -11,12 +11,6 @@ pub(crate) struct Decided {
     /// Whether it was made before.
     #[serde(default)]
     pub(crate) cached: bool,
-    /// From when on the verdict may be another.
-    #[serde(default)]
-    pub(crate) until: Option<String>,
-    /// What does not deny, and should be known.
-    #[serde(default)]
-    pub(crate) warnings: Vec<String>,
     /// The signed decision, with the log's proof.
     pub(crate) bundle: Value,
 }

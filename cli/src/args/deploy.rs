@@ -45,7 +45,7 @@ Example:
 }
 
 /// `attestry deploy record`, `rollback` and `decommission`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DeployArgs {
     /// What was deployed: a file, a folder, - for stdin, or sha256:DIGEST
     #[arg(value_name = "ARTIFACT")]

@@ -219,8 +219,9 @@ pub(crate) enum PolicyCommand {
 /// `attestry policy lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With a roster, names of signers and groups that it does not know are faults, too. It also warns of an end that
-has come or comes within two weeks.
+With a roster, names of signers and groups that it does not know are faults, too. It is the one that --roster
+gives, or that rules at the registry; where a registry that no flag names does not answer, it is done without. It
+also warns of an end that has come or comes within two weeks.
 
 Exit status: 0 no faults, 1 faults, 2 could not tell.
 

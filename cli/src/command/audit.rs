@@ -70,7 +70,7 @@ fn tell(event: &AccessEvent, session: &mut Session) {
     let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let principal = event.principal.clone().unwrap_or_else(|| "unknown".to_owned());
     let subject = event.subject.as_ref().map(|subject| format!(" ({subject})"));
-    session.line(printable(&format!(
+    let line = format!(
         "{} {} {principal}{} {} {} {} {} from {}",
         event.at,
         event.outcome,
@@ -80,7 +80,9 @@ fn tell(event: &AccessEvent, session: &mut Session) {
         event.path,
         event.status,
         or(&event.address)
-    )));
+    );
+    // What somebody else wrote stays on its line.
+    session.line(printable(&line).replace('\n', "\u{fffd}"));
     if event.dropped > 0 {
         session.line(format!("  before it {} more were not recorded", event.dropped));
     }

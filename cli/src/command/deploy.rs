@@ -41,10 +41,11 @@ fn record(args: &DeployArgs, kind: DeploymentKind, session: &mut Session) -> Res
     let Some(subject) = subjects.into_iter().next() else {
         return Err(Failure::undecided("expected an artifact, found none"));
     };
+    let mut args = args.clone();
     if kind != DeploymentKind::Decommissioned {
-        warn_of_decision(args, &subject, &registry, session)?;
+        warn_of_decision(&mut args, &subject, &registry, session)?;
     }
-    let statement = statement(args, kind, &subject, session)?;
+    let statement = statement(&args, kind, &subject, session)?;
     let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), &key);
     let product = Product {
         bundle: Bundle::of_key(key.public_key(), Content::Envelope(envelope)),
@@ -55,7 +56,7 @@ fn record(args: &DeployArgs, kind: DeploymentKind, session: &mut Session) -> Res
         attachments: Vec::new(),
     };
     let answer = publish::log(product, Vec::new(), &registry, session)?;
-    tell_recorded(&answer, args, kind, &subject, session)
+    tell_recorded(&answer, &args, kind, &subject, session)
 }
 
 fn statement(
@@ -89,9 +90,10 @@ fn statement(
 /// registry tolerates between clocks.
 const CLOCK_TOLERANCE_S: i64 = 300;
 
-/// Says before it is recorded that a deployment will be flagged: that is no reason not to record what happened.
+/// Says before it is recorded that a deployment will be flagged: that is no reason not to record what happened. A deployment
+/// that is given no name has that of its decision.
 fn warn_of_decision(
-    args: &DeployArgs,
+    args: &mut DeployArgs,
     subject: &Subject,
     registry: &Publication,
     session: &mut Session,
@@ -111,7 +113,10 @@ fn warn_of_decision(
     let (began, _) = moments(args, session);
     let why = match Made::fetch(decision, &root, registry.client()) {
         Err(failure) => Some(failure.problem().to_owned()),
-        Ok(made) => why_not(&made, args, subject.sha256()?, began),
+        Ok(made) => {
+            args.place.name = args.place.name.take().or_else(|| made.details.name.clone());
+            why_not(&made, args, subject.sha256()?, began)
+        }
     };
     if let Some(why) = why {
         session.warn(printable(&format!(
@@ -127,12 +132,15 @@ fn why_not(made: &Made, args: &DeployArgs, subject: Sha256, began: UtcTime) -> O
     let decided_at = made.time.as_deref().and_then(UtcTime::from_rfc3339);
     let is_later =
         |decided: &UtcTime| began.unix_seconds() + CLOCK_TOLERANCE_S < decided.unix_seconds();
-    let other_name =
-        args.place.name.as_ref().filter(|name| !details.names.iter().any(|known| known == *name));
-    Some(if details.run.is_some() {
-        "it is about what runs already, and lets nothing enter".to_owned()
-    } else if !made.passed() {
+    let is_asked = |name: &String| match &details.name {
+        Some(asked) => asked == name,
+        None => details.names.contains(name),
+    };
+    let other_name = args.place.name.as_ref().filter(|name| !is_asked(name));
+    Some(if details.run.is_none() && !made.passed() {
         "it denies".to_owned()
+    } else if let Some(why) = made.why_void(began, "the deployment began at") {
+        why
     } else if made.subject != subject {
         format!("it is about {}", made.subject)
     } else if details.environment != args.place.environment {
@@ -141,8 +149,6 @@ fn why_not(made: &Made, args: &DeployArgs, subject: Sha256, began: UtcTime) -> O
         format!("it was not asked for under the name {name}")
     } else if let Some(decided) = decided_at.filter(is_later) {
         format!("it was made at {decided}, after the deployment began at {began}")
-    } else if let Some(until) = details.until.filter(|until| began >= *until) {
-        format!("it held until {until}, and the deployment began at {began}")
     } else {
         return None;
     })

@@ -1,7 +1,8 @@
 //! `attestry gate`: whether an artifact may enter an environment, and why.
 //!
 //! The registry decides; what it answers is believed once its decision verifies: signed by the log's own
-//! key, in the log, and about the artifact and the environment that were asked.
+//! key, in the log, about the artifact and the environment that were asked, and in force. What the answer says beside
+//! the decision counts for nothing.
 
 mod decision;
 mod offline;
@@ -10,6 +11,7 @@ mod summary;
 
 use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::gate::pack::MAX_PACK_BYTES;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,6 +25,9 @@ use crate::subject;
 use crate::trust;
 
 pub(super) use decision::Made;
+
+/// The most characters of an environment's or an artifact's name, as in the registry.
+const MAX_NAME_CHARS: usize = 1_000;
 
 /// Runs `attestry gate`.
 pub(super) fn run(args: &GateArgs, session: &mut Session) -> Result<Exit, Failure> {
@@ -53,6 +58,8 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
         return Err(Failure::undecided("expected an artifact and --environment, found neither")
             .fix("attestry gate ARTIFACT --environment ENV; attestry gate --help says more"));
     };
+    demand_plain("environment", environment)?;
+    args.name.as_deref().map_or(Ok(()), |name| demand_plain("name", name))?;
     let settings = super::settings(session)?;
     let subject = sha256(artifact, session)?;
     let configuration =
@@ -74,15 +81,28 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
     )?;
     let made = Made::verified(&bundle, &root, &client)?;
     demand_answer_to(&made, &asked, &client)?;
+    demand_in_force(&made, &decided.decision, &client, session)?;
     let told = Told {
         decision: Some(decided.decision),
         index: made.index,
         cached: decided.cached,
-        until: decided.until,
-        warnings: decided.warnings,
+        until: made.until(),
+        warnings: made.warnings(),
         offline: false,
     };
     conclude(&made, &told, args, session)
+}
+
+/// Demands a name that patterns can match, in the words of the registry.
+pub(super) fn demand_plain(member: &str, text: &str) -> Result<(), Failure> {
+    if text.chars().count() <= MAX_NAME_CHARS && is_plain(text) {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(100).collect();
+    Err(Failure::undecided(format!(
+        "expected {member} to be a name such as pay/api of at most {MAX_NAME_CHARS} characters, without empty segments, .., %, \\ and spaces; found {shown:?}"
+    ))
+    .fix(format!("give --{member} as the [match] of a policy names it")))
 }
 
 /// The body of `POST /v1/decisions`.
@@ -120,16 +140,40 @@ fn demand_answer_to(made: &Made, asked: &Asked<'_>, client: &Client) -> Result<(
     for (what, expected, found) in checks {
         if expected != found {
             let told = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-            return Err(Failure::refused(format!(
-                "{}: expected a decision for the {what} {}, found one for {}",
-                client.url(),
-                told(expected),
-                printable(&told(found))
-            ))
-            .fix("do not rely on this registry before its operator has explained this"));
+            let expected = format!("a decision for the {what} {}", told(expected));
+            return Err(not_believed(client, &expected, &format!("one for {}", told(found))));
         }
     }
     Ok(())
+}
+
+/// Demands that a decision is the one that the registry names, and may let something enter now.
+fn demand_in_force(
+    made: &Made,
+    named: &str,
+    client: &Client,
+    session: &Session,
+) -> Result<(), Failure> {
+    let digest = made.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    if named != digest {
+        let expected = format!("the digest {digest} of the decision in the bundle");
+        return Err(not_believed(client, &expected, named));
+    }
+    match made.why_void(super::governance::now(session), "it is now") {
+        Some(why) => {
+            let expected = "a decision about what enters now";
+            Err(not_believed(client, expected, &format!("another: {why}")).fix(
+                "check the clock of this machine; where it is right, do not rely on this registry before its operator has explained this",
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An answer that was looked at and says nothing about what was asked.
+fn not_believed(client: &Client, expected: &str, found: &str) -> Failure {
+    Failure::undecided(format!("{}: expected {expected}, found {found}", client.url()))
+        .fix("do not rely on this registry before its operator has explained this")
 }
 
 /// What is told of a decision beside what it says itself.

@@ -204,7 +204,19 @@ pub(super) fn ruling_roster(
     client: &Client,
     session: &mut Session,
 ) -> Result<Option<Roster>, Failure> {
-    let Some(ruling) = ruling(client, None)?.filter(|ruling| ruling.version.is_some()) else {
+    read_ruling(ruling(client, None)?, client, session)
+}
+
+/// What a registry gave as its roster, as the gate reads it; none before one rules.
+///
+/// # Errors
+/// When it is no roster.
+pub(super) fn read_ruling(
+    ruling: Option<RulingRoster>,
+    client: &Client,
+    session: &mut Session,
+) -> Result<Option<Roster>, Failure> {
+    let Some(ruling) = ruling.filter(|ruling| ruling.version.is_some()) else {
         return Ok(None);
     };
     let text = same_digest(ruling.document.as_deref(), ruling.digest.as_deref(), client)?;

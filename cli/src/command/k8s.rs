@@ -10,9 +10,12 @@ use std::path::Path;
 use attestry_schemas::base64;
 use serde_json::{Value, json};
 
+use super::gate::demand_plain;
 use crate::args::{FailurePolicy, K8sCommand, K8sManifestsArgs};
 use crate::output::{Exit, Failure, Session};
 
+/// The most characters of the name of a namespace: a label of RFC 1123.
+const MAX_NAMESPACE_CHARS: usize = 63;
 /// The most bytes of the certificates.
 const MAX_CA_BYTES: u64 = 1 << 20;
 /// The namespaces of Kubernetes itself: a gate that must run in the cluster before it can answer would
@@ -29,6 +32,10 @@ pub(super) fn run(command: &K8sCommand, session: &mut Session) -> Result<Exit, F
         ))
         .fix("give the URL under which attestry-registry serves TLS, as the cluster reaches it"));
     }
+    if let Some(environment) = &args.environment {
+        demand_plain("environment", environment)?;
+    }
+    args.namespace.iter().try_for_each(|namespace| demand_namespace(namespace))?;
     let ca = certificates(&args.ca_file)?;
     let manifest = manifest(args, &ca);
     if session.json() {
@@ -41,7 +48,29 @@ pub(super) fn run(command: &K8sCommand, session: &mut Session) -> Result<Exit, F
             "--failure-policy Ignore: whoever keeps the gate from answering can run anything",
         );
     }
+    for own in OWN_NAMESPACES.iter().filter(|own| args.namespace.iter().any(|name| name == *own)) {
+        session.warn(format!(
+            "--namespace {own}: Kubernetes itself runs there, and cannot start while the gate does not answer"
+        ));
+    }
     Ok(Exit::Success)
+}
+
+/// Demands a name that a namespace can have: another would select nothing.
+fn demand_namespace(name: &str) -> Result<(), Failure> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = (1..=MAX_NAMESPACE_CHARS).contains(&name.len())
+        && name.chars().all(plain)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if is_label {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(100).collect();
+    Err(Failure::undecided(format!(
+        "expected namespace to be at most {MAX_NAMESPACE_CHARS} lower-case letters, digits and -, with no - at either end; found {shown:?}"
+    ))
+    .fix("give --namespace as kubectl get namespaces lists it"))
 }
 
 fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {

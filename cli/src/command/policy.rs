@@ -16,7 +16,11 @@ use crate::args::{
     DocumentPushArgs, PolicyCommand, PolicyDiffArgs, PolicyLintArgs, PolicyShowArgs,
 };
 use crate::client::{Client, ClientError, query_value};
+use crate::config::Source;
 use crate::output::{Exit, Failure, Session, printable};
+
+/// What is told where there is no roster.
+const UNCHECKED: &str = "names of signers and groups are not checked";
 
 /// Runs `attestry policy`.
 pub(super) fn run(command: &PolicyCommand, session: &mut Session) -> Result<Exit, Failure> {
@@ -30,28 +34,48 @@ pub(super) fn run(command: &PolicyCommand, session: &mut Session) -> Result<Exit
 }
 
 fn lint(args: &PolicyLintArgs, session: &mut Session) -> Result<Exit, Failure> {
-    let roster = named_roster(args, session)?;
-    if roster.is_none() {
-        session.say("no roster is given: names of signers and groups are not checked");
-    }
+    let roster = roster(args, session)?;
+    let against = match &roster {
+        Some(roster) => format!("checked against roster version {}", roster.version),
+        None => "checked without a roster".to_owned(),
+    };
     let now = documents::now(session);
-    let sound =
-        |policy: Policy| Sound { summary: summary(&policy), warnings: policy.warnings(now) };
+    let sound = |policy: Policy| Sound {
+        summary: format!("{}, {against}", summary(&policy)),
+        warnings: policy.warnings(now),
+    };
     let read = |text: &[u8]| Policy::read(text, roster.as_ref()).map(sound);
     documents::lint(&args.files, read, session)
 }
 
-/// The roster that is given, or the one that rules at a registry that a flag names.
-fn named_roster(args: &PolicyLintArgs, session: &mut Session) -> Result<Option<Roster>, Failure> {
+/// The roster that is given, or the one that rules at the registry that is named. A registry that no flag names need not
+/// answer: a policy is linted where there is no network, too.
+fn roster(args: &PolicyLintArgs, session: &mut Session) -> Result<Option<Roster>, Failure> {
     if let Some(path) = &args.roster {
         return Document::read(path, session)?.roster(session).map(Some);
     }
-    if args.registry.registry.is_none() {
-        return Ok(None);
-    }
     let settings = super::settings(session)?;
-    let client = super::client(settings.demand_registry(&args.registry)?, session)?;
-    documents::ruling_roster(&client, session)
+    let Some(registry) = settings.registry(&args.registry)? else {
+        session.say(format!("no roster is given: {UNCHECKED}"));
+        return Ok(None);
+    };
+    let is_demanded = registry.source == Source::Flag;
+    let url = registry.url.to_string();
+    let client = super::client(registry, session);
+    let asked = client.and_then(|client| Ok((documents::ruling(&client, None)?, client)));
+    let (ruling, client) = match asked {
+        Ok(asked) => asked,
+        Err(failure) if is_demanded => return Err(failure),
+        Err(failure) => {
+            session.warn(printable(&format!("{}: {UNCHECKED}", failure.problem())));
+            return Ok(None);
+        }
+    };
+    let roster = documents::read_ruling(ruling, &client, session)?;
+    if roster.is_none() {
+        session.say(format!("no roster rules at {url}: {UNCHECKED}"));
+    }
+    Ok(roster)
 }
 
 fn summary(policy: &Policy) -> String {

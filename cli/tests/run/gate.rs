@@ -72,12 +72,12 @@ fn an_answer_that_is_not_the_gates_own_to_this_question_allows_nothing() {
     let answer = registry.decide(&allowed);
     registry.answers("POST /v1/decisions", 200, answer.clone());
     let staging = ["gate", artifact.as_str(), "--environment", "staging", "--name", "pay/api"];
-    dir.run(&staging).expect(1).says(&["expected a decision for the environment staging"]);
+    dir.run(&staging).expect(2).says(&["expected a decision for the environment staging"]);
     let named = ["gate", artifact.as_str(), "--environment", "production", "--name", "pay/web"];
-    dir.run(&named).expect(1).says(&["for the name pay/web"]);
+    dir.run(&named).expect(2).says(&["for the name pay/web"]);
     let other = format!("sha256:{}", "a".repeat(64));
-    dir.run(&ask(&other, &[])).expect(1).says(&["for the artifact"]);
-    dir.run(&ask(&artifact, &["--configuration", &other])).expect(1).says(&["configuration"]);
+    dir.run(&ask(&other, &[])).expect(2).says(&["for the artifact"]);
+    dir.run(&ask(&artifact, &["--configuration", &other])).expect(2).says(&["configuration"]);
     // Signed by nobody that the root names, or not in the log.
     let another = FakeRegistry::start_with(&[], [9; 32]);
     dir.write("trusted_root.json", &another.trusted_root());
@@ -92,6 +92,73 @@ fn an_answer_that_is_not_the_gates_own_to_this_question_allows_nothing() {
     dir.run(&ask(&artifact, &[])).expect(2);
     registry.answers("POST /v1/decisions", 201, json!({"result": "PASSED"}));
     dir.run(&ask(&artifact, &[])).expect(2).says(&["malformed"]);
+}
+
+/// A decision with other details, as the gate of this registry could have signed it.
+fn with_details(statement: &Value, change: impl Fn(&mut Value)) -> Value {
+    let mut changed = statement.clone();
+    change(&mut changed["predicate"]["https://attestry.dev/gate/v1"]);
+    changed
+}
+
+#[test]
+fn a_signed_decision_that_lets_nothing_enter_now_allows_nothing() {
+    let (mut dir, registry, allowed, _) = decisions();
+    let artifact = subject(&allowed);
+    let refused = |dir: &Dir, answer: Value, said: &[&str]| {
+        registry.answers("POST /v1/decisions", 200, answer);
+        let answer = dir.run(&ask(&artifact, &["--explain"])).expect(2);
+        assert!(!answer.stdout.contains("ALLOWED"), "{}", answer.stdout);
+        answer.says(said);
+    };
+    // About what runs.
+    let run = with_details(&allowed, |details| {
+        details["run"] = json!({ "deployment": format!("sha256:{}", "a".repeat(64)) });
+    });
+    refused(&dir, registry.decide(&run), &["about what enters now", "about what runs already"]);
+    // Another one than is named.
+    let mut another = registry.decide(&allowed);
+    let digest = another["decision"].as_str().unwrap().to_owned();
+    let other = format!("sha256:{}", "a".repeat(64));
+    another["decision"] = other.clone().into();
+    let expected = format!("expected the digest {digest} of the decision in the bundle");
+    let found = format!("found {other}");
+    refused(&dir, another, &[expected.as_str(), found.as_str()]);
+    // One that is over, whatever the answer says of its end.
+    let mut over = registry.decide(&allowed);
+    over["until"] = "2099-01-01T00:00:00Z".into();
+    dir.now = || "2026-10-02T00:00:00Z".parse().unwrap();
+    let said = ["it held until 2026-10-02T00:00:00Z, and it is now 2026-10-02T00:00:00Z", "clock"];
+    refused(&dir, over.clone(), &said);
+    dir.now = || "2026-10-01T23:59:59Z".parse().unwrap();
+    registry.answers("POST /v1/decisions", 200, over);
+    dir.run(&ask(&artifact, &[])).expect(0).says(&["it holds until 2026-10-02T00:00:00Z"]);
+}
+
+#[test]
+fn end_and_warnings_are_those_that_were_signed() {
+    let (dir, registry, allowed, denied) = decisions();
+    let artifact = subject(&allowed);
+    let told = |mut answer: Value| {
+        answer["until"] = "2099-01-01T00:00:00Z".into();
+        answer["warnings"] = json!(["made up"]);
+        registry.answers("POST /v1/decisions", 200, answer);
+        dir.json(&ask(&artifact, &["--json"]))
+    };
+    let found = told(registry.decide(&allowed));
+    assert_eq!(found["until"], "2026-10-02T00:00:00Z");
+    assert_eq!(found["warnings"], json!([]));
+    let mut warned = with_details(&denied, |details| {
+        details["policies"][0]["mode"] = "warn".into();
+    });
+    warned["predicate"]["verificationResult"] = "PASSED".into();
+    warned["predicate"]["verifiedLevels"] = json!(["SLSA_BUILD_LEVEL_UNEVALUATED"]);
+    let found = told(registry.decide(&warned));
+    let warnings = found["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let first = warnings[0].as_str().unwrap();
+    assert!(first.starts_with("production@3: test-result: "), "{first}");
+    dir.run(&ask(&artifact, &[])).expect(0).says(&["ALLOWED", "warning: production@3:"]);
 }
 
 #[test]
@@ -361,6 +428,19 @@ fn a_pack_is_decided_without_a_registry_over_what_it_proves() {
     other["environment"] = "staging".into();
     check(&other, 2, &["expected a pack about"]);
     check(&json!({}), 2, &["expected a pack"]);
+    // Names are those that a registry takes.
+    for (flag, name) in [("environment", "a b"), ("name", "pay//api"), ("name", "../pay")] {
+        let expected = format!("expected {flag} to be a name such as pay/api of at most 1000");
+        let found = format!("found {name:?}");
+        let fix = format!("fix: give --{flag} as the [match] of a policy names it");
+        let flag = format!("--{flag}={name}");
+        let mut asked = vec!["gate", "@app", flag.as_str()];
+        if !flag.starts_with("--environment") {
+            asked.extend(["--environment", "production"]);
+        }
+        asked.extend(at.iter().chain(&["--trusted-root", "@trusted_root.json"]).copied());
+        dir.run(&asked).expect(2).says(&[expected.as_str(), &found, &fix]);
+    }
     dir.write("trusted_root.json", &FakeRegistry::start_with(&[], [9; 32]).trusted_root());
     check(&pack, 1, &["genesis"]);
     assert_eq!(registry.requests().len(), before);

@@ -114,6 +114,37 @@ fn lint_and_diff_warn_of_what_ends_soon_and_of_callers_that_nobody_is() {
 }
 
 #[test]
+fn a_policy_is_linted_with_the_roster_of_the_registry_that_is_configured() {
+    let mut dir = setting();
+    let registry = FakeRegistry::start(&[]);
+    ruling(&registry, Some(ROSTER), json!([]));
+    dir.write("attestry.toml", &format!("registry = \"{}\"\n", registry.url));
+    dir.write("bad.toml", &POLICY.replace("\"leads\"", "\"nobody\""));
+    let lint = |dir: &Dir, file: &str, more: &[&str]| {
+        dir.run(&[&["policy", "lint", file][..], more].concat())
+    };
+    let policy = "@production.policy.toml";
+    lint(&dir, "@bad.toml", &[]).expect(1).says(&["✗", "bad.toml:14:", "nobody"]);
+    lint(&dir, policy, &[]).expect(0).says(&["checked against roster version 2"]);
+    dir.environment.insert("ATTESTRY_REGISTRY".to_owned(), registry.url.clone());
+    dir.write("attestry.toml", "");
+    lint(&dir, "@bad.toml", &[]).expect(1).says(&["nobody"]);
+    // A registry without a roster, or that does not answer, keeps nobody from linting.
+    ruling(&registry, None, json!([]));
+    let without = ["not checked", "checked without a roster"];
+    let told = lint(&dir, "@bad.toml", &[]).expect(0).says(&without);
+    assert!(told.stderr.contains(&format!("no roster rules at {}", registry.url)));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}");
+    dir.environment.insert("ATTESTRY_REGISTRY".to_owned(), nobody.clone());
+    let told = lint(&dir, policy, &[]).expect(0).says(&without).says(&["cannot reach"]);
+    assert_eq!(told.stderr.lines().count(), 1, "{}", told.stderr);
+    let flag = lint(&dir, policy, &["--registry", &nobody]).expect(2);
+    assert!(!flag.stdout.contains('✓'), "{}", flag.stdout);
+    lint(&dir, policy, &["--roster", "@roster.toml"]).expect(0).says(&["roster version 2"]);
+}
+
+#[test]
 fn diff_names_what_to_look_at_twice() {
     let dir = setting();
     dir.write("new.toml", &ROSTER.replace("version = 2", "version = 1"));
@@ -142,6 +173,11 @@ fn a_fixture_is_decided_by_the_gate_itself() {
         dir.write("f/other.fixture.toml", &ALLOWED.replace(from, to));
         dir.run(&["policy", "test", "@f/other.fixture.toml"]).expect(1).says(&[expected]);
     }
+    dir.write("f/other.fixture.toml", &ALLOWED.replace("PASSED", "FAILED"));
+    let told = dir.run(&["policy", "test", "@f/other.fixture.toml"]).expect(1);
+    let first = told.stdout.lines().next().unwrap_or_default();
+    assert!(first.ends_with("other.fixture.toml: expected allow, found deny"), "{first}");
+    assert_eq!(told.stdout.matches("expected allow").count(), 1, "{}", told.stdout);
 }
 
 #[test]

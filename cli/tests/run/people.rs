@@ -220,6 +220,22 @@ fn manifests_name_every_kind_of_workload_and_fail_closed() {
     }
     let open = ["--failure-policy", "Ignore", "--namespace", "pay"];
     dir.run(&[&args[..], &open].concat()).expect(0).says(&["warning:", "\"In\"", "\"pay\""]);
+    let long = "a".repeat(64);
+    for (flag, value, expected) in [
+        ("--environment", "a b", "expected environment to be a name such as pay/api"),
+        ("--namespace", "a\"b", "expected namespace to be at most 63 lower-case letters"),
+        ("--namespace", "Pay", "found \"Pay\""),
+        ("--namespace", "pay-", "found \"pay-\""),
+        ("--namespace", long.as_str(), "expected namespace"),
+    ] {
+        let refused = dir.run(&[&args[..], &[flag, value]].concat()).expect(2);
+        assert!(refused.stdout.is_empty(), "{}", refused.stdout);
+        refused.says(&[expected, "fix:"]);
+    }
+    let own = ["--namespace", "pay-2", "--namespace", "kube-system"];
+    let own = dir.run(&[&args[..], &own].concat()).expect(0);
+    assert!(own.stderr.contains("warning: --namespace kube-system"), "{}", own.stderr);
+    assert_eq!(own.stderr.matches("warning:").count(), 1, "{}", own.stderr);
     dir.write("ca.pem", "none");
     dir.run(&args).expect(2).says(&["PEM certificates"]);
     let clear = ["k8s", "manifests", "--registry-url", "http://a.example", "--ca-file", "@ca.pem"];

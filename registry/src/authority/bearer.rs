@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, Principal};
-use crate::rights::{Grant, Rights, Role, Roles};
+use crate::rights::{Grant, Role, Roles};
 
 /// What every bearer token starts with.
 const PREFIX: &str = "attestrybearer_";
@@ -78,10 +78,12 @@ impl Scope {
         Some(Grant { roles: Roles::of(&self.roles()), on: vec![name.parse().ok()?] })
     }
 
-    /// What of it these rights allow; nothing when that is nothing.
-    pub(super) fn within(&self, rights: &Rights) -> Option<Self> {
-        let Self::Repository { name, pull, push, delete } = self else { return Some(self.clone()) };
-        let may = |role| rights.may(role, name);
+    /// What of it a caller may do by their credential; nothing when that is nothing.
+    pub(super) fn within(&self, caller: &Caller) -> Option<Self> {
+        let Self::Repository { name, pull, push, delete } = self else {
+            return caller.lists.then(|| self.clone());
+        };
+        let may = |role| caller.rights.may(role, name);
         let (pull, push) = (*pull && may(Role::Pull), *push && may(Role::Push));
         let delete = *delete && (may(Role::DeleteTag) || may(Role::DeleteDigest));
         let name = name.clone();
@@ -170,6 +172,7 @@ impl BearerKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rights::Rights;
 
     #[test]
     fn a_scope_is_of_one_repository_and_never_a_pattern() {

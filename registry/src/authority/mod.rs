@@ -259,10 +259,11 @@ impl Authority {
         Some(caller)
     }
 
-    /// A bearer token for what a caller asks, as far as the principal may do it, and when it ends.
+    /// A bearer token for what a caller asks, as far as they may do it by this credential, and when it ends: whoever
+    /// asks with a bearer token gets no more than that one is good for.
     #[must_use]
     pub fn bearer(&self, caller: &Caller, asked: &[Scope]) -> bearer::Issued {
-        let granted = asked.iter().filter_map(|scope| scope.within(&caller.own)).collect();
+        let granted = asked.iter().filter_map(|scope| scope.within(caller)).collect();
         let now_s = self.clock.now().as_second();
         self.bearer.issue(caller, &caller.stamp, granted, now_s)
     }

@@ -81,7 +81,7 @@ pub struct Coverage {
 pub struct Unauthorized {
     /// How many.
     pub total: u64,
-    /// By cause: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, expired-decision, late-record.
+    /// By cause: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, superseded-decision, expired-decision, late-record.
     pub by_cause: BTreeMap<String, u64>,
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use attestry_schemas::digest::{DigestSet, Sha256};
+use attestry_schemas::digest::{Digest, DigestSet, Sha256};
 use attestry_schemas::gate::governance::sha256;
 use attestry_schemas::gate::{Details, Evidence, Said};
 use attestry_schemas::predicate::attestry::environment::{self as said, DeploymentKind};
@@ -17,6 +17,7 @@ use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
 
 use super::Gate;
+use crate::store::key::{Term, TermKind};
 use crate::store::{Reader, StoreError};
 
 /// The most subjects of deployments that are kept, the newest; what runs is kept before what does not.
@@ -48,8 +49,10 @@ pub enum Cause {
     OtherArtifact,
     /// The decision is for another environment.
     OtherEnvironment,
-    /// The decision was found under other names, for which other policies may rule.
+    /// The decision was asked under another name, for which other policies may rule, or the deployment gives none.
     OtherName,
+    /// The same was asked again before the deployment, and denied.
+    SupersededDecision,
     /// The decision stood until before the deployment began.
     ExpiredDecision,
     /// The log held the statement so long after the decision's end that only a claim says that it began in time.
@@ -68,6 +71,7 @@ impl Cause {
             Self::OtherArtifact => "other-artifact",
             Self::OtherEnvironment => "other-environment",
             Self::OtherName => "other-name",
+            Self::SupersededDecision => "superseded-decision",
             Self::ExpiredDecision => "expired-decision",
             Self::LateRecord => "late-record",
         }
@@ -88,7 +92,10 @@ impl fmt::Display for Cause {
                 "other-environment: the decision that it names is for another one"
             }
             Self::OtherName => {
-                "other-name: the decision that it names is about the artifact under other names"
+                "other-name: the decision that it names is about the artifact under another name, or it gives none"
+            }
+            Self::SupersededDecision => {
+                "superseded-decision: the same was asked again before it, and denied"
             }
             Self::ExpiredDecision => {
                 "expired-decision: the decision that it names no longer stood when it began"
@@ -384,14 +391,17 @@ impl Gate {
         let Some(details) = Details::read(summary).filter(|details| details.run.is_none()) else {
             return Ok(Err(Cause::UnknownDecision));
         };
+        let is_superseded = self.is_superseded(reader, sequence, &details, asked)?;
         Ok(if summary.verification_result != VerificationResult::Passed {
             Err(Cause::FailedDecision)
         } else if !evidence.is_about(&asked.subject.into()) {
             Err(Cause::OtherArtifact)
         } else if details.environment != asked.environment {
             Err(Cause::OtherEnvironment)
-        } else if asked.name.is_some_and(|name| !details.names.iter().any(|known| known == name)) {
+        } else if !is_name_of(&details, asked.name) {
             Err(Cause::OtherName)
+        } else if is_superseded {
+            Err(Cause::SupersededDecision)
         } else if asked.began.unix_seconds() + CLOCK_TOLERANCE_S
             < evidence.logged_at().unix_seconds()
         {
@@ -413,6 +423,55 @@ impl Gate {
         })
     }
 }
+
+/// Whether a deployment is called what the decision was asked about. One that was asked without a name is for any name that
+/// the evidence gives.
+fn is_name_of(details: &Details, name: Option<&str>) -> bool {
+    match (&details.name, name) {
+        (Some(asked), name) => name == Some(asked.as_str()),
+        (None, Some(name)) => details.names.iter().any(|known| known == name),
+        (None, None) => true,
+    }
+}
+
+impl Gate {
+    /// Whether the same question had another answer between a decision and the deployment that names it: the newest one counts.
+    /// What others asked, who may be denied for who they are, and what could not be judged take nothing from it.
+    fn is_superseded(
+        &self,
+        reader: &Reader<'_>,
+        decided: u64,
+        details: &Details,
+        asked: &Asked<'_>,
+    ) -> Result<bool, StoreError> {
+        let terms = [
+            Term::new(TermKind::Subject, Digest::from(asked.subject).to_string()),
+            Term::new(TermKind::TypeName, "vsa"),
+            Term::new(TermKind::Environment, asked.environment),
+            Term::new(TermKind::Signer, self.roots.gate.to_string()),
+        ];
+        for sequence in reader.sequences_with(&terms, asked.below, MAX_LOOKED_AT)? {
+            if sequence <= decided {
+                break;
+            }
+            let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
+            let Said::Summary(summary) = evidence.said() else { continue };
+            let Some(other) = Details::read(summary) else { continue };
+            let is_same = other.run.is_none()
+                && (&other.environment, &other.name) == (&details.environment, &details.name)
+                && (&other.caller, &other.configuration)
+                    == (&details.caller, &details.configuration);
+            let is_judged = other.refused.as_ref().is_none_or(|refused| refused.cause.is_none());
+            if is_same && is_judged {
+                return Ok(summary.verification_result != VerificationResult::Passed);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The most decisions about one artifact that are looked at for a newer one.
+const MAX_LOOKED_AT: usize = 1_000;
 
 /// What a decision is held against.
 struct Asked<'a> {

@@ -33,7 +33,7 @@ impl Gate {
         for one in &ruling.statements {
             governance.push(self.packed(reader, one)?);
         }
-        Ok(Pack {
+        let pack = Pack {
             media_type: MEDIA_TYPE.to_owned(),
             subject: request.subject.to_string(),
             environment: request.environment.clone(),
@@ -44,7 +44,9 @@ impl Gate {
             governance,
             evidence,
             documents: documents(reader, &ruling),
-        })
+            signature: String::new(),
+        };
+        pack.signed(&self.key).map_err(|e| GateError::Signing(chain(&e)))
     }
 
     fn packed(&self, reader: &Reader<'_>, evidence: &Evidence) -> Result<Packed, GateError> {

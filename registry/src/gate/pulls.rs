@@ -1,6 +1,7 @@
 //! Whether an artifact may be pulled for an environment: by a decision that let it in and that still holds.
 //!
-//! The decision must be of this gate, PASSED, and about this artifact and environment. It still holds when what the
+//! The decision must be of this gate, PASSED, about this artifact and environment, and asked under a name of the repository:
+//! under another name other policies rule, and others may ask. It still holds when what the
 //! environment's policies ask of what runs there is fulfilled now, as for a deployment ([`Purpose::Run`]): a newer
 //! scan, a revocation or a waiver that ended closes the door again. Nothing is recorded by looking.
 //!
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attestry_schemas::digest::{Digest, Sha256};
-use attestry_schemas::gate::{Purpose, Question, Run};
+use attestry_schemas::gate::{Details, Purpose, Question, Run};
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::problem::chain;
 
@@ -59,15 +60,18 @@ impl Standing {
 
 /// The answers that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Pulls(Mutex<HashMap<(Sha256, String), Standing>>);
+pub(super) struct Pulls(Mutex<HashMap<Key, Standing>>);
+
+/// The artifact, the environment, and the names of the repository.
+type Key = (Sha256, String, Vec<String>);
 
 impl Pulls {
-    fn at(&self, key: &(Sha256, String), state: LogState, now: UtcTime) -> Option<Arc<Pull>> {
+    fn at(&self, key: &Key, state: LogState, now: UtcTime) -> Option<Arc<Pull>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(key).filter(|kept| kept.holds(state, now)).map(|kept| Arc::clone(&kept.pull))
     }
 
-    fn put(&self, key: (Sha256, String), standing: Standing) {
+    fn put(&self, key: Key, standing: Standing) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_KEPT {
             all.clear();
@@ -77,18 +81,24 @@ impl Pulls {
 }
 
 impl Gate {
-    /// Whether an artifact may be pulled for an environment. What cannot be judged, or not in time, may not.
+    /// Whether an artifact may be pulled for an environment from a repository that has these names, the shortest first. What cannot
+    /// be judged, or not in time, may not.
     #[must_use]
-    pub fn pull(self: &Arc<Self>, subject: Sha256, environment: &str) -> Arc<Pull> {
+    pub fn pull(
+        self: &Arc<Self>,
+        subject: Sha256,
+        environment: &str,
+        names: &[String],
+    ) -> Arc<Pull> {
         let now = self.now();
         // Taken before the view, so that the view holds all of it.
         let state = self.log.progress().log();
-        let key = (subject, environment.to_owned());
+        let key = (subject, environment.to_owned(), names.to_vec());
         if let Some(known) = self.pulls.at(&key, state, now) {
             return known;
         }
-        let (gate, environment) = (Arc::clone(self), environment.to_owned());
-        let judged = self.evaluations.run(move || gate.judge_pull(subject, &environment, now));
+        let (gate, asked) = (Arc::clone(self), key.clone());
+        let judged = self.evaluations.run(move || gate.judge_pull(&asked, now));
         match judged {
             Ok((pull, until)) => {
                 let pull = Arc::new(pull);
@@ -101,21 +111,20 @@ impl Gate {
         }
     }
 
-    fn judge_pull(
-        &self,
-        subject: Sha256,
-        environment: &str,
-        now: UtcTime,
-    ) -> Result<(Pull, Option<UtcTime>), String> {
+    fn judge_pull(&self, key: &Key, now: UtcTime) -> Result<(Pull, Option<UtcTime>), String> {
+        let (subject, environment, names) = (key.0, key.1.as_str(), &key.2);
         let reader = self.store.reader();
         let size = reader.tree_size().map_err(|e| chain(&e))?;
         let about = Term::new(TermKind::Subject, Digest::from(subject).to_string());
         let passed = self.passed(&reader, about, environment).map_err(|e| chain(&e))?;
-        let Some((evidence, _, details)) = passed.into_iter().next() else {
-            let fix =
-                format!("attestry gate {} --environment {environment}", Digest::from(subject));
+        let is_own =
+            |details: &Details| details.name.as_ref().is_some_and(|name| names.contains(name));
+        let own = passed.into_iter().find(|(_, _, details)| is_own(details));
+        let Some((evidence, _, details)) = own else {
+            let name = names.first().map_or("", String::as_str);
             let why = format!(
-                "expected a PASSED decision for {environment}, found none; ask for one with {fix}"
+                "expected a PASSED decision for {environment} about {name}, found none; ask for one with attestry gate {} --environment {environment} --name {name}",
+                Digest::from(subject)
             );
             return Ok((Pull::Refused { was_decided: false, reasons: vec![why] }, None));
         };

@@ -119,11 +119,12 @@ fn known(request: &HttpRequest, state: &State) -> Result<Arc<Caller>, Stop> {
             return Err(Stop::Unknown(unknown));
         }
     };
-    charged(&caller.principal)?;
+    // Before it is counted: a refusal of one who asks too much is recorded, too.
     note(request, |demanded| {
         demanded.principal = Some(caller.principal.to_string());
         demanded.subject.clone_from(&caller.subject);
     });
+    charged(&caller.principal)?;
     request.extensions_mut().insert(Arc::clone(&caller));
     Ok(caller)
 }
@@ -467,6 +468,7 @@ pub(super) fn repository(
     if is_held {
         return Ok(Actor {
             name: caller.principal.to_string(),
+            may_pull: caller.rights.may(Role::Pull, of),
             may_overwrite: caller.rights.may(Role::Overwrite, of),
             may_attest: caller.rights.may(Role::Attest, of),
             may_deploy: caller.rights.may(Role::Deploy, of),

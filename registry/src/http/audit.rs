@@ -49,7 +49,7 @@ pub(super) struct AccessEvent {
     namespace: Option<String>,
     /// The method of the request.
     method: String,
-    /// The path of the request, without its query.
+    /// The path of the request; below /v2/ with its query, which names tags, digests and sources of mounts.
     path: String,
     /// The address that it came from.
     address: Option<String>,

@@ -48,7 +48,7 @@ pub(super) struct DeploymentAnswer {
     index: u64,
     /// Whether a PASSED decision of this gate allowed it, and its signer may state it.
     authorized: bool,
-    /// Why not: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, expired-decision or late-record.
+    /// Why not: other-signer, no-decision, unknown-decision, failed-decision, other-artifact, other-environment, other-name, superseded-decision, expired-decision or late-record.
     cause: Option<String>,
     /// Whether it was authorized, and what it is would be allowed now; of what no longer runs, whether that was so to the end.
     compliant: bool,

@@ -170,6 +170,8 @@ pub fn serve(running: &Running) -> Result<(), ServeError> {
     let tls = config.tls.as_ref().map(tls::server_config).transpose().map_err(ServeError::Tls)?;
     actix_web::rt::System::new().block_on(async move {
         let stop = stop_signal().map_err(ServeError::System)?;
+        // The library counts the connections of each worker on its own.
+        let connections = (config.max_connections / config.worker_threads).max(1);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&state)))
@@ -178,7 +180,7 @@ pub fn serve(running: &Running) -> Result<(), ServeError> {
                 .default_service(web::to(operations::not_found))
         })
         .workers(config.worker_threads)
-        .max_connections(config.max_connections)
+        .max_connections(connections)
         .client_request_timeout(Duration::from_millis(config.header_timeout_ms))
         .keep_alive(Duration::from_millis(config.keep_alive_ms))
         .shutdown_signal(stop)

@@ -1,5 +1,5 @@
 //! One span, one measurement and, of what was done or refused, one event for each request. Never bodies, tokens or
-//! keys.
+//! keys; queries of the OCI API alone.
 
 use std::time::Instant;
 
@@ -28,11 +28,13 @@ const SECURITY: [(&str, &str); 5] = [
 ];
 /// Said over TLS alone, as RFC 6797 §7.2 has it.
 const STRICT_TRANSPORT: (&str, &str) = ("strict-transport-security", "max-age=31536000");
+/// Where tokens are asked for.
+const TOKEN: &str = "/v2/token";
 /// What only asks, although its method could write, and sessions, of which nothing stays until they end.
 const ASKING: &[(&str, &str)] = &[
     ("POST", "/v1/replays"),
     ("POST", "/v1/decisions/{digest}/replay"),
-    ("POST", "/v2/token"),
+    ("POST", TOKEN),
     ("POST", "/k8s/admission"),
     ("POST", "/k8s/admission/{path:.*}"),
     ("PATCH", "/v2/{name:.+}/blobs/uploads/{session}"),
@@ -104,11 +106,23 @@ fn event(
         role: demanded.role.map(crate::rights::Role::word),
         namespace: demanded.namespace,
         method,
-        path: request.path().to_owned(),
+        path: object(request),
         address: request.peer_addr().map(|address| address.ip().to_string()),
         status: status.as_u16(),
     };
     Some((ring, event))
+}
+
+/// What a request is about, percent-encoded as it came. In the OCI API the query names a part of that, such as the tags
+/// of a push by digest, or what is mounted from where; elsewhere, and where tokens are asked for, it stays out.
+fn object(request: &HttpRequest) -> String {
+    let uri = request.uri();
+    // As the routes read it: one path may be spelled in many ways.
+    let path = request.match_info().as_str();
+    match uri.path_and_query() {
+        Some(whole) if path.starts_with("/v2/") && path != TOKEN => whole.as_str().to_owned(),
+        _ => uri.path().to_owned(),
+    }
 }
 
 /// A method as metrics and log lines name it: one of a closed list.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::oci::{BlobDigest, RepositoryName};
 
-use super::{Actor, Oci, OciError, begin_repository, quota};
+use super::{Actor, Oci, OciError, begin_repository, quota, tag};
 use crate::log::{ChangeError, Prepared, View};
 use crate::store::content::{Claim, Written};
 use crate::store::engine::{Batch, Family};
 use crate::store::oci::{LinkKind, LinkRecord, key};
 use crate::store::{oci, record};
+
+/// The most manifests that are asked for their tags when a blob goes that they need.
+const MAX_MANIFESTS: usize = 10_000;
 
 /// Content that was written and that a repository is about to link.
 pub struct Arrived {
@@ -124,11 +127,13 @@ impl Oci {
         &self,
         name: &RepositoryName,
         digest: &BlobDigest,
+        actor: Actor,
     ) -> Result<(), OciError> {
         let (name, digest) = (name.clone(), digest.clone());
         let pending = self.log.change_alone(move |view| {
             let held = view.reader().link(&name, LinkKind::Blob, &digest)?;
             let link = held.ok_or_else(|| OciError::BlobUnknown(digest.clone()))?;
+            demand_untagged(view, &name, &digest, &actor)?;
             let mut writes = Batch::default();
             let freed = unlink(view, &mut writes, &name, LinkKind::Blob, &digest, &link)?;
             Ok::<_, OciError>((Prepared { writes, leaves: Vec::new() }, freed))
@@ -144,6 +149,25 @@ impl Oci {
         let removed = tokio::task::spawn_blocking(move || store.remove_unused(&freed)).await;
         removed.map_err(|_| OciError::Stopping)?.map(|_| ()).map_err(OciError::from)
     }
+}
+
+/// Without a blob that it needs a tag is worth nothing: who may not remove the tag may not remove that either.
+fn demand_untagged(
+    view: &View<'_>,
+    name: &RepositoryName,
+    digest: &BlobDigest,
+    actor: &Actor,
+) -> Result<(), OciError> {
+    if actor.may_untag {
+        return Ok(());
+    }
+    let reader = view.reader();
+    for manifest in reader.needed_by_all(name, digest, MAX_MANIFESTS)? {
+        if let Some(tag) = reader.tags_of(name, &manifest)?.first() {
+            return Err(tag::keeps(name, actor, tag));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a link, and that its content is used.

@@ -204,6 +204,7 @@ impl Run<'_> {
             let mut prepared = Prepared::default();
             let actor = Actor {
                 name: COLLECTOR.to_owned(),
+                may_pull: true,
                 may_overwrite: true,
                 may_attest: false,
                 may_deploy: false,

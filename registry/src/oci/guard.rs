@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use attestry_schemas::document::{self, Faults, Pattern, Section, quoted};
-use attestry_schemas::oci::{Kind, Manifest, RepositoryName, carried};
+use attestry_schemas::oci::media_type::OCI_MANIFEST;
+use attestry_schemas::oci::{Form, Kind, Manifest, RepositoryName, carried};
 
 use crate::watched::Watched;
 
@@ -161,6 +162,12 @@ impl Guards {
     }
 }
 
+/// Whether a text can be what the registry calls a caller.
+fn is_principal(text: &str) -> bool {
+    let name = ["token:", "oidc:", "mtls:"].iter().find_map(|kind| text.strip_prefix(kind));
+    text == "anyone" || name.is_some_and(document::pattern::is_plain)
+}
+
 fn guard(section: &Section<'_, '_>) -> Option<Guard> {
     let mut repositories = Vec::new();
     for text in section.texts("repositories") {
@@ -184,6 +191,11 @@ fn guard(section: &Section<'_, '_>) -> Option<Guard> {
     let mode = section.word("mode", &[("report", Mode::Report), ("enforce", Mode::Enforce)]);
     let quarantine = section.flag("quarantine");
     let exempt = section.optional_texts("exempt").unwrap_or_default();
+    for text in exempt.iter().filter(|text| !is_principal(&text.value)) {
+        let expected =
+            "a principal, as token:…, oidc:…, mtls:… or anyone; groups of access.toml are none";
+        section.fault(text.span.clone(), expected, &quoted(&text.value));
+    }
     Some(Guard {
         repositories,
         environment: environment?.value,
@@ -193,24 +205,50 @@ fn guard(section: &Section<'_, '_>) -> Option<Guard> {
     })
 }
 
-/// Media types of the configuration of what container runtimes run.
-const RUNNABLE: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+/// What a manifest is to a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Evidence alone: it has layers, all of them of types that hold evidence, and nothing that a runtime takes for the configuration
+    /// of an image.
+    Evidence,
+    /// The same with the configuration of an image, as cosign 2 gives its signatures: evidence if the layers are what they say.
+    Documents,
+    /// Anything else: whatever it says of itself, some client might run it.
+    Other,
+}
 
-/// Whether a manifest is evidence alone: nothing in it can be run. What it says of itself is not asked, only what a
-/// runtime would look at.
+/// What a manifest is to a guard. Only the specification's own manifests can be evidence: clients read the configuration of a
+/// manifest of Docker without a look at its type.
 #[must_use]
-pub fn is_evidence(manifest: &Manifest) -> bool {
-    if manifest.kind == Kind::Index {
-        return false;
+pub fn nature(manifest: &Manifest) -> Nature {
+    let is_carried =
+        !manifest.layers.is_empty() && carried(manifest).len() == manifest.layers.len();
+    if manifest.kind == Kind::Index || manifest.media_type != OCI_MANIFEST || !is_carried {
+        return Nature::Other;
     }
-    let runnable = |text: &str| RUNNABLE.iter().any(|known| known.eq_ignore_ascii_case(text));
     match &manifest.config {
-        Some(config) if !runnable(&config.media_type) => true,
-        // cosign 2 gives its signatures the configuration of an image; its layers are none.
-        _ => !manifest.layers.is_empty() && carried(manifest).len() == manifest.layers.len(),
+        Some(config)
+            if IMAGE_CONFIGS.iter().any(|one| one.eq_ignore_ascii_case(&config.media_type)) =>
+        {
+            match carried(manifest).iter().all(|one| matches!(one.form, Form::SimpleSigning { .. }))
+            {
+                true => Nature::Documents,
+                false => Nature::Other,
+            }
+        }
+        _ => Nature::Evidence,
     }
 }
+
+/// Media types of the configuration of an image, and those that clients take for one.
+const IMAGE_CONFIGS: [&str; 6] = [
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    "application/octet-stream",
+    "application/json",
+    "text/html",
+    "",
+];
 
 #[cfg(test)]
 mod tests {
@@ -257,5 +295,7 @@ mod tests {
         check("mode", "mood", "line 5");
         check("guards/v1", "guards/v2", "line 1, column 10");
         check("\"pay/**\"", "", "line 3");
+        check("token:ci", "group:builders", "line 6, column 11");
+        check("token:ci", "ci", "line 6, column 11");
     }
 }

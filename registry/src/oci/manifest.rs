@@ -11,7 +11,9 @@ use super::tag::{Mover, Target};
 use super::{Actor, Oci, OciError, begin_repository, quota};
 use crate::log::{Prepared, Submission, View};
 use crate::store::engine::Family;
-use crate::store::oci::{EvidenceRecord, LinkKind, LinkRecord, ReferrerRecord, key};
+use crate::store::oci::{
+    EvidenceOutcome, EvidenceRecord, LinkKind, LinkRecord, ReferrerRecord, key,
+};
 use crate::store::{is_inline, oci, record};
 
 /// The most tags of one push. The specification asks for 10 at least.
@@ -178,8 +180,8 @@ fn write_push(
     key: &SigningKey,
 ) -> Result<bool, OciError> {
     let held = oci::link(view.value(Family::Links, &manifest_key(&push.name, &push.digest)))?;
-    demand_same_type(push, held.as_ref())?;
-    demand_links(view, push)?;
+    demand_same_type(push, held.as_ref()).map_err(|error| told(&push.actor, error))?;
+    demand_links(view, push).map_err(|error| told(&push.actor, error))?;
     quota::demand(view, &push.actor, push.bytes.len() as u64, held.as_ref())?;
     let writes = &mut prepared.writes;
     begin_repository(view, writes, &push.name);
@@ -191,7 +193,7 @@ fn write_push(
     let link = LinkRecord {
         content,
         subject: manifest.subject.as_ref().map(|subject| subject.digest.clone()),
-        evidence: push.evidence.records.clone(),
+        evidence: evidence(view, push, held.as_ref())?,
         pushed_by: Some(push.actor.name.clone()),
         size_bytes: push.bytes.len() as u64,
         media_type: Some(manifest.media_type.clone()),
@@ -219,6 +221,50 @@ fn write_push(
         mover.point(prepared, tag, tagged.as_ref(), &target)?;
     }
     Ok(held.is_some())
+}
+
+/// Who may not read learns that the manifest contradicts something, and not what that is.
+fn told(actor: &Actor, error: OciError) -> OciError {
+    match error {
+        OciError::ManifestInvalid(_) if !actor.may_pull => OciError::ManifestInvalid(
+            "expected media types and sizes as they are, found others".to_owned(),
+        ),
+        error => error,
+    }
+}
+
+/// What became of the evidence in the layers: under the attestation that the log has it as, which may have come before in other
+/// bytes; and what is in the log stays there, whoever pushes the manifest again.
+fn evidence(
+    view: &View<'_>,
+    push: &Push,
+    held: Option<&LinkRecord>,
+) -> Result<Vec<EvidenceRecord>, OciError> {
+    let reader = view.reader();
+    let mut records = push.evidence.records.clone();
+    for leaf in &push.evidence.leaves {
+        let forms = std::iter::once(&leaf.leaf_hash).chain(&leaf.other_hash);
+        let mut known = None;
+        for form in forms {
+            known = known.or(reader.sequence_of_leaf(form)?);
+        }
+        let Some(sequence) = known else { continue };
+        let Some(record) = reader.record(sequence)? else { continue };
+        if record.kind.completeness() < leaf.payload.kind.completeness() {
+            continue;
+        }
+        for one in records.iter_mut().filter(|one| one.attestation == Some(leaf.payload.digest)) {
+            one.attestation = Some(record.digest);
+        }
+    }
+    let logged = |one: &&EvidenceRecord| one.outcome == EvidenceOutcome::Logged;
+    for before in held.iter().flat_map(|held| &held.evidence).filter(logged) {
+        let is_it = |one: &&mut EvidenceRecord| {
+            one.layer == before.layer && one.outcome != EvidenceOutcome::Logged
+        };
+        records.iter_mut().filter(is_it).for_each(|one| one.clone_from(before));
+    }
+    Ok(records)
 }
 
 fn manifest_key(name: &RepositoryName, digest: &BlobDigest) -> Vec<u8> {

@@ -44,6 +44,8 @@ pub use error::OciError;
 pub struct Actor {
     /// As whom the registry knows them, such as `token:ci`.
     pub name: String,
+    /// Whether they may read what is there: a refusal tells others nothing of it.
+    pub may_pull: bool,
     /// Whether they may make a tag that is, or was, there point elsewhere.
     pub may_overwrite: bool,
     /// Whether evidence that they push enters the log.

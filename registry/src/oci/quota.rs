@@ -1,10 +1,12 @@
 //! How much of what a principal has pushed is kept: counted with each link, in the batch that writes or removes it.
 //!
 //! What counts is what a repository links, manifests and blobs, at its full size: that two repositories share content is
-//! nobody's discount, so no answer tells what others have. A link counts for who made it last, by push or by mount.
+//! nobody's discount, so no answer tells what others have. A link counts for who made it last, by push or by mount. What
+//! lies in the open sessions of a principal counts while it comes.
 
 use std::collections::BTreeMap;
 
+use super::upload::Writing;
 use super::{Actor, Oci, OciError};
 use crate::log::View;
 use crate::store::engine::{Batch, Family};
@@ -40,17 +42,48 @@ fn fits(actor: &Actor, stored_bytes: u64, more_bytes: u64) -> Result<(), OciErro
 }
 
 impl Oci {
-    /// Demands that so many bytes fit into what a principal may keep, before they are read. What counts is asked when they are
-    /// linked.
+    /// Demands that so many bytes more fit into what a principal may keep, beside what is kept and what lies in its open
+    /// sessions; where they do not, the session ends. What is linked is asked again then.
     ///
     /// # Errors
     /// [`OciError::Quota`].
-    pub fn demand_room(&self, actor: &Actor, more_bytes: u64) -> Result<(), OciError> {
+    pub fn demand_room(
+        &self,
+        actor: &Actor,
+        writing: Writing,
+        more_bytes: u64,
+    ) -> Result<Writing, OciError> {
         if actor.most_stored_bytes.is_none() {
-            return Ok(());
+            return Ok(writing);
         }
         let value = self.store.reader().value(Family::Stored, actor.name.as_bytes())?;
-        fits(actor, stored(value), more_bytes)
+        let more_bytes = self.uploads.held_bytes(&actor.name).saturating_add(more_bytes);
+        match fits(actor, stored(value), more_bytes) {
+            Ok(()) => Ok(writing),
+            Err(refused) => {
+                self.uploads.end(writing);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Appends a chunk to a session, as long as there is room for it.
+    ///
+    /// # Errors
+    /// As [`Oci::demand_room`] and [`Writing::write`].
+    pub fn append(
+        &self,
+        actor: &Actor,
+        mut writing: Writing,
+        chunk: &[u8],
+    ) -> Result<Writing, OciError> {
+        if actor.most_stored_bytes.is_some() {
+            // Counted first: of two sessions that grow at once, one at least sees what both would hold.
+            writing.count(chunk.len() as u64);
+            writing = self.demand_room(actor, writing, 0)?;
+        }
+        writing.write(chunk)?;
+        Ok(writing)
     }
 }
 

@@ -25,6 +25,15 @@ pub(super) struct Target<'t> {
     pub(super) size_bytes: u64,
 }
 
+/// A tag keeps what it needs from those who may not remove it. Who may not read is not told which.
+pub(super) fn keeps(name: &RepositoryName, actor: &Actor, tag: &Tag) -> OciError {
+    let which = if actor.may_pull { format!("the tag {tag}") } else { "a tag".to_owned() };
+    OciError::Denied(format!(
+        "expected the role delete-tag in {name}, found that {} does not have it and {which} would go too",
+        actor.name
+    ))
+}
+
 /// Who moves a tag of which repository, and when.
 pub(super) struct Mover<'m> {
     pub(super) name: &'m RepositoryName,
@@ -53,10 +62,18 @@ impl Mover<'_> {
         };
         match before.filter(|before| before != to) {
             None => Ok(()),
-            Some(before) => Err(OciError::Denied(format!(
-                "expected the role overwrite in {}, found that {} does not have it and {tag} points, or pointed, to {before}",
-                self.name, self.actor.name
-            ))),
+            Some(before) => {
+                // Who may not read is not told where it points.
+                let where_to = if self.actor.may_pull {
+                    format!("to {before}")
+                } else {
+                    "elsewhere".to_owned()
+                };
+                Err(OciError::Denied(format!(
+                    "expected the role overwrite in {}, found that {} does not have it and {tag} points, or pointed, {where_to}",
+                    self.name, self.actor.name
+                )))
+            }
         }
     }
 
@@ -65,10 +82,7 @@ impl Mover<'_> {
         if self.actor.may_untag {
             return Ok(());
         }
-        Err(OciError::Denied(format!(
-            "expected the role delete-tag in {}, found that {} does not have it and the tag {tag} would go too",
-            self.name, self.actor.name
-        )))
+        Err(keeps(self.name, self.actor, tag))
     }
 
     /// Makes a tag point to a manifest. A tag that points there already does not move.

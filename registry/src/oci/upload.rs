@@ -4,6 +4,7 @@
 //! memory with its file under `incoming/`, so it ends with the process, and a client begins anew.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,12 +17,15 @@ use super::blob::Arrived;
 use crate::store::Store;
 use crate::store::content::ContentWriter;
 
+/// Which part of all sessions one principal may have.
+const SHARE_OF_ONE: usize = 8;
+
 /// The bounds of uploads.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadLimits {
     /// The largest blob, in bytes.
     pub blob_bytes: u64,
-    /// The most sessions at once.
+    /// The most sessions at once; one principal may have an eighth of them, and at least one.
     pub sessions: usize,
     /// How long a session may be idle.
     pub idle: Duration,
@@ -38,6 +42,8 @@ struct Session {
     name: RepositoryName,
     owner: String,
     touched: Instant,
+    /// What it holds: of whoever has hold of it, also what is about to be written.
+    bytes: Arc<AtomicU64>,
     writer: Arc<tokio::sync::Mutex<Option<ContentWriter>>>,
 }
 
@@ -45,6 +51,7 @@ struct Session {
 pub struct Writing {
     /// Its id.
     pub id: Uuid,
+    bytes: Arc<AtomicU64>,
     writer: OwnedMutexGuard<Option<ContentWriter>>,
 }
 
@@ -79,12 +86,17 @@ impl Uploads {
             name: name.clone(),
             owner: owner.to_owned(),
             touched: Instant::now(),
+            bytes: Arc::default(),
             writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
         };
         self.end_idle();
         let mut sessions = self.sessions();
         if sessions.len() >= self.limits.sessions {
             return Err(OciError::TooManyUploads { limit: self.limits.sessions });
+        }
+        let limit = (self.limits.sessions / SHARE_OF_ONE).max(1);
+        if sessions.values().filter(|session| session.owner == owner).count() >= limit {
+            return Err(OciError::TooManyUploads { limit });
         }
         let id = Uuid::new_v4();
         sessions.insert(id, session);
@@ -120,8 +132,9 @@ impl Uploads {
                 "expected one request at a time in the upload session {id}, found another under way"
             ))
         })?;
+        let bytes = Arc::clone(&session.bytes);
         match &*writer {
-            Some(_) => Ok(Writing { id, writer }),
+            Some(_) => Ok(Writing { id, bytes, writer }),
             None => Err(unknown()),
         }
     }
@@ -131,9 +144,23 @@ impl Uploads {
     /// # Errors
     /// As [`Uploads::hold`].
     pub fn cancel(&self, name: &RepositoryName, owner: &str, id: &str) -> Result<(), OciError> {
-        let writing = self.hold(name, owner, id)?;
-        self.forget(&writing.id);
+        self.end(self.hold(name, owner, id)?);
         Ok(())
+    }
+
+    /// Ends a session that a request holds; what it wrote goes.
+    pub fn end(&self, mut writing: Writing) {
+        // Whoever waited to take hold of it finds that it has ended.
+        drop(writing.writer.take());
+        self.forget(&writing.id);
+    }
+
+    /// The bytes that the open sessions of a principal hold.
+    #[must_use]
+    pub fn held_bytes(&self, owner: &str) -> u64 {
+        let sessions = self.sessions();
+        let own = sessions.values().filter(|session| session.owner == owner);
+        own.map(|session| session.bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Forgets a session that has ended.
@@ -149,13 +176,22 @@ impl Writing {
         self.writer.as_ref().map_or(0, ContentWriter::size_bytes)
     }
 
+    /// Counts so many bytes as held, which are about to be written.
+    pub(super) fn count(&self, more_bytes: u64) {
+        self.bytes.store(self.size_bytes().saturating_add(more_bytes), Ordering::Relaxed);
+    }
+
     /// Appends a chunk.
     ///
     /// # Errors
     /// [`OciError::TooLarge`] and the disk's errors.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), OciError> {
         match &mut *self.writer {
-            Some(writer) => Ok(writer.write(chunk)?),
+            Some(writer) => {
+                writer.write(chunk)?;
+                self.bytes.store(writer.size_bytes(), Ordering::Relaxed);
+                Ok(())
+            }
             None => Err(OciError::UploadUnknown(self.id.to_string())),
         }
     }
@@ -169,5 +205,12 @@ impl Writing {
         let writer = self.writer.take().ok_or_else(unknown)?;
         let (written, claim) = writer.matched(&digest)?.commit()?;
         Ok(Arrived { digest, written, claim })
+    }
+}
+
+impl Drop for Writing {
+    /// Whoever lets go of a session leaves behind what it holds, and nothing when it has ended.
+    fn drop(&mut self) {
+        self.count(0);
     }
 }

@@ -49,7 +49,7 @@ pub struct EventRecord {
     pub namespace: Option<String>,
     /// The method.
     pub method: String,
-    /// The path, without its query.
+    /// The path; below `/v2/` with its query.
     pub path: String,
     /// The address of the peer.
     pub address: Option<String>,

@@ -45,6 +45,7 @@ pub(crate) fn name(text: &str) -> RepositoryName {
 pub(crate) fn actor() -> Actor {
     Actor {
         name: "token:test".to_owned(),
+        may_pull: true,
         may_overwrite: true,
         may_attest: true,
         may_deploy: true,
@@ -126,7 +127,7 @@ impl Artifacts {
     }
 
     pub(crate) fn delete_blob(&self, from: &str, digest: &BlobDigest) -> Result<(), OciError> {
-        self.runtime.block_on(self.oci.delete_blob(&name(from), digest))
+        self.runtime.block_on(self.oci.delete_blob(&name(from), digest, self.actor()))
     }
 
     /// The bytes of a blob, as the repository shows it.

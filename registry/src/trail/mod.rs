@@ -27,8 +27,9 @@ const KEPT: [(Ring, usize); 2] = [(Ring::Done, 1_000_000), (Ring::Denied, 200_00
 /// How many refusals are recorded in a second, in the long run, and at once.
 const DENIED_PER_SECOND: f64 = 100.0;
 const DENIED_AT_ONCE: f64 = 1000.0;
-/// The most characters of a text of an event.
+/// The most characters of a text of an event, and of its path with what it keeps of the query.
 const MAX_TEXT_CHARS: usize = 512;
+const MAX_PATH_CHARS: usize = 1000;
 
 /// Why the record cannot be continued.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub struct Event {
     pub namespace: Option<String>,
     /// The method.
     pub method: &'static str,
-    /// The path, without its query, which may carry what is secret.
+    /// The path; with its query where that names what was asked for, and never carries what is secret.
     pub path: String,
     /// The address of the peer.
     pub address: Option<String>,
@@ -160,7 +161,7 @@ impl Trail {
     }
 
     fn record(&self, event: Event, dropped: u64) -> EventRecord {
-        let cut = |text: String| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
+        let cut = |text: String| first(&text, MAX_TEXT_CHARS);
         EventRecord {
             at_ms: self.clock.now().as_millisecond(),
             request: event.request,
@@ -169,7 +170,7 @@ impl Trail {
             role: event.role.map(str::to_owned),
             namespace: event.namespace.map(cut),
             method: event.method.to_owned(),
-            path: cut(event.path),
+            path: first(&event.path, MAX_PATH_CHARS),
             address: event.address,
             status: event.status,
             dropped,
@@ -194,6 +195,11 @@ impl Drop for Trail {
     }
 }
 
+/// The first characters of a text.
+fn first(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
 /// Texts of others are quoted, so that none of them can begin a line.
 fn tell(ring: Ring, event: &Event) {
     tracing::info!(
@@ -204,7 +210,7 @@ fn tell(ring: Ring, event: &Event) {
         role = event.role,
         namespace = ?event.namespace,
         method = event.method,
-        path = ?event.path.chars().take(MAX_TEXT_CHARS).collect::<String>(),
+        path = ?first(&event.path, MAX_PATH_CHARS),
         address = event.address,
         status = event.status,
         request = event.request,

@@ -69,10 +69,26 @@ impl FromStr for Pattern {
     }
 }
 
+/// Whether a character is not seen and changes what is: control characters, and Unicode's format characters that turn
+/// the direction of a text or have no width.
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    let is_format = matches!(
+        c,
+        '\u{061c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    );
+    c.is_control() || is_format
+}
+
 /// Whether a text may be a name.
 #[must_use]
 pub fn is_plain(name: &str) -> bool {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '%' | '\\');
+    let odd = |c: char| c.is_whitespace() || is_unprintable(c) || matches!(c, '%' | '\\');
     // The two slashes of a URI's scheme are no empty segment.
     let is_scheme = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))

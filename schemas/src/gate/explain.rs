@@ -1,8 +1,13 @@
 //! A decision for a reader: per rule a line with mark, finding, wanted, evidence and fix.
 
+use super::answer::MAX_TOLD;
 use super::decision::{Details, PolicyDetails};
-use super::{Answer, Outcome};
+use super::{Answer, Finding, Outcome};
+pub use crate::document::pattern::is_unprintable;
 use crate::predicate::vsa::{VerificationResult, VerificationSummary};
+
+/// The most findings that the lines of one rule tell.
+const MAX_FINDINGS: usize = 10;
 
 /// The lines of a decision that was read from its summary; none for another verifier's.
 #[must_use]
@@ -28,9 +33,9 @@ pub fn lines(summary: &VerificationSummary) -> Option<Vec<String>> {
     Some(lines.iter().map(|line| printable(line)).collect())
 }
 
-/// A line without control characters: names that others give must not steer a reader's terminal.
+/// A line without what is unprintable: names that others give must neither steer a reader's terminal nor show as others.
 fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    line.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn policy_lines(policy: &PolicyDetails, lines: &mut Vec<String>) {
@@ -82,34 +87,74 @@ pub fn found(answer: &Answer) -> String {
 
 fn answer_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
     lines.push(format!("{indent}{} {}: {}", mark(answer.outcome), answer.rule, found(answer)));
-    if answer.outcome.is_good() {
-        if answer.outcome == Outcome::Waived {
-            for finding in &answer.findings {
-                let by: Vec<String> = finding.waived_by.iter().map(|d| brief(d)).collect();
-                lines.push(format!("{indent}    waived: {} by {}", finding.text, by.join(", ")));
-            }
+    match answer.outcome {
+        Outcome::Pass => evidence_line(answer, indent, lines),
+        Outcome::Waived => {
+            waived_lines(answer, indent, lines);
+            evidence_line(answer, indent, lines);
         }
-        if !answer.evidence.is_empty() {
-            lines.push(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
-        }
-        return;
+        Outcome::Fail | Outcome::Error => failure_lines(answer, indent, lines),
     }
+    // Where one of several rules holds, the line above names it; where one is waived, its own line says by what.
+    if answer.outcome != Outcome::Pass {
+        for inner in &answer.any {
+            answer_lines(inner, &format!("{indent}  "), lines);
+        }
+    }
+}
+
+fn waived_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
+    let (findings, more) = listed(answer);
+    for finding in findings {
+        let by: Vec<String> = finding.waived_by.iter().map(|d| brief(d)).collect();
+        lines.push(format!("{indent}    waived: {} by {}", finding.text, by.join(", ")));
+    }
+    if more > 0 {
+        lines.push(format!("{indent}    waived: and {more} more"));
+    }
+}
+
+fn failure_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
     lines.push(format!("{indent}    wanted: {}", answer.wanted));
-    for finding in answer.findings.iter().filter(|finding| finding.text != answer.found).take(10) {
-        let waived = if finding.waived_by.is_empty() { "" } else { ", waived" };
-        lines.push(format!("{indent}    - {} [{}]{waived}", finding.text, finding.id));
-    }
-    if !answer.evidence.is_empty() {
-        lines.push(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
-    }
+    finding_lines(answer, indent, lines);
+    evidence_line(answer, indent, lines);
     for told in &answer.set_aside {
         lines.push(format!("{indent}    does not count: {told}"));
     }
     if let Some(fix) = &answer.fix {
         lines.push(format!("{indent}    fix: {fix}"));
     }
-    for inner in &answer.any {
-        answer_lines(inner, &format!("{indent}  "), lines);
+}
+
+/// The first findings, and how many more there are.
+fn finding_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
+    let (findings, unlisted) = listed(answer);
+    let told: Vec<&Finding> =
+        findings.iter().filter(|finding| finding.text != answer.found).collect();
+    for finding in told.iter().take(MAX_FINDINGS) {
+        let waived = if finding.waived_by.is_empty() { "" } else { ", waived" };
+        lines.push(format!("{indent}    - {} [{}]{waived}", finding.text, finding.id));
+    }
+    let more = told.len().saturating_sub(MAX_FINDINGS).saturating_add(unlisted);
+    if more > 0 {
+        lines.push(format!("{indent}    - and {more} more"));
+    }
+}
+
+/// The findings of an answer, and how many it does not list: where there are such, its last one counts them.
+fn listed(answer: &Answer) -> (&[Finding], usize) {
+    match answer.findings.split_last() {
+        Some((last, rest)) if rest.len() == MAX_TOLD => {
+            let count = last.text.split(' ').next().unwrap_or_default();
+            (rest, count.parse::<usize>().unwrap_or(1))
+        }
+        _ => (answer.findings.as_slice(), 0),
+    }
+}
+
+fn evidence_line(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
+    if !answer.evidence.is_empty() {
+        lines.push(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
     }
 }
 

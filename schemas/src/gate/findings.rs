@@ -72,10 +72,24 @@ impl Scan {
     }
 }
 
+/// What scanners write where nobody has rated a vulnerability.
+const UNRATED: [&str; 8] =
+    ["", "unknown", "unassigned", "undefined", "untriaged", "unspecified", "n/a", "not available"];
+
 fn vulnerable(found: Vulnerability) -> Vulnerable {
     let is_word = |method: &str| !method.ends_with("_vector");
     let rated = found.severity.iter().filter(|score| is_word(&score.method));
     let severity = rated.map(|score| Severity::of(&score.score)).max();
+    // What somebody rated in words that are not read, such as a vector alone, might be as grave as can be.
+    let is_unread = |score: &str| {
+        Severity::of(score) == Severity::Unknown
+            && !UNRATED.iter().any(|word| score.trim().eq_ignore_ascii_case(word))
+    };
+    let is_rated = severity.is_some_and(|severity| severity != Severity::Unknown);
+    let severity = match !is_rated && found.severity.iter().any(|one| is_unread(&one.score)) {
+        true => Some(Severity::Critical),
+        false => severity,
+    };
     let annotations = found.annotations.unwrap_or_default();
     let member = |name: &str| annotations.iter().find_map(|map| map.get(name));
     let texts = |name: &str| -> Vec<String> {

@@ -158,7 +158,11 @@ impl Governance {
         let trust = Trust::new(&rosters, &revoked, roots.gate);
         let trust = trust.map(|trust| Arc::new(trust.superseded_by(unread.clone())));
         let history = match &trust {
-            Some(trust) => policies(trust, &statements, documents, &mut pending),
+            Some(trust) => {
+                let rulers =
+                    Rulers { rosters: &rosters, indexes: &roster_indexes, gate: roots.gate };
+                policies(trust, &rulers, &statements, documents, &mut pending)
+            }
             None => Vec::new(),
         };
         let newest: BTreeMap<&str, &PublishedPolicy> =
@@ -287,7 +291,7 @@ fn rosters(
                 rosters.unread = Some(Unread { version, digest, why });
             }
             None => {
-                let why = "its document, which is not at hand".to_owned();
+                let why = "no document that has its digest".to_owned();
                 rosters.unread = Some(Unread { version, digest, why });
             }
         }
@@ -327,8 +331,52 @@ fn revocations(roots: &Roots, statements: &[&Arc<Evidence>]) -> Vec<Revoking> {
     told.collect()
 }
 
+/// Who ruled when.
+struct Rulers<'r> {
+    rosters: &'r [Published],
+    indexes: &'r [u64],
+    gate: Fingerprint,
+}
+
+impl Rulers<'_> {
+    /// The policy statements that made a payload rule, each by the quorum of the roster that ruled then. A roster that came
+    /// later, or a revocation, may take that quorum away; it does not undo that the version ruled.
+    fn once<'e>(&self, statements: &'e [&'e Arc<Evidence>]) -> Vec<&'e Evidence> {
+        let mut then: BTreeMap<usize, Option<Trust>> = BTreeMap::new();
+        let mut voices: BTreeMap<Sha256, Option<BTreeSet<String>>> = BTreeMap::new();
+        let mut made: Vec<&Evidence> = Vec::new();
+        for one in statements {
+            let Said::Policy(_) = one.said() else { continue };
+            let count = self.indexes.partition_point(|index| *index < one.index());
+            let trust = then.entry(count).or_insert_with(|| {
+                Trust::new(self.rosters.get(..count).unwrap_or_default(), &[], self.gate)
+            });
+            let Some(trust) = trust else { continue };
+            let Some(quorum) = &trust.roster().policies else { continue };
+            let Some(name) = member(trust, &quorum.group, one) else { continue };
+            let Some(names) = voices.entry(one.payload()).or_insert_with(|| Some(BTreeSet::new()))
+            else {
+                continue;
+            };
+            names.insert(name);
+            if names.len() as u64 >= quorum.threshold {
+                made.push(one.as_ref());
+                voices.insert(one.payload(), None);
+            }
+        }
+        made
+    }
+}
+
+/// The name of a statement's signer, where its signature counts and the signer is of a group.
+fn member(trust: &Trust, group: &str, one: &Evidence) -> Option<String> {
+    let signer = trust.signer(one.signer(), one.logged_at()).ok()?;
+    trust.roster().is_named(&signer.name, [group]).then(|| signer.name.clone())
+}
+
 fn policies(
     trust: &Trust,
+    rulers: &Rulers<'_>,
     statements: &[&Arc<Evidence>],
     documents: &Documents<'_>,
     pending: &mut Vec<Pending>,
@@ -336,17 +384,19 @@ fn policies(
     let Some(quorum) = &trust.roster().policies else { return Vec::new() };
     let vote = |one: &Evidence| {
         let Said::Policy(_) = one.said() else { return None };
-        let signer = trust.signer(one.signer(), one.logged_at()).ok()?;
-        let is_of_group = trust.roster().is_named(&signer.name, [quorum.group.as_str()]);
-        is_of_group.then(|| signer.name.clone())
+        member(trust, &quorum.group, one)
     };
+    let once = rulers.once(statements);
     let (mut complete, mut waiting) = (Vec::new(), Vec::new());
     for votes in votes(statements, quorum.threshold, vote) {
         let Said::Policy(predicate) = votes.first.said() else { continue };
         let Some(digest) = sha256(&predicate.digest) else { continue };
-        match votes.enough {
-            Some(enough) => complete.push((enough, predicate, digest)),
-            None => waiting.push(Pending {
+        let have = votes.names.len() as u64;
+        let lapsed = once.iter().find(|one| one.payload() == votes.first.payload());
+        match (votes.enough, lapsed) {
+            (Some(enough), _) => complete.push((enough, predicate, digest, None)),
+            (None, Some(once)) => complete.push((once, predicate, digest, Some(have))),
+            (None, None) => waiting.push(Pending {
                 name: Some(predicate.name.clone()),
                 version: predicate.version,
                 digest,
@@ -358,7 +408,7 @@ fn policies(
     complete.sort_by_key(|(enough, ..)| enough.index());
     let mut history = Vec::new();
     let mut newest: BTreeMap<String, PublishedPolicy> = BTreeMap::new();
-    for (enough, predicate, digest) in complete {
+    for (enough, predicate, digest, lapsed) in complete {
         let rules = newest.get(&predicate.name).map_or(0, |one| one.policy.version);
         if predicate.version <= rules {
             continue;
@@ -366,7 +416,10 @@ fn policies(
         // Names that the roster does not know are an error of the rule, not of the publication.
         let text = text(documents, digest);
         let policy = match text.as_deref().map(|text| Policy::read(text, None)) {
-            Some(Ok(policy)) => policy,
+            Some(Ok(policy)) => match lapsed {
+                Some(have) => policy.lapsed(have, quorum),
+                None => policy,
+            },
             _ => Policy::unread(predicate, digest, text.as_deref()),
         };
         // The document must be the one that was signed for.

@@ -189,9 +189,9 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
     let mut answers = Vec::new();
     let in_force = case.now() < policy.expires;
     if let Some(why) = &policy.unread {
-        let wanted = format!("the rules of {}, which was published", policy.title());
+        let wanted = format!("{}, which was published, in force", policy.title());
         let fix = format!(
-            "publish a version above {} that this version of Attestry reads: attestry policy lint tells; or go back to the one before",
+            "publish a version above {} that this version of Attestry reads (attestry policy lint tells), or mend what is said of this one",
             policy.version
         );
         let judgement = Judgement::error(wanted, why.clone(), fix);
@@ -255,9 +255,16 @@ fn any(rules: &[Rule], policy: &Policy, case: &Case<'_>) -> Judgement {
     }
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     let wanted = format!("one of {}", ids.join(", "));
-    let good = answers.iter().find(|answer| answer.outcome.is_good());
+    // What holds is better than what is waived.
+    let ended = |outcome| answers.iter().find(|answer: &&Answer| answer.outcome == outcome);
+    let good = ended(Outcome::Pass).or_else(|| ended(Outcome::Waived));
     let mut judgement = match good {
-        Some(good) => Judgement::pass(wanted, format!("{}: {}", good.rule, good.found)),
+        Some(good) => {
+            let found = format!("{}: {}", good.rule, good.found);
+            let mut judgement = Judgement::pass(wanted, found);
+            judgement.outcome = good.outcome;
+            judgement
+        }
         None => {
             let found = "none of them holds";
             Judgement::fail("any", wanted, found, "make one of them hold")

@@ -2,8 +2,9 @@
 //!
 //! `application/vnd.attestry.pack.v1+json`: the question's artifact and environment, the size of the log, the genesis
 //! statement, the statements that say who rules, the evidence, and the documents that they name by digest. Every
-//! bundle carries its log proof. Nothing in a pack is believed: [`Pack::open`] verifies all of it against a trusted root that the
-//! user names, and what does not verify is left out and told.
+//! bundle carries its log proof. [`Pack::open`] verifies all of it against a trusted root that the user names: the registry's
+//! signature over the whole, so that nothing was taken out or given a later proof since, and each bundle by itself. What
+//! does not verify is left out and told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use super::{Evidence, Held};
 use crate::base64;
 use crate::bundle::{Bundle, Content};
 use crate::digest::Sha256;
-use crate::dsse::Envelope;
+use crate::dsse::{self, Envelope};
 use crate::json::{self, JsonError};
-use crate::key::PublicKey;
+use crate::key::{PublicKey, SigningKey};
 use crate::oci::image_signature::ImageSignature;
 use crate::predicate::attestry::governance::Genesis;
 use crate::predicate::{Predicate as _, UtcTime};
@@ -45,6 +46,11 @@ pub enum PackError {
     /// It has more bundles than are read.
     #[error("expected at most {MAX_BUNDLES} bundles, found {0}")]
     TooMany(usize),
+    /// It is not as the registry made it.
+    #[error(
+        "expected the signature of the registry over the whole pack: {0}; it was changed, or made by an older version: make it again with attestry gate pack"
+    )]
+    Signature(String),
     /// Its genesis statement does not say whose log this is.
     #[error("expected the genesis statement of a log of the trusted root, at index 0: {0}")]
     Genesis(String),
@@ -76,6 +82,9 @@ pub struct Pack {
     pub evidence: Vec<Packed>,
     /// The documents that statements and policies name, in base64 by digest.
     pub documents: BTreeMap<String, String>,
+    /// The signature of the log's key over the PAE of the media type and all else as canonical JSON (RFC 8785), in base64.
+    #[serde(default)]
+    pub signature: String,
 }
 
 /// One attestation of a pack.
@@ -112,6 +121,28 @@ pub struct Opened {
 }
 
 impl Pack {
+    /// The same with the signature of the log's key: nothing can be added, left out, or given a later proof.
+    ///
+    /// # Errors
+    /// [`PackError::Json`], which a pack that was made of values never is.
+    pub fn signed(mut self, key: &SigningKey) -> Result<Self, PackError> {
+        self.signature = base64::encode(key.sign(&self.signed_bytes()?));
+        Ok(self)
+    }
+
+    fn signed_bytes(&self) -> Result<Vec<u8>, PackError> {
+        let bare = Self { signature: String::new(), ..self.clone() };
+        let canonical = json::canonical(&bare).map_err(PackError::Json)?;
+        Ok(dsse::pae(MEDIA_TYPE, &canonical))
+    }
+
+    fn demand_signature(&self, key: &PublicKey) -> Result<(), PackError> {
+        let signature = base64::decode(&self.signature, "signature");
+        let signature = signature.map_err(|e| PackError::Signature(chain(&e)))?;
+        let verified = key.verify(&self.signed_bytes()?, &signature);
+        verified.map_err(|e| PackError::Signature(e.to_string()))
+    }
+
     /// Reads a pack.
     ///
     /// # Errors
@@ -132,6 +163,8 @@ impl Pack {
     /// [`PackError::Genesis`] when the log cannot be told; what else does not verify is left out.
     pub fn open(&self, root: &TrustedRoot) -> Result<Opened, PackError> {
         let (origin, roots) = self.roots(root)?;
+        let key = log_key(root, &origin).ok_or_else(|| PackError::Genesis("no key".to_owned()))?;
+        self.demand_signature(&key)?;
         let mut left_out = Vec::new();
         let documents = self.documents(&mut left_out);
         let find = |digest: Sha256| documents.get(&digest).cloned();

@@ -394,6 +394,13 @@ impl Policy {
         unread::policy(said, digest, text)
     }
 
+    /// The policy that a quorum published, where too few of its signatures count any more: who signed it has left the group, or is
+    /// revoked. It rules, so that no older version does, and denies what it is for until enough have signed it again.
+    #[must_use]
+    pub fn lapsed(self, have: u64, quorum: &Quorum) -> Self {
+        unread::lapsed(self, have, quorum)
+    }
+
     /// Whether it is for an artifact of one of these names in an environment.
     #[must_use]
     pub fn matches<'n>(&self, environment: &str, names: impl IntoIterator<Item = &'n str>) -> bool {

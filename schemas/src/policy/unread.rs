@@ -9,6 +9,7 @@ use super::{Mode, Policy};
 use crate::digest::Sha256;
 use crate::document::{MAX_DOCUMENT_BYTES, Pattern};
 use crate::predicate::attestry::governance as said;
+use crate::roster::Quorum;
 
 /// The pattern of everything.
 const ALL: &str = "**";
@@ -17,7 +18,7 @@ const MAX_TOLD: usize = 2_000;
 
 pub(super) fn policy(said: &said::Policy, digest: Sha256, text: Option<&[u8]>) -> Policy {
     let why = match text.map(|text| Policy::read(text, None)) {
-        None => "its document, which is not at hand".to_owned(),
+        None => "no document that has its digest".to_owned(),
         Some(Err(faults)) => faults.to_string().chars().take(MAX_TOLD).collect(),
         Some(Ok(_)) => "a document that says something else than its signatures".to_owned(),
     };
@@ -37,6 +38,14 @@ pub(super) fn policy(said: &said::Policy, digest: Sha256, text: Option<&[u8]>) -
         digest,
         unread: Some(why),
     }
+}
+
+pub(super) fn lapsed(policy: Policy, have: u64, quorum: &Quorum) -> Policy {
+    let Quorum { group, threshold } = quorum;
+    let why = format!(
+        "{have} signatures that count of the {threshold} by {group} that it needs, since who signed it has left or is revoked; let others of {group} sign this version, too: attestry policy push"
+    );
+    Policy { rules: Vec::new(), waivers: None, break_glass: None, unread: Some(why), ..policy }
 }
 
 fn table(text: &[u8]) -> Option<Table> {

@@ -3,9 +3,11 @@
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::decision::PolicyDetails;
 use attestry_schemas::gate::{Details, explain};
-use attestry_schemas::predicate::Predicate as _;
+use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
+use attestry_schemas::predicate::{Predicate as _, UtcTime};
 use attestry_schemas::statement::Statement;
 use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify::{self, Claim, Keys, Verifier};
@@ -26,6 +28,8 @@ pub(in crate::command) struct Made {
     pub(in crate::command) lines: Vec<String>,
     /// When it was made.
     pub(in crate::command) time: Option<String>,
+    /// The digest of its attestation; none where nobody has signed it.
+    pub(in crate::command) digest: Option<Sha256>,
     /// Its place in the log.
     pub(in crate::command) index: Option<u64>,
     /// The whole statement.
@@ -36,6 +40,35 @@ impl Made {
     /// Whether it allows.
     pub(in crate::command) fn passed(&self) -> bool {
         self.result == VerificationResult::Passed
+    }
+
+    /// From when on the verdict may be another without new evidence.
+    pub(in crate::command) fn until(&self) -> Option<String> {
+        self.details.until.map(|until| until.to_string())
+    }
+
+    /// Why it lets nothing enter at a moment, whatever its verdict is; `moment` says what that moment is.
+    pub(in crate::command) fn why_void(&self, at: UtcTime, moment: &str) -> Option<String> {
+        if self.details.run.is_some() {
+            return Some("it is about what runs already, and lets nothing enter".to_owned());
+        }
+        let until = self.details.until.filter(|until| at >= *until)?;
+        Some(format!("it held until {until}, and {moment} {at}"))
+    }
+
+    /// What does not hold in policies that only warn.
+    pub(in crate::command) fn warnings(&self) -> Vec<String> {
+        let warns = |policy: &&PolicyDetails| {
+            policy.mode == Mode::Warn.name() && policy.result == VerificationResult::Failed
+        };
+        let warning = self.details.policies.iter().filter(warns);
+        warning
+            .flat_map(|policy| policy.rules.iter().map(move |answer| (policy, answer)))
+            .filter(|(_, answer)| !answer.outcome.is_good())
+            .map(|(policy, answer)| {
+                format!("{}@{}: {}: {}", policy.name, policy.version, answer.rule, answer.found)
+            })
+            .collect()
     }
 
     /// Reads a decision's statement; nothing of it is verified.
@@ -61,6 +94,7 @@ impl Made {
             lines: explain::lines(&summary).unwrap_or_default(),
             details,
             time: summary.time_verified,
+            digest: None,
             index: None,
             statement: serde_json::from_slice(&statement.to_json()).unwrap_or_default(),
         })
@@ -92,7 +126,9 @@ impl Made {
             .bundle(bundle, about, &claim)
             .map_err(|refusal| refuse(format!("one that does not verify: {refusal}")))?;
         let index = bundle.tlog_entries.first().map(|entry| entry.log_index);
-        Ok(Self { index, ..made })
+        // What the registry keeps of an envelope out of a bundle, and names by its digest.
+        let digest = Some(Sha256::of(&envelope.to_json()));
+        Ok(Self { digest, index, ..made })
     }
 
     /// Takes a decision from a registry and verifies it.

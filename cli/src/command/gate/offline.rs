@@ -8,8 +8,7 @@ use std::path::Path;
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::pack::{MAX_PACK_BYTES, Opened, Pack};
-use attestry_schemas::gate::{self, Decision, PolicyVerdict, Purpose, Question};
-use attestry_schemas::policy::Mode;
+use attestry_schemas::gate::{self, Purpose, Question};
 use attestry_schemas::predicate::UtcTime;
 
 use super::{Asked, Made, Told};
@@ -75,20 +74,11 @@ fn decide_over(opened: &Opened, question: &Question) -> Result<(Made, Told), Fai
         decision: None,
         index: None,
         cached: false,
-        until: decision.until().map(|moment| moment.to_string()),
-        warnings: warnings(&decision),
+        until: made.until(),
+        warnings: made.warnings(),
         offline: true,
     };
     Ok((made, told))
-}
-
-/// What policies that only warn would have denied.
-fn warnings(decision: &Decision) -> Vec<String> {
-    let warns = |policy: &&PolicyVerdict| policy.mode == Mode::Warn && !policy.passed;
-    let told = |policy: &PolicyVerdict| {
-        format!("policy {}@{} would deny: --explain says why", policy.name, policy.version)
-    };
-    decision.policies().iter().filter(warns).map(told).collect()
 }
 
 fn read(path: &Path, session: &mut Session) -> Result<Pack, Failure> {

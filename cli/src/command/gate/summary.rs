@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use attestry_schemas::gate::decision::PolicyDetails;
-use attestry_schemas::gate::{Answer, explain};
+use attestry_schemas::gate::{Answer, Outcome, explain};
 use attestry_schemas::predicate::vsa::VerificationResult;
 
 use super::{Made, Told};
@@ -98,7 +98,8 @@ fn row(answer: &Answer, indent: &str, text: &mut String) {
         plain(&explain::found(answer)),
         plain(fix)
     );
-    if !answer.outcome.is_good() {
+    // Of several rules of which one is waived, its own row shows it.
+    if answer.outcome != Outcome::Pass {
         for inner in &answer.any {
             row(inner, "↳ ", text);
         }
@@ -110,7 +111,7 @@ fn plain(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars().take(MAX_CELL) {
         match c {
-            c if c.is_control() => plain.push(' '),
+            c if explain::is_unprintable(c) => plain.push(' '),
             '<' => plain.push_str("&lt;"),
             '>' => plain.push_str("&gt;"),
             '&' => plain.push_str("&amp;"),
@@ -134,6 +135,7 @@ mod tests {
     fn what_evidence_says_is_no_markup() {
         assert_eq!(plain("a|b\n<img src=x>"), "a&#124;b &lt;img src=x&gt;");
         assert_eq!(plain("![x](y) @all"), "&#33;&#91;x&#93;(y) &#64;all");
+        assert_eq!(plain("pay/\u{202e}ipa"), "pay/ ipa");
         assert!(plain(&"x".repeat(1_000)).ends_with('…'));
     }
 }

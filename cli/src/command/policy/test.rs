@@ -99,14 +99,16 @@ fn tell(
             decision: statement.unwrap_or_default(),
         });
     }
-    let good = differences.is_empty();
-    let (mark, colour) = if good { ("✓", GREEN) } else { ("✗", RED) };
-    let mark = session.paint(mark, colour);
-    session.line(format!("{mark} {}: {found}", path.display()));
-    for difference in differences {
+    // The first difference is in the line that all read.
+    let (mark, told, rest) = match differences.split_first() {
+        None => (session.paint("✓", GREEN), found, &[][..]),
+        Some((first, rest)) => (session.paint("✗", RED), first.as_str(), rest),
+    };
+    session.line(format!("{mark} {}: {}", path.display(), printable(told)));
+    for difference in rest {
         session.line(printable(&format!("    {difference}")));
     }
-    if explain || !good {
+    if explain || !differences.is_empty() {
         for line in explain::lines(&decision.summary()).unwrap_or_default() {
             session.line(printable(&format!("    {line}")));
         }

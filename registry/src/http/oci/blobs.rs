@@ -5,9 +5,10 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::oci::BlobDigest;
 
-use super::{OciRefusal, State, name, segment};
+use super::{OciRefusal, State, guarded, name, segment};
 use crate::http::access::{self, Right};
 use crate::http::ranged;
+use crate::oci::manifest::Held;
 use crate::store::StoreError;
 
 /// The header that names the digest of what an answer is about.
@@ -20,12 +21,17 @@ pub(in crate::http) async fn get(
 ) -> Result<HttpResponse, OciRefusal> {
     let state: Arc<State> = state.into_inner();
     let name = name(&request)?;
-    access::repository(&request, &state, &name, Right::Pull)?;
+    let caller = access::repository(&request, &state, &name, Right::Pull)?.name;
     let digest: BlobDigest = segment(&request, "digest")?;
     let wanted = digest.clone();
     let content = state
         .oci(move |state| {
             let link = state.oci.blob(&name, &wanted)?;
+            if link.media_type.is_some() {
+                // A manifest is behind the same guard by whichever path it is asked for.
+                let held = Held { digest: wanted.clone(), link: link.clone() };
+                guarded::demand(state, &name, &caller, &held)?;
+            }
             let content = state.store.reader().content(link.content)?;
             let missing = || StoreError::Missing { what: format!("content {}", link.content) };
             Ok(content.ok_or_else(missing)?)
@@ -46,8 +52,8 @@ pub(in crate::http) async fn delete(
 ) -> Result<HttpResponse, OciRefusal> {
     let state: Arc<State> = state.into_inner();
     let name = name(&request)?;
-    access::repository(&request, &state, &name, Right::DeleteDigest)?;
+    let actor = access::repository(&request, &state, &name, Right::DeleteDigest)?;
     let digest: BlobDigest = segment(&request, "digest")?;
-    state.oci.delete_blob(&name, &digest).await?;
+    state.oci.delete_blob(&name, &digest, actor).await?;
     Ok(HttpResponse::Accepted().insert_header((CONTENT_DIGEST, digest.to_string())).finish())
 }

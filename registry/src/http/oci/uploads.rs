@@ -53,7 +53,7 @@ pub(in crate::http) async fn begin(
     };
     let _ending = Ending { state: Arc::clone(&state), id };
     let writing = state.oci.uploads().hold(&name, &actor.name, &id.to_string())?;
-    let taken = take(&request, payload, &state, (writing, &actor)).await;
+    let taken = take(&request, payload, &state, (writing, &actor), None).await;
     finish(&state, (&name, actor), taken, digest).await
 }
 
@@ -115,8 +115,8 @@ pub(in crate::http) async fn append(
 ) -> Result<HttpResponse, OciRefusal> {
     let (name, writing, actor) = held(&request, &state)?;
     let state: Arc<State> = state.into_inner();
-    demand_order(&request, &name, &writing)?;
-    let writing = take(&request, payload, &state, (writing, &actor)).await?;
+    let range_bytes = demand_order(&request, &name, &writing)?;
+    let writing = take(&request, payload, &state, (writing, &actor), range_bytes).await?;
     Ok(session(HttpResponse::Accepted(), &name, &writing.id, writing.size_bytes()).finish())
 }
 
@@ -134,8 +134,8 @@ pub(in crate::http) async fn end(
         return Err(OciRefusal::body(StatusCode::BAD_REQUEST, message));
     };
     let digest: BlobDigest = text.parse().map_err(OciError::Name)?;
-    demand_order(&request, &name, &writing)?;
-    let taken = take(&request, payload, &state, (writing, &actor)).await;
+    let range_bytes = demand_order(&request, &name, &writing)?;
+    let taken = take(&request, payload, &state, (writing, &actor), range_bytes).await;
     finish(&state, (&name, actor), taken, digest).await
 }
 
@@ -163,13 +163,14 @@ fn held(
     Ok((name, writing, actor))
 }
 
-/// Demands that a chunk begins where the last one ended, and is as long as its range says.
+/// Demands that a chunk begins where the last one ended, and that as many bytes are announced as its range says; gives how
+/// many that are, where there is a range.
 fn demand_order(
     request: &HttpRequest,
     name: &RepositoryName,
     writing: &Writing,
-) -> Result<(), OciRefusal> {
-    let Some(range) = request.headers().get(CONTENT_RANGE) else { return Ok(()) };
+) -> Result<Option<u64>, OciRefusal> {
+    let Some(range) = request.headers().get(CONTENT_RANGE) else { return Ok(None) };
     let expected = writing.size_bytes();
     let found = range.to_str().unwrap_or_default();
     let refused = || {
@@ -188,10 +189,10 @@ fn demand_order(
         return Err(refused());
     }
     let announced = length(request);
-    let length = last - first + 1;
+    let length = (last - first).saturating_add(1);
     match announced {
         Some(found) if found != length => Err(OciError::Size { expected: length, found }.into()),
-        _ => Ok(()),
+        _ => Ok(Some(length)),
     }
 }
 
@@ -201,45 +202,49 @@ fn length(request: &HttpRequest) -> Option<u64> {
 }
 
 /// Streams a body into a session: this task reads the connection, a blocking thread hashes and writes, and
-/// a short queue between them bounds the memory. What arrived before a connection broke stays.
+/// a short queue between them bounds the memory. What arrived before a connection broke stays; of a whole body that is
+/// not as long as its range, and of one that its principal may not keep, nothing does: the session ends.
 async fn take(
     request: &HttpRequest,
     mut payload: web::Payload,
     state: &Arc<State>,
-    (mut writing, actor): (Writing, &Actor),
+    (writing, actor): (Writing, &Actor),
+    range_bytes: Option<u64>,
 ) -> Result<Writing, OciRefusal> {
-    let announced = length(request);
+    let announced = length(request).or(range_bytes);
     let limit_bytes = state.oci.uploads().limit_bytes();
     if announced.is_some_and(|bytes| writing.size_bytes().saturating_add(bytes) > limit_bytes) {
         return Err(OciError::TooLarge { limit_bytes }.into());
     }
-    state
-        .oci
-        .demand_room(actor, writing.size_bytes().saturating_add(announced.unwrap_or_default()))?;
+    let mut writing = state.oci.demand_room(actor, writing, announced.unwrap_or_default())?;
     if announced == Some(0) {
         return Ok(writing);
     }
     let (sender, mut chunks) = mpsc::channel::<Bytes>(WAITING_CHUNKS);
+    let (oci, actor) = (Arc::clone(&state.oci), actor.clone());
     let writing = web::block(move || {
         while let Some(chunk) = chunks.blocking_recv() {
-            writing.write(&chunk)?;
+            writing = oci.append(&actor, writing, &chunk)?;
         }
         Ok::<_, OciError>(writing)
     });
     let timeout_ms = state.config.content_timeout_ms;
     let feeding = async move {
         let feed = async {
+            let mut found_bytes = 0_u64;
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|error| {
                     let message = format!("the body could not be read whole: {error}");
                     OciRefusal::body(StatusCode::BAD_REQUEST, message)
                 })?;
-                if sender.send(chunk).await.is_err() {
-                    // The writer has refused; its reason is the answer.
+                found_bytes = found_bytes.saturating_add(chunk.len() as u64);
+                let is_too_long = range_bytes.is_some_and(|expected| found_bytes > expected);
+                // When the writer has refused, its reason is the answer.
+                if is_too_long || sender.send(chunk).await.is_err() {
                     break;
                 }
             }
-            Ok(())
+            Ok(found_bytes)
         };
         let feed = tokio::time::timeout(std::time::Duration::from_millis(timeout_ms), feed).await;
         feed.unwrap_or_else(|_| {
@@ -249,8 +254,14 @@ async fn take(
     };
     let (writing, fed) = futures_util::future::join(writing, feeding).await;
     let writing = writing.map_err(|_| OciError::Stopping)??;
-    fed?;
-    Ok(writing)
+    let found = fed?;
+    match range_bytes {
+        Some(expected) if found != expected => {
+            state.oci.uploads().end(writing);
+            Err(OciError::Size { expected, found }.into())
+        }
+        _ => Ok(writing),
+    }
 }
 
 /// Makes a session's content durable and links it.

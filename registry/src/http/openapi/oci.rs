@@ -60,7 +60,7 @@ pub(super) fn text(route: &Route) -> Option<Text> {
             ..plain(
                 "Get a bearer token for a form with grant_type=password and a token as the password",
                 &[("200", "OciToken", "it, for no more than was asked for and may be done")],
-                &[400, 401],
+                &[400, 401, 408, 413],
             )
         },
         (_, TOKEN) => Text {

@@ -93,7 +93,7 @@ impl Cluster<'_> {
     /// Publishes a policy of one rule for production.
     async fn policy(&self, name: &str, version: u64, mode: &str, rule: &str) {
         let text = format!(
-            "schema = \"policy/v1\"\nname = \"{name}\"\nversion = {version}\nexpires = 2099-01-01T00:00:00Z\nmode = \"{mode}\"\n[match]\nartifacts = [\"registry.example.com/**\"]\nenvironments = [\"production\"]\n[[rule]]\ntype = \"{rule}\"\n"
+            "schema = \"policy/v1\"\nname = \"{name}\"\nversion = {version}\nexpires = 2099-01-01T00:00:00Z\nmode = \"{mode}\"\n[match]\nartifacts = [\"registry.example.com/**\", \"attest.example.org/**\"]\nenvironments = [\"production\"]\n[[rule]]\ntype = \"{rule}\"\n"
         );
         let file = format!("{name}.policy.toml");
         let says = json!({"name": name, "version": version});

@@ -126,3 +126,41 @@ fn it_counts_for_the_image_that_its_document_names_here_and_offline() {
     let report = crate::fsck::check(registry.path(), &mut |_| {}).unwrap();
     assert_eq!(report.faults, []);
 }
+
+#[test]
+fn a_pack_that_was_changed_since_is_no_pack() {
+    let registry = testing::Registry::rooted(&testing::ed25519());
+    with_cluster_of(&registry, Settings::default(), async |cluster| {
+        let subject = Sha256::of(b"v1");
+        let path = format!(
+            "/v1/packs?subject={subject}&environment=production&name=registry.example.com/pay/api"
+        );
+        let pack = Pack::parse(cluster.server.get(&path, 200).await.body()).unwrap();
+        let root = cluster.server.plain("GET /v1/trusted-root", 200).await;
+        let root = TrustedRoot::parse(root.body()).unwrap();
+        assert_eq!(pack.evidence.len(), 1);
+        pack.open(&root).unwrap();
+        // A later proof of the same leaf would make evidence younger than it is.
+        let digest = cluster.server.get(&format!("/v1/attestations?subject={subject}"), 200).await;
+        let digest = digest.json()["items"][0]["digest"].as_str().unwrap().to_owned();
+        let size = pack.size;
+        let late = format!("/v1/attestations/{digest}/bundle?size={size}");
+        let late = cluster.server.get(&late, 200).await.json();
+        let mut younger = pack.clone();
+        assert_ne!(younger.evidence[0].bundle, late);
+        younger.evidence[0].bundle = late;
+        let mut poorer = pack.clone();
+        poorer.evidence.clear();
+        let mut undocumented = pack.clone();
+        undocumented.documents.clear();
+        let mut unsigned = pack.clone();
+        unsigned.signature.clear();
+        for changed in [younger, poorer, undocumented, unsigned] {
+            let refused = changed.open(&root).unwrap_err().to_string();
+            assert!(
+                refused.contains("the signature of the registry over the whole pack"),
+                "{refused}"
+            );
+        }
+    });
+}

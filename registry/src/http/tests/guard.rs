@@ -56,8 +56,9 @@ async fn pull(cluster: &Cluster<'_>, name: &str, digest: &str, status: u16) -> A
     cluster.server.get(&path, status).await
 }
 
-async fn decide(cluster: &Cluster<'_>, digest: &str) {
-    let asked = json!({"subject": digest, "environment": "production", "name": "registry.example.com/pay/api"});
+async fn decide(cluster: &Cluster<'_>, name: &str, digest: &str) {
+    let name = format!("attest.example.org/{name}");
+    let asked = json!({"subject": digest, "environment": "production", "name": name});
     let made = cluster.server.write("POST /v1/decisions", 201, asked.to_string()).await.json();
     assert_eq!(made["result"], "PASSED", "{made:#}");
 }
@@ -77,7 +78,7 @@ fn a_pull_is_refused_until_a_decision_lets_the_image_in_and_once_it_does_not_hol
         refused(&pull(cluster, "pay/api", &digest, 403).await, "DENIED", &words);
         cluster.sign(&image).await;
         refused(&pull(cluster, "pay/api", &digest, 403).await, "DENIED", &words);
-        decide(cluster, &digest).await;
+        decide(cluster, "pay/api", &digest).await;
         for _ in 0..2 {
             pull(cluster, "pay/api", &digest, 200).await;
         }
@@ -106,7 +107,7 @@ fn an_index_that_was_let_in_lets_its_images_pass() {
         cluster.server.ask(&path, 201, &header, index.clone()).await;
         pull(cluster, "pay/api", &digest, 403).await;
         cluster.sign(&index).await;
-        decide(cluster, &of_index).await;
+        decide(cluster, "pay/api", &of_index).await;
         pull(cluster, "pay/api", &of_index, 200).await;
         pull(cluster, "pay/api", &digest, 200).await;
     });
@@ -124,7 +125,27 @@ fn evidence_is_never_held_back_and_a_subject_makes_no_evidence() {
         signature["config"] = descriptor(EMPTY, b"{}");
         signature["artifactType"] = json!("application/x-signature");
         let digest = push(cluster, "pay/api", &signature.to_string()).await;
+        pull(cluster, "pay/api", &digest, 403).await;
+        // The manifest as a blob is behind the same guard.
+        let blob = format!("/v2/pay/api/blobs/{digest}");
+        refused(&cluster.server.get(&blob, 403).await, "DENIED", &["production"]);
+        signature["layers"] =
+            json!([descriptor("application/vnd.dsse.envelope.v1+json", b"layer")]);
+        let digest = push(cluster, "pay/api", &signature.to_string()).await;
         pull(cluster, "pay/api", &digest, 200).await;
+        // Clients take this for an image, whatever its configuration and layers are called.
+        for config in ["application/octet-stream", "text/html", "application/json"] {
+            signature["config"] = descriptor(config, b"{}");
+            let digest = push(cluster, "pay/api", &signature.to_string()).await;
+            pull(cluster, "pay/api", &digest, 403).await;
+        }
+        // A layer that is no document of cosign 2, but says so.
+        signature["config"] = descriptor("application/vnd.oci.image.config.v1+json", b"{}");
+        let mut layer = descriptor("application/vnd.dev.cosign.simplesigning.v1+json", b"layer");
+        layer["annotations"] = json!({"dev.cosignproject.cosign/signature": "MEUC"});
+        signature["layers"] = json!([layer]);
+        let digest = push(cluster, "pay/api", &signature.to_string()).await;
+        pull(cluster, "pay/api", &digest, 403).await;
     });
 }
 
@@ -140,8 +161,12 @@ fn a_report_serves_and_tells_but_for_what_is_in_quarantine() {
         pull(cluster, "lab/shop", &digest, 403).await;
         assert_eq!(pull(cluster, "scan/shop", &digest, 200).await.header("attestry-guard"), "");
         cluster.sign(&image).await;
-        decide(cluster, &digest).await;
+        decide(cluster, "lab/shop", &digest).await;
         pull(cluster, "lab/shop", &digest, 200).await;
+        // Another repository has another name, and another decision to get.
+        let told = pull(cluster, "web/shop", &digest, 200).await;
+        assert!(told.header("attestry-guard").contains("--name web/shop"));
+        decide(cluster, "web/shop", &digest).await;
         assert_eq!(pull(cluster, "web/shop", &digest, 200).await.header("attestry-guard"), "");
     });
 }

@@ -386,6 +386,35 @@ fn chunks_out_of_order_are_refused_and_told_how_far_the_session_is() {
 }
 
 #[test]
+fn a_chunk_that_is_not_as_long_as_its_range_ends_the_session() {
+    with_server(small(), async |server| {
+        let chunk = |range: &'static str| {
+            [("authorization", server.token.as_str()), ("content-range", range)]
+        };
+        for body in ["456", "45678"] {
+            let end = format!("?digest={}", digest(format!("0123{body}").as_bytes()));
+            for (method, query) in [("PATCH", ""), ("PUT", end.as_str())] {
+                let path = session(server).await;
+                server.ask(&format!("PATCH {path}"), 202, &chunk("0-3"), "0123").await;
+                let what = format!("{method} {path}{query}");
+                let answer = server.ask(&what, 400, &chunk("4-7"), body).await;
+                let found = format!("found {}", body.len());
+                refused(&answer, "SIZE_INVALID", &["expected 4 bytes", &found]);
+                server.write(&format!("GET {path}"), 404, "").await;
+            }
+        }
+        // What is announced is refused before anything of it is in the session.
+        let path = session(server).await;
+        let announced = [&chunk("0-3")[..], &[("content-length", "3")]].concat();
+        let answer = server.ask(&format!("PATCH {path}"), 400, &announced, "012").await;
+        refused(&answer, "SIZE_INVALID", &["expected 4 bytes", "found 3"]);
+        server.write(&format!("GET {path}"), 204, "").await;
+        let all = "0-18446744073709551615";
+        server.ask(&format!("PATCH {path}"), 413, &chunk(all), "0123").await;
+    });
+}
+
+#[test]
 fn uploads_that_lie_about_digest_or_size_leave_nothing() {
     with_server(small(), async |server| {
         let path = session(server).await;
@@ -414,7 +443,7 @@ fn uploads_that_lie_about_digest_or_size_leave_nothing() {
 
 #[test]
 fn sessions_are_bounded() {
-    let settings = Settings { max_uploads: Some(2), ..small() };
+    let settings = Settings { max_uploads: Some(16), ..small() };
     with_server(settings, async |server| {
         // Of the session of a whole blob nobody knows, so it does not outlive its request.
         let large = vec![7; 200_001];
@@ -422,6 +451,7 @@ fn sessions_are_bounded() {
         for _ in 0..3 {
             server.write(&whole, 413, large.clone()).await;
         }
+        // One principal has an eighth of all.
         session(server).await;
         session(server).await;
         let path = format!("POST /v2/{NAME}/blobs/uploads/");

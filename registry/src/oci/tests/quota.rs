@@ -1,9 +1,9 @@
 //! How much of what a principal has pushed is kept.
 
-use super::super::OciError;
+use super::super::{Actor, OciError};
 use crate::store::engine::Family;
 use crate::testing::Registry;
-use crate::testing::oci::{Artifacts, digest, image};
+use crate::testing::oci::{Artifacts, actor, digest, image, name};
 
 const NAME: &str = "pay/api";
 
@@ -65,4 +65,30 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
     artifacts.blob(NAME, b"1").unwrap();
     drop(artifacts);
     assert_eq!(crate::fsck::check(registry.path(), &mut |_| {}).unwrap().faults, []);
+}
+
+#[test]
+fn what_lies_in_open_sessions_counts_and_the_one_that_does_not_fit_ends_with_its_file() {
+    let registry = Registry::new();
+    let artifacts = Artifacts::open(&registry);
+    artifacts.blob(NAME, b"{}").unwrap();
+    let (oci, uploads, of) = (&artifacts.oci, artifacts.oci.uploads(), name(NAME));
+    let actor = Actor { most_stored_bytes: Some(200_000), ..actor() };
+    let begin = || uploads.begin(&of, &actor.name, false).unwrap().to_string();
+    let hold = |id: &str| uploads.hold(&of, &actor.name, id);
+    let files =
+        || std::fs::read_dir(artifacts.store.files().dir().join("incoming")).unwrap().count();
+    let (one, two) = (begin(), begin());
+    let first = oci.append(&actor, hold(&one).unwrap(), &[7; 100_000]).unwrap();
+    // With the two bytes that are kept it is as much as may be.
+    let second = oci.append(&actor, hold(&two).unwrap(), &[7; 99_998]).unwrap();
+    assert_eq!((uploads.held_bytes(&actor.name), files()), (199_998, 2));
+    refused(oci.append(&actor, second, &[7]));
+    assert_eq!((uploads.held_bytes(&actor.name), files()), (100_000, 1));
+    assert!(matches!(hold(&two).map(drop), Err(OciError::UploadUnknown(_))));
+    // What is announced counts before it comes.
+    let first = oci.demand_room(&actor, first, 99_998).unwrap();
+    refused(oci.demand_room(&actor, first, 99_999));
+    assert_eq!((uploads.held_bytes(&actor.name), files()), (0, 0));
+    assert!(matches!(hold(&one).map(drop), Err(OciError::UploadUnknown(_))));
 }

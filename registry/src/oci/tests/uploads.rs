@@ -54,7 +54,7 @@ fn two_requests_on_one_session_do_not_mix() {
 
 #[test]
 fn an_idle_session_ends_with_its_file_and_one_that_is_held_does_not() {
-    let limits = UploadLimits { sessions: 2, idle: Duration::ZERO, ..UPLOADS };
+    let limits = UploadLimits { sessions: 16, idle: Duration::ZERO, ..UPLOADS };
     with(limits, |artifacts| {
         let uploads = artifacts.oci.uploads();
         let of = name("pay/api");
@@ -74,6 +74,31 @@ fn an_idle_session_ends_with_its_file_and_one_that_is_held_does_not() {
         uploads.begin(&of, OWNER, false).unwrap();
         drop(writing);
         assert_eq!(uploads.end_idle(), 2);
+    });
+}
+
+#[test]
+fn one_principal_has_an_eighth_of_the_sessions_and_others_have_theirs() {
+    with(UploadLimits { sessions: 16, ..UPLOADS }, |artifacts| {
+        let (uploads, of) = (artifacts.oci.uploads(), name("pay/api"));
+        let begin = |owner: &str| uploads.begin(&of, owner, false);
+        let first = begin(OWNER).unwrap().to_string();
+        begin(OWNER).unwrap();
+        let refused = begin(OWNER);
+        assert!(matches!(refused, Err(OciError::TooManyUploads { limit: 2 })), "{refused:?}");
+        begin("token:other").unwrap();
+        uploads.cancel(&of, OWNER, &first).unwrap();
+        begin(OWNER).unwrap();
+    });
+    with(UploadLimits { sessions: 3, ..UPLOADS }, |artifacts| {
+        let uploads = artifacts.oci.uploads();
+        let begin = |owner: &str| uploads.begin(&name("pay/api"), owner, false);
+        for owner in ["token:one", "token:two", "token:three"] {
+            begin(owner).unwrap();
+            assert!(begin(owner).is_err(), "{owner}");
+        }
+        let refused = begin("token:four");
+        assert!(matches!(refused, Err(OciError::TooManyUploads { limit: 3 })), "{refused:?}");
     });
 }
 

@@ -43,6 +43,16 @@ pub(super) fn judge(
                 "provide the evidence that names them: provenance for the builder, a review for the author, a known caller for the deployer",
             );
         }
+        if let Some(unknown) = unknown(case, *role) {
+            let found = format!(
+                "{unknown:?}, whom the roster does not know, as its {}, so nobody is known to be another",
+                role.name()
+            );
+            let fix = format!(
+                "add {unknown:?} to the principals of the signer whom it means, and publish the roster"
+            );
+            return Judgement::fail(role.name(), wanted, found, fix);
+        }
         barred.extend(names.into_iter().map(|name| (name, role.name())));
     }
     let given = consents(case, demand, ApprovalPurpose::Deployment);
@@ -129,6 +139,16 @@ fn approval<'c>(one: &Counted<'c>) -> Option<&'c Approval> {
     match one.evidence.said() {
         Said::Approval(approval) => Some(approval),
         _ => None,
+    }
+}
+
+/// Somebody who has a role in the artifact and is no signer of the roster, by their own word for themselves: who signs might be they.
+fn unknown(case: &Case<'_>, role: Role) -> Option<String> {
+    let roster = case.trust.roster();
+    let is_signer = |name: &String| roster.signers.iter().any(|entry| entry.name == *name);
+    match role {
+        Role::Author => source::authors(case).into_iter().find(|name| !is_signer(name)),
+        Role::Builder | Role::Deployer => None,
     }
 }
 

@@ -158,8 +158,10 @@ fn meant<'t>(text: &'t str, roster: &'t Roster) -> &'t str {
 /// Whether somebody else than the author has approved it, by the word of somebody else than the author.
 fn is_two_party(review: &Review, one: &Counted<'_>, roster: &Roster) -> bool {
     let author = meant(&review.author, roster);
-    one.signer.name != author
-        && review.reviewers.iter().any(|reviewer| meant(reviewer, roster) != author)
+    // Names of accounts and addresses are the same in any case.
+    let is_other = |name: &str| !name.eq_ignore_ascii_case(author);
+    is_other(&one.signer.name)
+        && review.reviewers.iter().any(|reviewer| is_other(meant(reviewer, roster)))
 }
 
 /// The authors of the commits, as any review of one that counts says; by the name of the signer where the roster

@@ -107,17 +107,16 @@ impl<'r> Run<'r> {
     }
 
     /// Whether it ran again what failed in an older result: by the same signer, in the same configuration, and each
-    /// failed test is there, or the suite that it is of. Another suite's success makes nothing good.
+    /// failed test itself is there. Where no test is named as failed it must be a run of the same: all that the older one names
+    /// is there, and where that names nothing, a configuration says what both are runs of.
     fn makes_good(&self, older: &Self) -> bool {
-        let ran_again = |test: &str| {
-            self.all().any(|other| other == test)
-                || self.is_of(test.rsplit_once("::").map_or(test, |(suite, _)| suite))
-        };
+        let ran_again = |test: &str| self.all().any(|other| other == test);
         self.one.signer.name == older.one.signer.name
             && self.configuration == older.configuration
-            && match older.failed().next() {
-                Some(_) => older.failed().all(ran_again),
-                None => older.all().all(ran_again),
+            && match (older.failed().next(), older.all().next()) {
+                (Some(_), _) => older.failed().all(ran_again),
+                (None, Some(_)) => older.all().all(ran_again),
+                (None, None) => !older.configuration.is_empty(),
             }
     }
 }

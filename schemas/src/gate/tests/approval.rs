@@ -77,9 +77,19 @@ fn an_older_review_bars_its_author_beside_a_newer_one_that_names_another() {
     let mut trial =
         Trial::of(&rule("approval", "signers = [\"leads\"]\ndistinct_from = [\"author\"]"));
     trial.say(built()).say(reviewed("host", "bob", &["alice"]));
-    trial.say(reviewed("alice", "somebody", &["carol"]).at("2026-11-27T09:30:00Z"));
+    trial.say(reviewed("alice", "carol", &["bob"]).at("2026-11-27T09:30:00Z"));
     trial.say(approval("bob", LATER));
     trial.fails("approval", &["approval"]);
+}
+
+#[test]
+fn an_author_whom_the_roster_does_not_know_could_be_anybody_who_signs() {
+    let mut trial =
+        Trial::of(&rule("approval", "signers = [\"leads\"]\ndistinct_from = [\"author\"]"));
+    trial.say(built()).say(reviewed("host", "alice@example.com", &["bob"]));
+    trial.say(approval("alice", LATER));
+    let answer = trial.fails("approval", &["author"]);
+    assert!(answer.found.contains("\"alice@example.com\", whom the roster does not know"));
 }
 
 #[test]

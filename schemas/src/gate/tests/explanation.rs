@@ -211,6 +211,55 @@ fn rules_of_which_one_suffices_are_told_below_it_and_the_nearest_pass_names_what
 }
 
 #[test]
+fn a_waiver_inside_rules_of_which_one_suffices_is_told() {
+    let rules = "[[rule]]\nid = \"one-of\"\nany = [\n\
+        { type = \"signature\", id = \"a\", signers = [\"ci\"] },\n\
+        { type = \"test-result\", id = \"b\" },\n]\n\
+        [waivers]\ngroup = \"leads\"\nthreshold = 1\n";
+    let mut trial = Trial::of(rules);
+    trial.say(waiver("alice", "a", "signature", "2026-12-01T00:00:00Z"));
+    let told = without_digests(&lines(&trial));
+    assert!(told.contains("  ~ one-of: a: no signature\n"), "{told}");
+    let waived = "    ~ a: no signature\n        waived: no signature by sha256:…\n";
+    assert!(told.contains(waived), "{told}");
+    assert!(told.contains("    ✗ b: no test result [test-result]\n"), "{told}");
+    trial.say(tested("ci", "PASSED", &["unit"], &[]));
+    let told = lines(&trial).join("\n");
+    assert!(told.contains("  ✓ one-of: b: ") && !told.contains("waived"), "{told}");
+}
+
+#[test]
+fn findings_that_are_not_shown_are_counted() {
+    let ids: Vec<String> = (100..220).map(|number| format!("CVE-{number}")).collect();
+    let told = |count: usize| {
+        let found: Vec<(&str, &str)> =
+            ids.iter().take(count).map(|id| (id.as_str(), "high")).collect();
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\""));
+        trial.say(scanned(&found, LOGGED));
+        let all = lines(&trial);
+        let told = all.iter().filter(|line| line.starts_with("      - "));
+        told.cloned().collect::<Vec<String>>()
+    };
+    let ten = told(10);
+    assert_eq!(ten.len(), 10);
+    assert!(ten.iter().all(|line| line.contains("CVE-1")), "{ten:?}");
+    for (count, more) in [(11, 1), (13, 3), (100, 90), (101, 91), (120, 110)] {
+        let found = told(count);
+        assert_eq!((found.len(), &found[10]), (11, &format!("      - and {more} more")), "{count}");
+    }
+}
+
+#[test]
+fn names_that_others_give_show_as_no_others() {
+    let mut trial = Trial::of(&rule("signature", ""));
+    for c in "\u{202e}\u{2066}\u{200b}\u{200f}\u{2060}\u{feff}\u{61c}".chars() {
+        trial.question.name = Some(format!("pay/a{c}pi"));
+        let told = lines(&trial).join("\n");
+        assert!(!told.contains(c) && told.contains("pay/a\u{fffd}pi"), "{told:?}");
+    }
+}
+
+#[test]
 fn names_that_others_give_steer_no_terminal() {
     let mut trial = Trial::of(&rule("test-result", ""));
     trial.question.name = Some("pay/\u{1b}[2Japi".to_owned());

@@ -57,14 +57,22 @@ fn the_gravest_rating_counts_and_a_vector_is_none() {
 }
 
 #[test]
-fn what_nobody_rated_blocks_where_low_does() {
-    for (block, score) in [("low", "weird"), ("low", "NaN"), ("low", "-1"), ("low", "inf")] {
+fn what_nobody_rated_blocks_where_low_does_and_what_is_not_read_as_the_gravest() {
+    let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    for (block, score) in [
+        ("low", "unknown"),
+        ("low", ""),
+        ("critical", "NaN"),
+        ("critical", "-1"),
+        ("critical", "URGENT"),
+        ("critical", vector),
+    ] {
         let mut trial = Trial::of(&rule("vuln-scan", &format!("block = \"{block}\"")));
         trial.say(scanned(&[("CVE-1", score)], LOGGED));
         trial.fails("vuln-scan", &["CVE-1"]);
     }
     let mut trial = Trial::of(&rule("vuln-scan", "block = \"medium\""));
-    trial.say(scanned(&[("CVE-1", "weird")], LOGGED));
+    trial.say(scanned(&[("CVE-1", "Unknown")], LOGGED));
     trial.passes("vuln-scan");
 }
 

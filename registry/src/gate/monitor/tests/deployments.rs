@@ -53,6 +53,28 @@ fn every_way_not_to_be_authorized_has_its_cause() {
 }
 
 #[test]
+fn a_decision_allows_nothing_any_more_once_the_same_was_asked_again_and_denied() {
+    let governed = Governed::new();
+    let decision = governed.allow(1);
+    governed.scan(1, &["CVE-2026-1"]);
+    assert!(!governed.decide(1).decision.passed());
+    governed.record("deployer", 1, Governed::deployment("deployed", Some(decision)));
+    assert_eq!(cause(&governed), Some(Cause::SupersededDecision));
+    // What others ask, who may not deploy, takes nothing from who may.
+    let decision = governed.allow(2);
+    let request = crate::gate::Request {
+        subject: artifact(2),
+        name: Some(super::NAME.to_owned()),
+        environment: super::ENVIRONMENT.to_owned(),
+        caller: Some("token:somebody".to_owned()),
+        configuration: None,
+    };
+    assert!(!governed.running.gate.decide(&request).unwrap().0.decision.passed());
+    governed.record("deployer", 2, Governed::deployment("deployed", Some(decision)));
+    assert_eq!(cause(&governed), None);
+}
+
+#[test]
 fn a_decision_allows_nothing_under_another_name_nor_what_began_long_before_it() {
     let governed = Governed::new();
     let decision = governed.allow(1);
@@ -63,7 +85,8 @@ fn a_decision_allows_nothing_under_another_name_nor_what_began_long_before_it() 
         cause(&governed)
     };
     assert_eq!(stated(Some("pay/other"), deployed.clone()), Some(Cause::OtherName));
-    assert_eq!(stated(None, deployed.clone()), None, "without a name there is none to mistake");
+    let without = stated(None, deployed.clone());
+    assert_eq!(without, Some(Cause::OtherName), "what has no name could hide what runs under one");
     let mut early = deployed;
     early["startedAt"] = json!(at(-3_600));
     assert_eq!(stated(Some("pay/api"), early.clone()), Some(Cause::UnknownDecision));

@@ -188,6 +188,10 @@ impl Governed {
     }
 
     pub(super) fn publish_policy(&self, version: u64, rules: &str) -> Receipt {
+        self.publish_policy_by("lead", version, rules)
+    }
+
+    pub(super) fn publish_policy_by(&self, by: &str, version: u64, rules: &str) -> Receipt {
         let text = format!(
             "schema = \"policy/v1\"\nname = \"{ENVIRONMENT}\"\nversion = {version}\nexpires = {EXPIRES}\nmode = \"enforce\"\n[match]\nartifacts = [\"pay/**\"]\nenvironments = [\"{ENVIRONMENT}\"]\n{rules}"
         );
@@ -198,7 +202,7 @@ impl Governed {
             "digest": {"sha256": digest.hex()},
             "expires": EXPIRES,
         });
-        self.state("lead", "https://attestry.dev/policy/v1", digest, predicate)
+        self.state(by, "https://attestry.dev/policy/v1", digest, predicate)
     }
 
     pub(super) fn content(&self, text: &str) -> Sha256 {

@@ -56,7 +56,7 @@ fn it_denies_what_it_is_for_and_everything_where_that_cannot_be_told() {
         verdicts.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(),
         ["anywhere", "gone", "production"]
     );
-    assert!(verdicts[1].rules[0].found.contains("not at hand"));
+    assert!(verdicts[1].rules[0].found.contains("no document"));
 }
 
 #[test]
@@ -80,4 +80,35 @@ fn under_a_roster_that_is_not_read_nothing_is_decided_and_nobody_signs() {
     assert!(refused.to_string().contains("version 2 of the roster"), "{refused}");
     publish(3, &governed.roster_text(3));
     assert!(governed.decide(1).decision.passed());
+}
+
+#[test]
+fn a_policy_whose_signer_leaves_lets_no_older_one_back_and_others_can_sign_it_again() {
+    let governed = Governed::new();
+    governed.allow(1);
+    let stricter = format!("{RULES}[[rule]]\ntype = \"sbom\"\n");
+    governed.publish_policy(2, &stricter);
+    let publish = |version: u64, text: &str| {
+        let digest = governed.content(text);
+        let predicate =
+            json!({"version": version, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});
+        governed.state("root", "https://attestry.dev/roster/v1", digest, predicate);
+    };
+    let without =
+        governed.roster_text(2).replace("leads = [\"lead\", \"boss\"]", "leads = [\"boss\"]");
+    publish(2, &without);
+    let decided = governed.decide(1);
+    assert!(!decided.decision.passed());
+    assert_eq!(decided.decision.policies()[0].version, 2, "version 1 stays what it was");
+    let why = why(&decided.decision);
+    assert!(why.contains("0 signatures that count of the 1 by leads"), "{why}");
+    governed.publish_policy_by("boss", 2, &stricter);
+    let decided = governed.decide(1);
+    let failed: Vec<_> = decided.decision.policies()[0]
+        .rules
+        .iter()
+        .filter(|rule| !rule.outcome.is_good())
+        .map(|rule| rule.rule.as_str())
+        .collect();
+    assert_eq!(failed, ["sbom"]);
 }

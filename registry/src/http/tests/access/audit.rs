@@ -52,9 +52,8 @@ fn every_write_and_every_refusal_says_who_what_where_and_what_became_of_it() {
         status(server, &basic("x", "wrong"), "GET /v2/pay/api/tags/list").await;
         status(server, "", "GET /v1/attestations").await;
         let done = eventually(server, "?outcome=allowed", 2).await;
-        for (event, path) in
-            done.iter().zip(["/v2/pay/api/manifests/v1", "/v2/pay/api/blobs/uploads/"])
-        {
+        let upload = format!("/v2/pay/api/blobs/uploads/?digest={}", Sha256::of(b"{}"));
+        for (event, path) in done.iter().zip(["/v2/pay/api/manifests/v1", upload.as_str()]) {
             assert_eq!(event["path"], path, "{event:#}");
             for (name, expected) in [
                 ("outcome", "allowed"),
@@ -80,13 +79,38 @@ fn every_write_and_every_refusal_says_who_what_where_and_what_became_of_it() {
             [Value::Null, Value::Null, json!("pay/api"), json!("ads/web")]
         );
         let by = eventually(server, "?principal=token:pay&outcome=denied", 1).await;
-        assert_eq!(by[0]["path"], "/v2/ads/web/blobs/uploads/");
+        let upload = format!("/v2/ads/web/blobs/uploads/?digest={}", Sha256::of(b"x"));
+        assert_eq!(by[0]["path"], upload);
         // Whoever may audit some namespaces sees the events of those.
         let narrow = events(server, "narrow", "").await;
         assert_eq!(narrow.len(), 1, "{narrow:#?}");
         assert_eq!(narrow[0]["namespace"], "ads/web");
         assert_eq!(status(server, &as_("pay"), "GET /v1/audit/access").await, 403);
         assert_eq!(status(server, "", "GET /v1/audit/access").await, 401);
+    });
+}
+
+#[test]
+fn a_query_that_names_what_was_asked_for_is_recorded_as_it_came_and_others_are_not() {
+    Guarded::new(DOCUMENT, &["pay", "auditor"]).serve(async |server| {
+        let (pay, thing) = (as_("pay"), manifest("1"));
+        push_blob(server, &pay, "pay/api", b"{}").await;
+        let tagged = format!("{}?tag=v1&tag=v%32", Sha256::of(&thing));
+        assert_eq!(put(server, &pay, "pay/api", &tagged, thing).await, 201);
+        let long = format!("POST /v2/ads/web/blobs/uploads/?mount={}", "x".repeat(2000));
+        assert_eq!(status(server, &pay, &long).await, 403);
+        let wrong = basic("x", "wrong");
+        for path in ["/v2/token", "/v2/tok%65n", "/v1/attestations"] {
+            let what = format!("GET {path}?subject=secret");
+            assert_eq!(status(server, &wrong, &what).await, 401, "{path}");
+        }
+        let done = eventually(server, "?outcome=allowed", 2).await;
+        assert_eq!(done[0]["path"], format!("/v2/pay/api/manifests/{tagged}"));
+        let denied = eventually(server, "?outcome=denied", 4).await;
+        let paths: Vec<&str> = denied.iter().map(|one| one["path"].as_str().unwrap()).collect();
+        assert_eq!(paths[..3], ["/v1/attestations", "/v2/tok%65n", "/v2/token"]);
+        assert!(paths[3].starts_with("/v2/ads/web/blobs/uploads/?mount=xxx"), "{paths:?}");
+        assert_eq!(paths[3].len(), 1000);
     });
 }
 
@@ -126,6 +150,10 @@ fn who_asks_more_than_its_share_waits_and_others_do_not() {
         assert_eq!(error(refused[0])["code"], "TOOMANYREQUESTS");
         let v1 = ask(server, &as_("fast"), "GET /v1/attestations", &[], "").await;
         assert_eq!((v1.status(), v1.header("retry-after")), (429, "1"));
+        // The record says whom it was.
+        let query = "?principal=token:fast&outcome=denied";
+        let recorded = eventually(server, query, refused.len() + 1).await;
+        assert!(recorded.iter().all(|event| event["status"] == 429), "{recorded:#?}");
         assert_eq!(status(server, &as_("pay"), "GET /v2/").await, 200);
     });
 }

@@ -135,6 +135,34 @@ fn a_bearer_token_is_good_for_what_was_asked_and_may_be_done_and_no_more() {
 }
 
 #[test]
+fn a_bearer_token_gives_none_that_is_good_for_more() {
+    Guarded::new(DOCUMENT, &["ci"]).serve(async |server| {
+        let ci = as_("ci");
+        push(server, &ci, "pay/api", "v1", "1").await;
+        push_blob(server, &ci, "pay/web", b"web").await;
+        let narrow = bearer(server, &ci, &["repository:pay/api:pull"]).await;
+        let wide =
+            ["repository:pay/api:pull,push", "repository:pay/web:pull,push", "registry:catalog:*"];
+        let by_header = bearer(server, &narrow, &wide).await;
+        let form = format!(
+            "grant_type=password&password={}&scope={}",
+            narrow.trim_start_matches("Bearer "),
+            wide.join("%20")
+        );
+        let by_form = ask(server, "", "POST /v2/token", &[], form).await.json();
+        let by_form = format!("Bearer {}", by_form["token"].as_str().unwrap());
+        for made in [by_header, by_form] {
+            assert_eq!(status(server, &made, "GET /v2/pay/api/manifests/v1").await, 200);
+            for name in ["pay/api", "pay/web"] {
+                assert_eq!(push_blob(server, &made, name, b"x").await, 401, "{name}");
+            }
+            let listed = ask(server, &made, "GET /v2/_catalog", &[], "").await.json();
+            assert_eq!(listed["repositories"], json!(["pay/api"]));
+        }
+    });
+}
+
+#[test]
 fn who_has_no_credential_gets_a_bearer_token_for_what_anyone_may() {
     let anyone = "[[grant]]\nto = [\"anyone\"]\nroles = [\"pull\"]\non = [\"public/*\"]\n";
     Guarded::new(&format!("{DOCUMENT}{anyone}"), &["ci"]).serve(async |server| {
@@ -159,6 +187,18 @@ fn a_form_with_the_password_gives_a_token_too() {
         assert_eq!(ask(server, "", "POST /v2/token", &[], form("wrong")).await.status(), 401);
         let refresh = "grant_type=refresh_token&refresh_token=x&service=s";
         assert_eq!(ask(server, "", "POST /v2/token", &[], refresh).await.status(), 400);
+    });
+}
+
+#[test]
+fn a_form_that_is_too_large_is_refused_in_the_form_of_the_specification() {
+    Guarded::new(DOCUMENT, &["ci"]).serve(async |server| {
+        for size in [40_000, 400_000] {
+            let form = format!("grant_type=password&password={}", "x".repeat(size));
+            let answer = ask(server, "", "POST /v2/token", &[], form).await;
+            assert_eq!(answer.status(), 413, "{}", answer.text());
+            assert_eq!(error(&answer)["code"], "SIZE_INVALID");
+        }
     });
 }
 
