@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::pack::Pack;
 use attestry_schemas::key::SigningKey;
 use attestry_tests::{Client, Dir, Registry, Server, p256_key, programs};
 use serde_json::{Value, json};
@@ -129,6 +130,7 @@ pub(crate) struct Scene {
     pub(crate) keys: BTreeMap<&'static str, SigningKey>,
     client: Client,
     dir: Dir,
+    log_key: SigningKey,
     _server: Server,
     _registry: Registry,
 }
@@ -145,6 +147,7 @@ impl Scene {
         keys.insert("outsider", p256_key());
         keys.insert("root", root);
         let dir = Dir::new(&programs);
+        let log_key = std::fs::read_to_string(registry.data.join("log.key")).unwrap();
         let document = std::fs::read(registry.data.join("trusted_root.json")).unwrap();
         dir.write("trusted_root.json", document);
         let listed = client.get("/v1/attestations?limit=1").expect(200).json();
@@ -156,6 +159,7 @@ impl Scene {
             keys,
             client,
             dir,
+            log_key: SigningKey::from_pkcs8_pem(&log_key).unwrap(),
             _server: server,
             _registry: registry,
         };
@@ -269,7 +273,9 @@ impl Scene {
         // The decision is in the log by now; the verdict is about the log before it.
         pack["size"] = details["logSize"].clone();
         self.forge(evidence, &mut pack);
-        self.dir.write("pack.json", pack.to_string());
+        // What the registry would never pack is held against each proof by itself: here with its key.
+        let pack = Pack::parse(pack.to_string().as_bytes()).unwrap().signed(&self.log_key).unwrap();
+        self.dir.write("pack.json", serde_json::to_string(&pack).unwrap());
         let subject = evidence.subject.to_string();
         let time = gate.statement["predicate"]["timeVerified"].as_str().unwrap().to_owned();
         let mut args = vec!["gate", &subject, "--environment", &evidence.environment];

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use attestry_tests::{Registry, programs};
+use attestry_tests::{Registry, Request, programs};
 
 /// How long after its bound a connection may still be open.
 const GRACE: Duration = Duration::from_secs(20);
@@ -111,4 +111,31 @@ fn no_more_connections_are_served_than_the_setting_says_however_many_threads_ser
     assert!(is_answered(&mut waiting, GRACE));
     drop(waiting);
     server.terminate();
+}
+
+#[test]
+fn a_chunk_of_no_announced_length_is_as_long_as_its_range_or_ends_the_session() {
+    let registry = Registry::init(&programs!(), &[]);
+    let server = registry.serve();
+    let host = server.url.strip_prefix("http://").unwrap().to_owned();
+    let client = server.client();
+    for (body, expected) in [
+        ("3\r\n012\r\n0\r\n\r\n", 400),
+        ("5\r\n01234\r\n0\r\n\r\n", 400),
+        ("4\r\n0123\r\n0\r\n\r\n", 202),
+    ] {
+        let begun = client.send(&Request::new("POST", "/v2/pay/api/blobs/uploads/")).unwrap();
+        let place = begun.expect(202).header("location").to_owned();
+        let request = format!(
+            "PATCH {place} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Range: 0-3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{body}",
+            registry.token
+        );
+        let mut stream = TcpStream::connect(&host).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{body:?}: {answer}");
+        let status = client.get(&place).status;
+        assert_eq!(status, if expected == 202 { 204 } else { 404 }, "{body:?}");
+    }
 }

@@ -418,12 +418,13 @@ fn a_pack_is_decided_without_a_registry_over_what_it_proves() {
     // What is left out of a pack, or does not verify, allows nothing.
     let mut less = pack.clone();
     less["evidence"] = json!([]);
-    check(&less, 1, &["DENIED", "✗ test-result", "nearest pass"]);
+    check(&less, 1, &["signature of the registry over the whole pack", "gate pack"]);
+    check(&registry.signed(&less), 1, &["DENIED", "✗ test-result", "nearest pass"]);
     less["governance"] = json!([]);
-    check(&less, 1, &["DENIED", "roster"]);
+    check(&registry.signed(&less), 1, &["DENIED", "roster"]);
     let mut forged = pack.clone();
     forged["evidence"][0]["bundle"]["verificationMaterial"]["tlogEntries"] = json!([]);
-    check(&forged, 1, &["left out", "DENIED"]);
+    check(&registry.signed(&forged), 1, &["left out", "DENIED"]);
     let mut other = pack.clone();
     other["environment"] = "staging".into();
     check(&other, 2, &["expected a pack about"]);

@@ -386,24 +386,31 @@ fn policies(
         let Said::Policy(_) = one.said() else { return None };
         member(trust, &quorum.group, one)
     };
-    let once = rulers.once(statements);
     let (mut complete, mut waiting) = (Vec::new(), Vec::new());
+    let mut counted: BTreeMap<Sha256, u64> = BTreeMap::new();
     for votes in votes(statements, quorum.threshold, vote) {
         let Said::Policy(predicate) = votes.first.said() else { continue };
         let Some(digest) = sha256(&predicate.digest) else { continue };
         let have = votes.names.len() as u64;
-        let lapsed = once.iter().find(|one| one.payload() == votes.first.payload());
-        match (votes.enough, lapsed) {
-            (Some(enough), _) => complete.push((enough, predicate, digest, None)),
-            (None, Some(once)) => complete.push((once, predicate, digest, Some(have))),
-            (None, None) => waiting.push(Pending {
+        counted.insert(votes.first.payload(), have);
+        match votes.enough {
+            Some(enough) => complete.push((enough, predicate, digest, None)),
+            None => waiting.push(Pending {
                 name: Some(predicate.name.clone()),
                 version: predicate.version,
                 digest,
-                have: votes.names.len() as u64,
+                have,
                 need: quorum.threshold,
             }),
         }
+    }
+    for once in rulers.once(statements) {
+        let have = counted.get(&once.payload()).copied().unwrap_or_default();
+        let Said::Policy(predicate) = once.said() else { continue };
+        let Some(digest) = sha256(&predicate.digest).filter(|_| have < quorum.threshold) else {
+            continue;
+        };
+        complete.push((once, predicate, digest, Some(have)));
     }
     complete.sort_by_key(|(enough, ..)| enough.index());
     let mut history = Vec::new();

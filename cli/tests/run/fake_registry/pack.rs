@@ -4,6 +4,7 @@ use attestry_schemas::base64;
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::{self, Envelope};
+use attestry_schemas::gate::pack::Pack;
 use attestry_schemas::statement::{ResourceDescriptor, Statement};
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ impl FakeRegistry {
         let (governance, evidence): (Vec<&Item>, Vec<&Item>) =
             items.iter().skip(1).copied().partition(|item| rules(item));
         let documents = state.contents.iter().map(|(d, bytes)| (d.clone(), base64::encode(bytes)));
-        json!({
+        let pack = json!({
             "mediaType": "application/vnd.attestry.pack.v1+json",
             "subject": subject,
             "environment": environment,
@@ -55,6 +56,15 @@ impl FakeRegistry {
             "governance": governance.into_iter().map(packed).collect::<Vec<_>>(),
             "evidence": evidence.into_iter().map(packed).collect::<Vec<_>>(),
             "documents": documents.collect::<std::collections::BTreeMap<_, _>>(),
-        })
+        });
+        drop(state);
+        self.signed(&pack)
+    }
+
+    /// A pack with the signature of the log's key, as the registry gives it.
+    pub(crate) fn signed(&self, pack: &Value) -> Value {
+        let state = self.state.lock().unwrap();
+        let pack = Pack::parse(pack.to_string().as_bytes()).unwrap();
+        serde_json::to_value(pack.signed(&state.log_key).unwrap()).unwrap()
     }
 }

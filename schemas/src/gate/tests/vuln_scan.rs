@@ -61,7 +61,6 @@ fn what_nobody_rated_blocks_where_low_does_and_what_is_not_read_as_the_gravest()
     let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
     for (block, score) in [
         ("low", "unknown"),
-        ("low", ""),
         ("critical", "NaN"),
         ("critical", "-1"),
         ("critical", "URGENT"),
