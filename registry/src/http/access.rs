@@ -496,6 +496,11 @@ pub(super) fn repository(
     }
 }
 
+/// Notes that what was refused is for the lack of another role than the one that let the caller in.
+pub(super) fn lacking(request: &HttpRequest, role: Role, name: &RepositoryName) {
+    noted(request, role, Some(name.as_str()), true);
+}
+
 /// Whether the caller may read a repository too, which it has not asked for by name: to mount from it. What a bearer
 /// token was asked for does not bound this, since clients name the repository alone to which they push; what they may
 /// themselves does.

@@ -8,7 +8,9 @@ use attestry_schemas::oci::BlobDigest;
 use super::{OciRefusal, State, guarded, name, segment};
 use crate::http::access::{self, Right};
 use crate::http::ranged;
+use crate::oci::OciError;
 use crate::oci::manifest::Held;
+use crate::rights::Role;
 use crate::store::StoreError;
 
 /// The header that names the digest of what an answer is about.
@@ -54,6 +56,10 @@ pub(in crate::http) async fn delete(
     let name = name(&request)?;
     let actor = access::repository(&request, &state, &name, Right::DeleteDigest)?;
     let digest: BlobDigest = segment(&request, "digest")?;
-    state.oci.delete_blob(&name, &digest, actor).await?;
+    let deleted = state.oci.delete_blob(&name, &digest, actor).await;
+    if matches!(deleted, Err(OciError::Denied(_))) {
+        access::lacking(&request, Role::DeleteTag, &name);
+    }
+    deleted?;
     Ok(HttpResponse::Accepted().insert_header((CONTENT_DIGEST, digest.to_string())).finish())
 }

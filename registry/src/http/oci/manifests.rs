@@ -16,6 +16,7 @@ use crate::http::access::{self, Right};
 use crate::http::{body, conditional};
 use crate::oci::OciError;
 use crate::oci::manifest::Push;
+use crate::rights::Role;
 
 /// The header that names the subject of a manifest that was taken in.
 const SUBJECT: &str = "OCI-Subject";
@@ -93,7 +94,11 @@ pub(in crate::http) async fn put(
         .await?;
     let (digest, subject) = (push.digest.clone(), push.manifest.subject.clone());
     let told = arrival::told(&push.evidence.records);
-    state.oci.push(push).await?;
+    let pushed_or_not = state.oci.push(push).await;
+    if matches!(pushed_or_not, Err(OciError::Denied(_))) {
+        access::lacking(&request, Role::Overwrite, &name);
+    }
+    pushed_or_not?;
     let mut response = HttpResponse::Created();
     let place = if pushed.is_empty() { place.to_string() } else { digest.to_string() };
     response
@@ -124,7 +129,11 @@ pub(in crate::http) async fn delete(
         Reference::Digest(_) => Right::DeleteDigest,
     };
     let actor = access::repository(&request, &state, &name, right)?;
-    state.oci.delete(&name, &reference, actor).await?;
+    let deleted = state.oci.delete(&name, &reference, actor).await;
+    if matches!(deleted, Err(OciError::Denied(_))) {
+        access::lacking(&request, Role::DeleteTag, &name);
+    }
+    deleted?;
     Ok(HttpResponse::Accepted().finish())
 }
 

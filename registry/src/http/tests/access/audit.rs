@@ -176,3 +176,14 @@ fn no_answer_is_one_that_a_browser_runs() {
         }
     });
 }
+
+#[test]
+fn a_refused_overwrite_is_told_by_the_role_that_was_lacking() {
+    Guarded::new(DOCUMENT, &["pay", "auditor"]).serve(async |server| {
+        push(server, &as_("pay"), "pay/api", "v1", "1").await;
+        assert_eq!(put(server, &as_("pay"), "pay/api", "v1", manifest("2")).await, 403);
+        let [event] = eventually(server, "?role=overwrite", 1).await.try_into().unwrap();
+        assert_eq!((&event["outcome"], &event["status"]), (&json!("denied"), &json!(403)));
+        assert_eq!(event["path"], "/v2/pay/api/manifests/v1");
+    });
+}
