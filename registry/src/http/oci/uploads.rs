@@ -16,6 +16,7 @@ use super::{OciRefusal, State, name, parameter, parameters};
 use crate::http::access::{self, Right};
 use crate::oci::upload::Writing;
 use crate::oci::{Actor, OciError};
+use crate::rights::Role;
 
 /// How many chunks of an upload may wait for the disk.
 const WAITING_CHUNKS: usize = 16;
@@ -81,7 +82,13 @@ async fn mount_from(
     digest: &BlobDigest,
 ) -> Result<bool, OciRefusal> {
     let candidates = match from {
-        Some(from) => vec![from],
+        Some(from) => {
+            if !access::may_pull(request, state, &from) {
+                // The answer does not tell; the record does.
+                access::lacking(request, Role::Pull, &from);
+            }
+            vec![from]
+        }
         None => {
             let digest = digest.clone();
             state.oci_read(move |reader, _| Ok(reader.holders(&digest, MAX_HOLDERS)?)).await?

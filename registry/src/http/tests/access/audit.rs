@@ -187,3 +187,15 @@ fn a_refused_overwrite_is_told_by_the_role_that_was_lacking() {
         assert_eq!(event["path"], "/v2/pay/api/manifests/v1");
     });
 }
+
+#[test]
+fn a_mount_from_where_one_may_not_read_is_told_by_the_record_alone() {
+    Guarded::new(DOCUMENT, &["pay", "auditor"]).serve(async |server| {
+        let digest = Sha256::of(b"x");
+        let mount = format!("POST /v2/pay/api/blobs/uploads/?mount={digest}&from=ads/web");
+        assert_eq!(status(server, &as_("pay"), &mount).await, 202, "as if it were not there");
+        let [event] = eventually(server, "?outcome=denied", 1).await.try_into().unwrap();
+        assert_eq!((&event["role"], &event["namespace"]), (&json!("pull"), &json!("ads/web")));
+        assert!(event["path"].as_str().unwrap().ends_with("&from=ads/web"), "{event:#}");
+    });
+}
