@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
 use crate::data::{DataError, DataFolder, SIGNING_CONFIG_FILE};
+use crate::gate::facts::Keeper;
 use crate::gate::monitor::{Monitor, MonitorError};
 use crate::gate::{self, Gate, RootsError};
 use crate::log::LogLimits;
@@ -68,6 +69,9 @@ pub enum StartError {
     /// The monitor cannot be started.
     #[error("the monitor cannot be started")]
     Monitor(#[source] MonitorError),
+    /// The system gave no thread for the facts of attestations.
+    #[error("the thread that keeps what attestations say cannot be started")]
+    Facts(#[source] std::io::Error),
     /// The guards of the pull are refused.
     #[error("the guards of the pull are refused")]
     Guards(#[source] GuardsError),
@@ -106,6 +110,7 @@ pub struct Running {
     /// `signing_config.json`, as clients get it.
     pub signing_config: String,
     door: Option<Control>,
+    keeper: Keeper,
     monitor: Monitor,
     collector: Collector,
     discovery: Option<Discovery>,
@@ -194,6 +199,7 @@ impl Running {
         };
         let collector =
             Collector::start(Arc::clone(&oci), schedule).map_err(StartError::Collector)?;
+        let keeper = Keeper::start(Arc::clone(&gate)).map_err(StartError::Facts)?;
         let monitor = Monitor::start(Arc::clone(&gate), config.event_webhook_url.as_deref())
             .map_err(StartError::Monitor)?;
         let trail = Trail::start(Arc::clone(&store), clock, Arc::clone(&metrics))
@@ -218,6 +224,7 @@ impl Running {
             signing_config: signing_config.text().to_owned(),
             config,
             door,
+            keeper,
             monitor,
             collector,
             discovery: Some(discovery),
@@ -232,6 +239,7 @@ impl Running {
         self.trail.stop();
         // It records its verdicts in the log, so it ends first.
         self.monitor.stop();
+        self.keeper.stop();
         self.collector.stop();
         self.log.stop();
         if let Err(error) = self.store.engine().flush() {

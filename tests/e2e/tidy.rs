@@ -71,7 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("data", &["store", "tokens"]),
     ("control", &["data", "oci", "store"]),
     ("init", &["clock", "config", "data", "log", "metrics", "store", "tokens"]),
-    ("fsck", &["data", "init", "log", "store"]),
+    ("fsck", &["data", "gate", "init", "log", "store"]),
     ("gate", &["clock", "log", "metrics", "store"]),
     ("authority", &["clock", "data", "rights", "tokens", "watched"]),
     ("trail", &["clock", "metrics", "store"]),

@@ -4,10 +4,11 @@
 //! store holds: tiles of every level, the root and signature of every checkpoint, every record with
 //! its signature, lookups, postings and edges. Then each family is read once for what nothing
 //! accounts for, and the repositories are held against the content that they link and the moves of their
-//! tags against the log. Memory does not grow with the store. What cannot be told from the store alone is
+//! tags against the log. What is kept of what attestations say is read from them again. Memory does not grow with the store. What cannot be told from the store alone is
 //! out of reach: a signer's label as known, and the signature of an Ed25519 entry logged by digest.
 
 mod content;
+mod facts;
 mod index;
 mod oci;
 mod tags;
@@ -16,6 +17,7 @@ mod walk;
 use std::fmt;
 use std::path::Path;
 
+use attestry_schemas::key::SigningKey;
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::problem::chain;
 use attestry_schemas::trusted_root::{TrustedLog, TrustedRootError};
@@ -70,6 +72,8 @@ pub enum FaultKind {
     Posting,
     /// An edge of the graph.
     Edge,
+    /// What an attestation says, as it was kept.
+    Facts,
     /// A repository.
     Repository,
     /// What a repository links.
@@ -109,6 +113,7 @@ impl FaultKind {
             Self::Lookup => "lookup",
             Self::Posting => "posting",
             Self::Edge => "edge",
+            Self::Facts => "facts",
             Self::Repository => "repository",
             Self::Link => "link",
             Self::Manifest => "manifest",
@@ -162,6 +167,8 @@ pub struct Counts {
     pub postings: u64,
     /// Keys of edges, two for each edge.
     pub edges: u64,
+    /// Facts of attestations that were read again; those of another version of the program are not.
+    pub facts: u64,
     /// Content in the engine.
     pub inline_content: u64,
     /// Content in files.
@@ -252,7 +259,8 @@ pub fn check(data: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, 
     let mut report = Report::default();
     documents(&folder, &mut report);
     match Store::open_read_only(data, EngineOptions::default()) {
-        Ok(store) => check_store(&store, &log, &mut report, progress)?,
+        // Without its key the log has nothing that is sealed; that it is missing is named among the documents.
+        Ok(store) => check_store(&store, &log, folder.log_key().ok(), &mut report, progress)?,
         Err(error) => report.damage("the whole store", error)?,
     }
     Ok(report)
@@ -261,6 +269,7 @@ pub fn check(data: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, 
 fn check_store(
     store: &Store,
     log: &TrustedLog,
+    log_key: Option<SigningKey>,
     report: &mut Report,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FsckError> {
@@ -268,6 +277,7 @@ fn check_store(
     let note_key: NoteKey = log.note_key().map_err(FsckError::LogKey)?;
     let size = walk::walk(&reader, log, &note_key, report, progress)?;
     index::extras(&reader, size, report, progress)?;
+    facts::check(&reader, log_key, note_key, report, progress)?;
     oci::check(&reader, report, progress)?;
     tags::check(&reader, log.key.fingerprint(), report)?;
     content::check(&reader, store.files(), report, progress)

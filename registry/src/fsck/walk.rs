@@ -376,10 +376,11 @@ fn families(
         let known = match size {
             Some(Ok(size)) => u64::from_be_bytes(size) > 0,
             Some(Err(_)) => false,
-            None => key == key::STORE_VERSION || key == key::EVENT_CURSOR,
+            None => [key::STORE_VERSION, key::EVENT_CURSOR, key::FACTS_CURSOR].contains(&key),
         };
         if !known {
-            let expected = "the version, the cursor of events and checkpoints of sizes above 0";
+            let expected =
+                "the version, the cursors of events and facts, and checkpoints of sizes above 0";
             stray(Family::Meta, key, expected);
         }
     })?;

@@ -12,6 +12,7 @@ use attestry_schemas::verify::Signer;
 use super::history::subjects;
 use super::{Gate, Request, Ruling};
 use crate::store::key::{Term, TermKind};
+use crate::store::query::Search;
 use crate::store::{Reader, StoreError};
 
 /// The most attestations about one artifact that are looked at. With more, nothing is decided but a denial: what is not
@@ -73,6 +74,7 @@ impl Asked {
 struct Basket<'g, 'r> {
     gate: &'g Gate,
     reader: &'r Reader<'r>,
+    search: Search<'r, 'r>,
     below: u64,
     found: BTreeMap<u64, Arc<Evidence>>,
     about: BTreeSet<String>,
@@ -84,13 +86,12 @@ impl Basket<'_, '_> {
     fn add(&mut self, terms: &[Term], limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
         let digests = terms.iter().filter(|term| term.kind == TermKind::Subject);
         self.about.extend(digests.map(|term| term.value.clone()));
-        let mut all = Vec::new();
-        let sequences = self.reader.sequences_with(terms, self.below, limit)?;
+        let mut sequences = self.search.sequences_with(terms, self.below, limit)?;
         let is_about = terms.iter().any(|term| term.kind == TermKind::Subject);
         self.is_cut |= is_about && sequences.len() == limit;
-        for sequence in sequences {
-            all.extend(self.keep(sequence)?);
-        }
+        sequences.reverse();
+        let all = self.gate.shelf.all(self.reader, &sequences)?;
+        self.found.extend(all.iter().map(|one| (one.index(), Arc::clone(one))));
         Ok(all)
     }
 
@@ -167,7 +168,8 @@ impl Basket<'_, '_> {
         Ok(())
     }
 
-    /// Adds the provenance of what was deployed last under one of the names: among that is what runs.
+    /// Adds the provenance of what was deployed last under one of the names: among that is what runs. That of the artifact itself
+    /// is there already.
     fn predecessors(
         &mut self,
         request: &Request,
@@ -185,7 +187,7 @@ impl Basket<'_, '_> {
                 }
             }
         }
-        for digest in last {
+        for digest in last.into_iter().filter(|digest| *digest != request.subject) {
             let provenance = [
                 Term::new(TermKind::Subject, Digest::from(digest).to_string()),
                 Term::new(TermKind::TypeName, "provenance"),
@@ -217,6 +219,7 @@ impl Gate {
         let mut basket = Basket {
             gate: self,
             reader,
+            search: Search::of(reader),
             below,
             found: BTreeMap::new(),
             about: BTreeSet::new(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
-use attestry_schemas::gate::{self, Decision, Evidence, Failure, Held, Purpose, Question};
+use attestry_schemas::gate::{self, Decision, Evidence, Failure, Held, Purpose, Question, Seal};
 use attestry_schemas::key::{PublicKey, SigningKey};
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::predicate::UtcTime;
@@ -32,6 +32,7 @@ mod decisions;
 pub mod delivery;
 pub mod deployments;
 mod event;
+pub mod facts;
 mod flights;
 mod gather;
 mod history;
@@ -53,6 +54,7 @@ use flights::Flights;
 use gather::Gathered;
 use kept::{Kept, Situation};
 pub use ruling::{Refused, RootsError, Ruling};
+pub use shelf::Rereading;
 use shelf::Shelf;
 
 /// The namespace of decisions.
@@ -198,6 +200,7 @@ impl Gate {
         let reader = store.reader();
         let roots = ruling::roots(&reader, key.public_key())?;
         drop(reader);
+        let shelf = Shelf::new(note_key, Seal::of(&key), evidence_memory_bytes);
         let gate = Self {
             store,
             log,
@@ -208,7 +211,7 @@ impl Gate {
             roots,
             known_keys,
             ruling: RwLock::new(Arc::new(Ruling::none())),
-            shelf: Shelf::new(note_key, evidence_memory_bytes),
+            shelf,
             histories: history::Histories::default(),
             kept: Kept::default(),
             pulls: pulls::Pulls::default(),

@@ -1,13 +1,15 @@
 //! Evidence in memory: attestations that were read, verified and parsed once.
 //!
-//! What is not in memory is read from the store, and verified again before it counts. That takes one of two ways:
+//! What is not in memory is read from the store, and verified again before it counts. That takes one of three ways:
 //!
-//! - Its leaf is in a full tile under a checkpoint that this log's key has signed, and records the signature of exactly these
+//! - Its leaf is in a full tile under a checkpoint that this log's key has signed, and what it says was written down under this
+//!   registry's seal for that leaf ([`Seal`]; `facts.rs` writes it).
+//! - Its leaf is in such a tile under a checkpoint that this log's key has signed, and records the signature of exactly these
 //!   bytes ([`verify::own_leaves`], [`verify::own_envelope`]). The log holds only what was verified before it was logged (a
 //!   `Submission` is made of nothing else), so an unchanged leaf is a signature that was good.
 //! - Everything else, such as the newest leaves and the signatures of artifacts, by its signature and the key of its leaf.
 //!
-//! The first takes hashes alone, and is no weaker against whoever can change the files: with the log's key, which lies
+//! The first two take hashes alone, and are no weaker against whoever can change the files: with the log's key, which lies
 //! beside them, they could make decisions; without it, they can make no checkpoint. `fsck` verifies every signature.
 
 use std::collections::{HashMap, VecDeque};
@@ -17,8 +19,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
-use attestry_schemas::gate::{Evidence, Held};
-use attestry_schemas::key::{Fingerprint, PublicKey};
+use attestry_schemas::gate::{Evidence, Held, Seal, SealError};
+use attestry_schemas::key::{Fingerprint, PublicKey, SigningKey};
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::problem::chain;
@@ -38,6 +40,8 @@ const OVERHEAD_BYTES: usize = 2 << 10;
 const BYTES_A_BYTE: usize = 2;
 /// The most full tiles of leaves that are kept, of 8 KiB each.
 const MAX_TILES: usize = 2_048;
+/// The most attestations that are read at once.
+const MAX_AT_ONCE: usize = 256;
 /// The most keys that are kept.
 const MAX_KEYS: usize = 10_000;
 
@@ -49,7 +53,31 @@ pub(super) struct Shelf {
     /// Keys of leaves that were read.
     keys: RwLock<HashMap<Fingerprint, PublicKey>>,
     log: Option<NoteKey>,
+    seal: Seal,
     most_bytes: usize,
+}
+
+/// Reads attestations themselves, whatever is kept of them, to compare the two.
+pub struct Rereading(Shelf);
+
+impl Rereading {
+    /// Of the log with this key.
+    #[must_use]
+    pub fn new(note_key: NoteKey, log_key: &SigningKey) -> Self {
+        Self(Shelf::new(Some(note_key), Seal::of(log_key), 0))
+    }
+
+    /// What is kept of an attestation, as it should be; none of what nothing may be kept of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sealed(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.sealed(reader, sequence)
+    }
 }
 
 /// Evidence by its sequence, in the order in which it came; what was asked for since goes round once more.
@@ -97,12 +125,13 @@ fn estimated_bytes(evidence: &Evidence) -> usize {
 
 impl Shelf {
     /// An empty shelf of a log, which keeps so many bytes, as far as these can be estimated.
-    pub(super) fn new(log: Option<NoteKey>, most_bytes: usize) -> Self {
+    pub(super) fn new(log: Option<NoteKey>, seal: Seal, most_bytes: usize) -> Self {
         Self {
             kept: RwLock::default(),
             leaves: RwLock::default(),
             keys: RwLock::default(),
             log,
+            seal,
             most_bytes,
         }
     }
@@ -114,19 +143,108 @@ impl Shelf {
         reader: &Reader<'_>,
         sequence: u64,
     ) -> Result<Option<Arc<Evidence>>, StoreError> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = kept.by.get(&sequence) {
-            slot.asked_for.store(true, Ordering::Relaxed);
-            return Ok(Some(Arc::clone(&slot.evidence)));
+        match self.kept(sequence) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(self.load(reader, &[sequence])?.pop()),
         }
-        drop(kept);
-        let missing = || StoreError::Missing { what: format!("record {sequence}") };
-        let record = reader.record(sequence)?.ok_or_else(missing)?;
-        let Some(evidence) = self.read(reader, sequence, &record)?.map(Arc::new) else {
+    }
+
+    /// The evidence of sequences that are sorted, without those that have none.
+    pub(super) fn all(
+        &self,
+        reader: &Reader<'_>,
+        sequences: &[u64],
+    ) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let mut all = Vec::with_capacity(sequences.len());
+        for some in sequences.chunks(MAX_AT_ONCE) {
+            let (mut known, mut missing) = (Vec::with_capacity(some.len()), Vec::new());
+            for sequence in some {
+                match self.kept(*sequence) {
+                    Some(evidence) => known.push(evidence),
+                    None => missing.push(*sequence),
+                }
+            }
+            if !missing.is_empty() {
+                known.extend(self.load(reader, &missing)?);
+                known.sort_by_key(|evidence| evidence.index());
+            }
+            all.extend(known);
+        }
+        Ok(all)
+    }
+
+    /// What is in memory.
+    fn kept(&self, sequence: u64) -> Option<Arc<Evidence>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = kept.by.get(&sequence)?;
+        slot.asked_for.store(true, Ordering::Relaxed);
+        Some(Arc::clone(&slot.evidence))
+    }
+
+    /// Reads what is not in memory, and keeps it there.
+    fn load(
+        &self,
+        reader: &Reader<'_>,
+        sequences: &[u64],
+    ) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let mut all = Vec::with_capacity(sequences.len());
+        for (sequence, facts) in sequences.iter().zip(reader.facts(sequences)?) {
+            let written = match facts {
+                Some(facts) => self.written(reader, *sequence, &facts)?,
+                None => None,
+            };
+            let evidence = match written {
+                Some(evidence) => Some(evidence),
+                None => self.read(reader, *sequence, &record(reader, *sequence)?)?,
+            };
+            all.extend(evidence.map(Arc::new));
+        }
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|evidence| kept.put(Arc::clone(evidence), self.most_bytes));
+        Ok(all)
+    }
+
+    /// What an attestation says, to be written down. None of what may still be completed, and of what is no evidence.
+    pub(super) fn sealed(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let record = record(reader, sequence)?;
+        if !record.kind.is_complete() {
             return Ok(None);
+        }
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.by.get(&sequence).map(|slot| Arc::clone(&slot.evidence));
+        drop(kept);
+        // What is in memory may be what was known before the leaf was completed.
+        let evidence = match known.filter(|known| known.digest() == record.digest) {
+            Some(known) => Some(known),
+            None => self.read(reader, sequence, &record)?.map(Arc::new),
         };
-        self.put(Arc::clone(&evidence));
-        Ok(Some(evidence))
+        Ok(evidence.and_then(|evidence| self.seal.close(&evidence, &record.leaf_hash)))
+    }
+
+    /// Reads what was written down of an attestation.
+    fn written(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+        facts: &[u8],
+    ) -> Result<Option<Evidence>, StoreError> {
+        let Some(leaves) = self.leaves(reader, sequence)? else { return Ok(None) };
+        match self.seal.open(facts, &leaves, sequence) {
+            Ok(evidence) => Ok(Some(evidence)),
+            Err(SealError::Format(_)) => Ok(None),
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    sequence,
+                    "the kept facts of an attestation are damaged, and it is read itself; attestry-registry fsck names what is affected"
+                );
+                Ok(None)
+            }
+        }
     }
 
     /// Keeps evidence that was verified when it came, so that it need not be read and verified again.
@@ -207,6 +325,11 @@ impl Shelf {
         known.insert(index, leaves.clone());
         Ok(leaves)
     }
+}
+
+fn record(reader: &Reader<'_>, sequence: u64) -> Result<Record, StoreError> {
+    let missing = || StoreError::Missing { what: format!("record {sequence}") };
+    reader.record(sequence)?.ok_or_else(missing)
 }
 
 /// What the log holds of an attestation; the moment in whole seconds.

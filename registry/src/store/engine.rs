@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, DBRecoveryMode, ErrorKind, Options, ReadOptions, WriteBatch, WriteOptions,
+    DBPinnableSlice, DBRawIterator, DBRecoveryMode, ErrorKind, Options, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 
 use super::durable;
@@ -50,6 +51,8 @@ pub enum Family {
     Stored,
     /// Ring and number → an event of access.
     AccessEvents,
+    /// Sequence → what an attestation says, sealed.
+    Facts,
 }
 
 impl Family {
@@ -71,6 +74,7 @@ impl Family {
         Self::Uses,
         Self::Stored,
         Self::AccessEvents,
+        Self::Facts,
     ];
 
     /// The name at rest.
@@ -93,6 +97,7 @@ impl Family {
             Self::Uses => "uses",
             Self::Stored => "stored",
             Self::AccessEvents => "access_events",
+            Self::Facts => "facts",
         }
     }
 }
@@ -332,7 +337,7 @@ fn is_older(path: &Path) -> bool {
     let version = meta.ok().and_then(|db| {
         db.get_cf(db.cf_handle(Family::Meta.name())?, super::key::STORE_VERSION).ok().flatten()
     });
-    version.is_some_and(|version| version == super::UPGRADED_VERSION.to_be_bytes())
+    version.is_some_and(|version| super::upgraded(&version).is_some())
 }
 
 /// The file that names the manifest in force; without it the engine would take the folder for empty.
@@ -453,6 +458,25 @@ impl Snapshot<'_> {
         self.inner.get_cf(self.engine.family(family), key).map_err(failed)
     }
 
+    /// Reads the values of some keys, which are sorted.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn get_sorted(
+        &self,
+        family: Family,
+        keys: &[impl AsRef<[u8]>],
+    ) -> Result<Vec<Option<Vec<u8>>>, EngineError> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.inner);
+        let family = self.engine.family(family);
+        let read = self.engine.db.batched_multi_get_cf_opt(family, keys, true, &options);
+        let value = |one: Result<Option<DBPinnableSlice<'_>>, _>| {
+            one.map(|value| value.map(|value| value.to_vec())).map_err(failed)
+        };
+        read.into_iter().map(value).collect()
+    }
+
     fn raw(&self, family: Family) -> DBRawIterator<'_> {
         let mut options = ReadOptions::default();
         options.set_verify_checksums(true);
@@ -512,6 +536,11 @@ pub struct Cursor<'s> {
 }
 
 impl Cursor<'_> {
+    /// Goes on over the keys that start with another prefix.
+    pub fn turn_to(&mut self, prefix: Vec<u8>) {
+        self.prefix = prefix;
+    }
+
     /// Moves to the last key whose part behind the prefix is at most `suffix`; returns that part.
     ///
     /// # Errors
@@ -650,6 +679,55 @@ mod tests {
             })
             .unwrap();
         assert_eq!(seen, [b"b1".to_vec(), b"b3".to_vec()]);
+    }
+
+    #[test]
+    fn sorted_keys_are_read_at_once_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let mut batch = Batch::default();
+        for key in ["a", "c", "d"] {
+            batch.put(Family::Facts, key, key.repeat(2));
+        }
+        engine.commit(batch).unwrap();
+        let snapshot = engine.snapshot();
+        let mut batch = Batch::default();
+        batch.put(Family::Facts, "b", b"later".as_slice());
+        batch.remove(Family::Facts, "c");
+        engine.commit(batch).unwrap();
+        let read = snapshot.get_sorted(Family::Facts, &["a", "b", "c", "e"]).unwrap();
+        assert_eq!(read, [Some(b"aa".to_vec()), None, Some(b"cc".to_vec()), None]);
+        assert_eq!(snapshot.get_sorted(Family::Facts, &[] as &[&str]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_cursor_turns_to_another_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        let mut batch = Batch::default();
+        for key in ["a1", "a3", "b1", "b3", "c1"] {
+            batch.put(Family::Postings, key, b"".as_slice());
+        }
+        engine.commit(batch).unwrap();
+        let snapshot = engine.snapshot();
+        let mut cursor = snapshot.cursor(Family::Postings, b"b".to_vec());
+        for (prefix, suffix, expected) in [
+            ("b", "2", Some("1")),
+            ("a", "2", Some("1")),
+            ("a", "9", Some("3")),
+            ("b", "0", None),
+            ("c", "9", Some("1")),
+            ("b", "9", Some("3")),
+            ("a", "3", Some("3")),
+            ("d", "1", None),
+            ("a", "1", Some("1")),
+            ("a", "0", None),
+            ("b", "1", Some("1")),
+        ] {
+            cursor.turn_to(prefix.into());
+            let found = cursor.seek_at_or_before(suffix.as_bytes()).unwrap();
+            assert_eq!(found, expected.map(|text| text.as_bytes().to_vec()), "{prefix} {suffix}");
+        }
     }
 
     #[test]

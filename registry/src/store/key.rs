@@ -208,6 +208,9 @@ pub const STORE_VERSION: &[u8] = b"version";
 /// The key of the sequence below which the events of every leaf are told.
 pub const EVENT_CURSOR: &[u8] = b"events";
 
+/// The key of how far facts are kept.
+pub const FACTS_CURSOR: &[u8] = b"facts";
+
 #[cfg(test)]
 mod tests {
     use super::*;

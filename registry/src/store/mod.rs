@@ -16,6 +16,7 @@ pub mod backup;
 pub mod content;
 pub mod durable;
 pub mod engine;
+pub mod facts;
 pub mod key;
 pub mod oci;
 pub mod query;
@@ -34,12 +35,15 @@ pub const ENGINE_FOLDER: &str = "db";
 /// The folder of large content below the data folder.
 pub const CONTENT_FOLDER: &str = "content";
 
-/// The version of the store that this program writes. 2 has the OCI families; a store of version 1 becomes
-/// one of version 2 when the server first opens it.
-pub const STORE_VERSION: u32 = 2;
+/// The version of the store that this program writes. 2 has the OCI families, 3 the facts of attestations; a store of an earlier
+/// version becomes one of this when the server first opens it.
+pub const STORE_VERSION: u32 = 3;
 
-/// The version whose stores only lack families that may be empty.
-const UPGRADED_VERSION: u32 = 1;
+/// The version before the OCI families.
+const WITHOUT_REPOSITORIES: u32 = 1;
+
+/// The versions whose stores only lack families that may be empty.
+const UPGRADED_VERSIONS: [u32; 2] = [WITHOUT_REPOSITORIES, 2];
 
 /// How much content one batch of an upgrade tells of.
 const PINS_OF_A_BATCH: u64 = 10_000;
@@ -148,17 +152,17 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes a store of the last version one of this: the engine has added the families that it lacked, and
-    /// content that is no attestation was put there by itself, which is now said.
+    /// Makes a store of an earlier version one of this: the engine has added the families that it lacked. Before there were
+    /// repositories, content that is no attestation was put there by itself, which is now said.
     fn upgrade(&self) -> Result<(), StoreError> {
-        let found = self.engine.get(Family::Meta, key::STORE_VERSION);
-        if found.map_err(StoreError::Engine)? != Some(UPGRADED_VERSION.to_be_bytes().to_vec()) {
-            return Ok(());
-        }
-        tracing::info!(
-            "the store of version {UPGRADED_VERSION} becomes one of version {STORE_VERSION}"
-        );
-        let mut batch = self.pin_all()?;
+        let found =
+            self.engine.get(Family::Meta, key::STORE_VERSION).map_err(StoreError::Engine)?;
+        let Some(version) = found.and_then(|found| upgraded(&found)) else { return Ok(()) };
+        tracing::info!("the store of version {version} becomes one of version {STORE_VERSION}");
+        let mut batch = match version {
+            WITHOUT_REPOSITORIES => self.pin_all()?,
+            _ => Batch::default(),
+        };
         batch.put(Family::Meta, key::STORE_VERSION, STORE_VERSION.to_be_bytes());
         self.commit(batch)
     }
@@ -293,6 +297,11 @@ impl Store {
     pub fn files(&self) -> &ContentFiles {
         &self.files
     }
+}
+
+/// The version of a store that the server upgrades; none of another.
+fn upgraded(version: &[u8]) -> Option<u32> {
+    UPGRADED_VERSIONS.into_iter().find(|one| one.to_be_bytes() == version)
 }
 
 /// Whether content of this size lies in the engine.

@@ -114,17 +114,7 @@ impl Reader<'_> {
         below: u64,
         limit: usize,
     ) -> Result<Vec<u64>, StoreError> {
-        let mut lists = self.lists(terms);
-        let mut sequences = Vec::new();
-        let mut below = below;
-        while sequences.len() < limit
-            && let Some(at_most) = below.checked_sub(1)
-            && let Some(sequence) = agree(&mut lists, at_most)?
-        {
-            sequences.push(sequence);
-            below = sequence;
-        }
-        Ok(sequences)
+        Search::of(self).sequences_with(terms, below, limit)
     }
 
     /// The sequences from one on and below another that have all of the terms, the newest first.
@@ -189,6 +179,54 @@ impl Reader<'_> {
                 ControlFlow::Continue(())
             })
             .map_err(StoreError::Engine)
+    }
+}
+
+/// One search after another in the same view: opening a list takes longer than most searches in it.
+pub struct Search<'r, 's> {
+    reader: &'r Reader<'s>,
+    lists: Vec<Cursor<'r>>,
+}
+
+impl<'r, 's> Search<'r, 's> {
+    /// In this view.
+    #[must_use]
+    pub fn of(reader: &'r Reader<'s>) -> Self {
+        Self { reader, lists: Vec::new() }
+    }
+
+    /// The sequences below one that have all of the terms, of which there is at least one, the newest first; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sequences_with(
+        &mut self,
+        terms: &[Term],
+        below: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        let lists = self.lists(terms);
+        let mut sequences = Vec::new();
+        let mut below = below;
+        while sequences.len() < limit
+            && let Some(at_most) = below.checked_sub(1)
+            && let Some(sequence) = agree(lists, at_most)?
+        {
+            sequences.push(sequence);
+            below = sequence;
+        }
+        Ok(sequences)
+    }
+
+    fn lists(&mut self, terms: &[Term]) -> &mut [Cursor<'r>] {
+        let reader = self.reader;
+        for (place, term) in terms.iter().enumerate() {
+            match self.lists.get_mut(place) {
+                Some(list) => list.turn_to(term.prefix()),
+                None => self.lists.push(reader.snapshot.cursor(Family::Postings, term.prefix())),
+            }
+        }
+        self.lists.get_mut(..terms.len()).unwrap_or_default()
     }
 }
 

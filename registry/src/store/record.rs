@@ -59,6 +59,12 @@ impl Kind {
             Self::Envelope | Self::ImageSignature => 2,
         }
     }
+
+    /// Whether all of it is kept, so that it never changes again.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        self.completeness() == Self::Envelope.completeness()
+    }
 }
 
 /// One subject of a statement, or the artifact of a message signature.

@@ -1,19 +1,19 @@
 //! What the gate asks of a bill of materials: the components and licences of CycloneDX and SPDX.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::digest::Sha256;
 use crate::predicate::{self, UtcTime, canonical_purl, purl_names};
 
 /// What a licence of the SPDX list is called by a document of SPDX 3.
 const SPDX_LICENSES: [&str; 2] = ["https://spdx.org/licenses/", "http://spdx.org/licenses/"];
 
 /// A bill of materials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sbom {
-    /// `cyclonedx` or `spdx`.
-    pub kind: &'static str,
+    /// In which format it is written.
+    pub kind: SbomKind,
     /// Its components that have a package URL.
     pub components: Vec<Component>,
     /// Component to licence, each as the document has it.
@@ -24,8 +24,29 @@ pub struct Sbom {
     pub truncated: bool,
 }
 
+/// The format of a bill of materials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SbomKind {
+    /// CycloneDX.
+    Cyclonedx,
+    /// SPDX 2 or 3.
+    Spdx,
+}
+
+impl SbomKind {
+    /// Its name in policies.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cyclonedx => "cyclonedx",
+            Self::Spdx => "spdx",
+        }
+    }
+}
+
 /// A component that has a package URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Component {
     /// The package URL.
     pub purl: String,
@@ -62,11 +83,10 @@ impl Name {
     }
 }
 
-/// Equal names have equal marks.
+/// Equal names have equal marks, in every version of the program: marks are kept at rest.
 fn mark(name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
+    let hash = Sha256::of(name.as_bytes());
+    hash.as_bytes().first_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 impl Sbom {
@@ -76,7 +96,7 @@ impl Sbom {
         let metadata = document.get("metadata");
         let created = metadata.and_then(|metadata| metadata.get("timestamp"));
         let licenses = cyclonedx_licenses(document);
-        Self::of("cyclonedx", "https://cyclonedx.org/bom", document, licenses, created)
+        Self::of(SbomKind::Cyclonedx, "https://cyclonedx.org/bom", document, licenses, created)
     }
 
     /// Reads a document of SPDX 2 or 3.
@@ -87,11 +107,11 @@ impl Sbom {
         let created = infos.find_map(|info| info.get("created"));
         let mut licenses = spdx2_licenses(document);
         licenses.extend(graph.into_iter().flatten().flat_map(spdx3_licenses));
-        Self::of("spdx", "https://spdx.dev/Document", document, licenses, created)
+        Self::of(SbomKind::Spdx, "https://spdx.dev/Document", document, licenses, created)
     }
 
     fn of(
-        kind: &'static str,
+        kind: SbomKind,
         uri: &str,
         document: &Value,
         licenses: Vec<(String, String)>,

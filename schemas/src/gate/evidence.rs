@@ -4,9 +4,7 @@
 //! is made, so that rules evaluate over facts. A predicate that does not fit its type is
 //! [`Said::Malformed`]: it satisfies nothing, and it stands in nobody's way.
 
-#[cfg(feature = "rego")]
-use std::sync::Arc;
-
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bill::Sbom;
@@ -22,6 +20,10 @@ use crate::predicate::vsa::VerificationSummary;
 use crate::predicate::{self, Facts, Predicate, UtcTime};
 use crate::statement::{ResourceDescriptor, Statement};
 use crate::verify::{self, SIGN_V1, SignedMessage, SignedStatement, Signer, Verified};
+
+mod sealed;
+
+pub use sealed::{FORMAT as SEALED_FORMAT, Seal, SealError};
 
 /// Where and when the log first held an attestation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +53,12 @@ pub struct Evidence {
 
 /// The predicate as it was written, for rules that are modules.
 #[cfg(feature = "rego")]
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Predicated {
     /// There is none.
     None,
     /// Its JSON.
-    Json(Arc<str>),
+    Json(String),
     /// So many bytes of JSON, which are not kept.
     TooLarge(usize),
 }
@@ -69,16 +71,13 @@ pub const MAX_PREDICATE_BYTES: usize = 256 << 10;
 impl Predicated {
     fn of(predicate: &Value) -> Self {
         let json = predicate.to_string();
-        if json.len() > MAX_PREDICATE_BYTES {
-            Self::TooLarge(json.len())
-        } else {
-            Self::Json(json.into())
-        }
+        if json.len() > MAX_PREDICATE_BYTES { Self::TooLarge(json.len()) } else { Self::Json(json) }
     }
 }
 
 /// What an attestation says, by its type.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Said {
     /// The artifact is what the signer released.
     Signature,

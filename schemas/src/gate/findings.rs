@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Sha256;
@@ -10,7 +11,7 @@ use crate::predicate::vulns::{Vulnerabilities, Vulnerability};
 use crate::predicate::{EVIDENCE_EXTENSION, Predicate as _, UtcTime};
 
 /// A scan for vulnerabilities.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
     /// The scanner's URI.
     pub scanner: String,
@@ -23,7 +24,7 @@ pub struct Scan {
 }
 
 /// One vulnerability that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vulnerable {
     /// Its identifier.
     pub id: String,
@@ -108,7 +109,7 @@ fn vulnerable(found: Vulnerability) -> Vulnerable {
 }
 
 /// What a VEX document says of one vulnerability.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vex {
     /// Its name and aliases.
     pub names: Vec<String>,

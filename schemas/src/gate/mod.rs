@@ -26,7 +26,7 @@ mod rules;
 
 pub use answer::{Answer, Finding, Outcome};
 pub use decision::{Decision, Details, Failure, PolicyVerdict};
-pub use evidence::{Evidence, Held, Said};
+pub use evidence::{Evidence, Held, SEALED_FORMAT, Said, Seal, SealError};
 
 use answer::{Judgement, earlier};
 use case::{Case, Weighed};

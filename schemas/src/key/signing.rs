@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::hkdf;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::spki::EncodePublicKey as _;
@@ -126,6 +127,23 @@ impl SigningKey {
     #[must_use]
     pub fn to_pkcs8_der(&self) -> Zeroizing<Vec<u8>> {
         self.pkcs8.clone()
+    }
+
+    /// A secret of 32 bytes for another use than signing, which follows from the key (HKDF-SHA-256, RFC 5869): those of two purposes
+    /// tell nothing of one another, and nothing of the key.
+    ///
+    /// # Panics
+    /// Never: the length is one that HKDF can give.
+    #[must_use]
+    pub fn derived(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut secret = Zeroizing::new([0; 32]);
+        let info = [purpose];
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&self.pkcs8);
+        extracted
+            .expand(&info, hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(secret.as_mut_slice()))
+            .expect("HKDF gives 32 bytes");
+        secret
     }
 
     /// The public half.

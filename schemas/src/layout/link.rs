@@ -1,5 +1,7 @@
 //! Links as the steps of a layout count them.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Artifacts, quoted};
 use crate::classic_link::MAX_ARTIFACTS;
 use crate::digest::Sha256;
@@ -11,7 +13,7 @@ use crate::statement::{ResourceDescriptor, Statement};
 use crate::verify::{SignedLink, Verified};
 
 /// What one functionary says of one step. The signature was verified by who made this value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepLink {
     /// The step.
     pub step: String,

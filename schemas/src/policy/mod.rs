@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Sha256;
 use crate::document::{Duration, Faults, Pattern};
 use crate::predicate::UtcTime;
@@ -293,7 +295,8 @@ impl RuleKind {
 }
 
 /// How grave a vulnerability is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Nobody says. Blocks with `low`, because what nobody rated is not harmless.
     Unknown,

@@ -8,6 +8,7 @@ mod bill_of_materials;
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::EVIDENCE_EXTENSION;
@@ -33,7 +34,7 @@ pub const MAX_FACT_BYTES: usize = 1_024;
 const MAX_DIGESTS: usize = crate::digest::MAX_DIGESTS;
 
 /// What the index and the graph take from one predicate. Claims of its signer, not truths.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// The builder of a provenance.
     pub builder_id: Option<String>,
@@ -57,7 +58,7 @@ pub struct Facts {
 }
 
 /// A source repository at a commit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Source {
     /// The URI of the repository, without `git+`, reference, `.git` and trailing slash.
     pub repository: String,
@@ -68,7 +69,7 @@ pub struct Source {
 }
 
 /// Something that went into a build or step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Material {
     /// Its URI, or else its name.
     pub name: Option<String>,
@@ -77,7 +78,7 @@ pub struct Material {
 }
 
 /// A digest that a predicate names, and what for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Related {
     /// What for.
     pub role: Role,
@@ -86,7 +87,8 @@ pub struct Related {
 }
 
 /// What a predicate names a digest for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The policy of a verification.
     Policy,

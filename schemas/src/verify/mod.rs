@@ -14,6 +14,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey};
 use crate::statement::Statement;
@@ -142,7 +144,8 @@ impl Refusal {
 }
 
 /// Who signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Signer {
     /// A managed key.
     Key(Fingerprint),

@@ -62,6 +62,11 @@ fn filled() -> (Registry, Arc<Store>, NoteKey) {
     (registry, store, key)
 }
 
+/// An empty shelf of a log; facts are written under no seal of it.
+fn of(log: Option<NoteKey>) -> Shelf {
+    Shelf::new(log, Seal::of(&testing::ed25519()), 1 << 30)
+}
+
 /// How many tiles a shelf has verified.
 fn tiles(shelf: &Shelf) -> usize {
     shelf.leaves.read().unwrap().values().flatten().count()
@@ -71,7 +76,7 @@ fn tiles(shelf: &Shelf) -> usize {
 fn what_a_full_tile_holds_is_verified_by_its_leaf_and_the_rest_by_its_signature() {
     let (_registry, store, key) = filled();
     let reader = store.reader();
-    let (shelf, by_signatures) = (Shelf::new(Some(key), 1 << 30), Shelf::new(None, 1 << 30));
+    let (shelf, by_signatures) = (of(Some(key)), of(None));
     for sequence in 0..600 {
         let read = shelf.evidence(&reader, sequence).unwrap().unwrap();
         assert_eq!(by_signatures.evidence(&reader, sequence).unwrap(), Some(read), "{sequence}");
@@ -96,7 +101,7 @@ fn nothing_that_was_changed_in_the_store_is_evidence() {
     changed.payload = other.payload;
     bytes = changed.to_json();
     put(Family::Content, record(5).digest.0.to_vec(), bytes);
-    let shelf = || Shelf::new(Some(key.clone()), 1 << 30);
+    let shelf = || of(Some(key.clone()));
     let warm = shelf();
     let reader = store.reader();
     assert!(warm.evidence(&reader, 4).unwrap().is_some(), "the key is known by now");

@@ -21,7 +21,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     }
     let fix = "attestry evidence add BOM.json --subject ARTIFACT --key KEY --registry URL; replace denied components";
     let selection = case.select(demand, |said| match said {
-        Said::Sbom(sbom) => kinds.is_empty() || kinds.iter().any(|kind| kind == sbom.kind),
+        Said::Sbom(sbom) => kinds.is_empty() || kinds.iter().any(|kind| kind == sbom.kind.name()),
         _ => false,
     });
     if selection.counted.is_empty() {

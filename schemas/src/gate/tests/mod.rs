@@ -19,6 +19,7 @@ mod readiness;
 #[cfg(feature = "rego")]
 mod rego;
 mod sbom;
+mod sealed;
 mod secret_scan;
 mod signature;
 mod source;
@@ -31,6 +32,7 @@ mod window;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -67,6 +69,9 @@ const SIGNERS: [(&str, &str); 10] = [
     ("carol", "approval waiver break-glass signature"),
     ("deployer", "deployment approval"),
 ];
+
+/// The registry of every trial.
+static OWN: LazyLock<sealed::Own> = LazyLock::new(|| sealed::Own::of("log"));
 
 fn time(text: &str) -> UtcTime {
     text.parse().unwrap()
@@ -204,9 +209,11 @@ impl Trial {
         self
     }
 
-    /// Logs a statement and returns its digest.
+    /// Logs a statement and returns its digest. Facts of it, kept at rest, are the same.
+    #[track_caller]
     fn held(&mut self, saying: Saying) -> Sha256 {
         let evidence = saying.evidence(self.evidence.len() as u64);
+        OWN.demand_kept(&evidence);
         let digest = evidence.digest();
         self.evidence.push(Arc::new(evidence));
         digest

@@ -1,0 +1,94 @@
+//! Facts at rest. That every kind of evidence is read back as it was, every test of the gate demands: see [`Trial::held`].
+
+use super::*;
+use crate::note::NoteKey;
+use crate::verify::{OwnLeaves, Verified};
+
+/// The leaves of a log of 256, and the seal of its registry.
+pub(super) struct Own {
+    pub(super) seal: Seal,
+    pub(super) leaves: Verified<OwnLeaves>,
+}
+
+impl Own {
+    pub(super) fn of(name: &str) -> Self {
+        let key = key(name);
+        let mut tile = crate::tile::Pyramid::new();
+        let hashes: Vec<Sha256> = (0..=255).map(|n| Sha256([n; 32])).collect();
+        hashes.iter().for_each(|hash| tile.push(*hash).unwrap());
+        let head = crate::checkpoint::Checkpoint {
+            origin: "registry.example.com".to_owned(),
+            size: 256,
+            root: tile.node(8, 0).unwrap(),
+            extensions: Vec::new(),
+        };
+        let signed = crate::checkpoint::SignedCheckpoint::sign(&head, &key, 1_700_000_000).unwrap();
+        let raw = key.public_key().ed25519_raw().unwrap();
+        let note_key = NoteKey::ed25519(&head.origin, raw).unwrap();
+        let leaves = verify::own_leaves(&signed.into_string(), &note_key, &tile, 0, &[]).unwrap();
+        Self { seal: Seal::of(&key), leaves }
+    }
+
+    pub(super) fn leaf(&self, index: u64) -> Sha256 {
+        *self.leaves.get().hash(index).unwrap()
+    }
+
+    /// Closes and opens.
+    #[track_caller]
+    pub(super) fn demand_kept(&self, evidence: &Evidence) {
+        let sealed = self.seal.close(evidence, &self.leaf(evidence.index())).expect("it is kept");
+        let opened = self.seal.open(&sealed, &self.leaves, evidence.index());
+        assert_eq!(opened, Ok(evidence.clone()));
+    }
+}
+
+#[test]
+fn whatever_a_predicate_holds_is_read_back() {
+    let own = Own::of("log");
+    let mut predicate = provenance_of(BUILDER, REPOSITORY, COMMIT);
+    predicate["buildDefinition"]["externalParameters"] = json!({
+        "numbers": [0, -1, u64::MAX, i64::MIN, 1.0, -0.0, 1.5, 1e300, 5e-324, 0.1],
+        "texts": ["", "ü", "\u{0}", "𝄞"],
+        "nothing": null, "": { "": [[], {}] }, "yes": true,
+    });
+    own.demand_kept(&Saying::of("ci", "provenance", predicate).evidence(3));
+    let unknown = Saying::of("ci", "https://example.com/unknown/v1", json!({ "a": [1.5, null] }));
+    own.demand_kept(&unknown.evidence(0));
+    let malformed = Saying::of("scanner", "vulns", json!({ "scanner": 1 })).evidence(255);
+    assert!(matches!(malformed.said(), Said::Malformed(_)));
+    own.demand_kept(&malformed);
+}
+
+#[test]
+fn facts_are_of_one_leaf_and_of_one_registry() {
+    let own = Own::of("log");
+    let evidence = tested("tester", "PASSED", &["unit"], &[]).evidence(5);
+    let sealed = own.seal.close(&evidence, &own.leaf(5)).unwrap();
+    let refused = |own: &Own, sealed: &[u8], index: u64| {
+        own.seal.open(sealed, &own.leaves, index).unwrap_err()
+    };
+    let broken = SealError::Seal(own.leaf(5));
+    assert_eq!(refused(&own, &sealed, 6), SealError::Seal(own.leaf(6)), "another leaf");
+    assert_eq!(refused(&own, &sealed, 256), SealError::Leaf(256));
+    assert_eq!(refused(&Own::of("another log"), &sealed, 5), broken, "another registry");
+    for length in 1..sealed.len() {
+        assert_eq!(refused(&own, &sealed[..length], 5), broken, "{length}");
+    }
+    assert_eq!(refused(&own, &[], 5), SealError::Format(0));
+    for place in 1..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[place] ^= 1;
+        assert_eq!(refused(&own, &changed, 5), broken, "{place}");
+    }
+    let mut other = sealed;
+    other[0] ^= 0x40;
+    assert_eq!(refused(&own, &other, 5), SealError::Format(SEALED_FORMAT ^ 0x40));
+}
+
+#[test]
+fn the_secrets_of_two_purposes_and_of_two_keys_differ() {
+    let (one, other) = (key("one"), key("other"));
+    assert_eq!(one.derived(b"a"), one.derived(b"a"));
+    assert_ne!(one.derived(b"a"), one.derived(b"b"));
+    assert_ne!(one.derived(b"a"), other.derived(b"a"));
+}
