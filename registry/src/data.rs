@@ -113,6 +113,9 @@ pub enum DataError {
         /// What is wrong with it.
         source: TokensError,
     },
+    /// A token cannot have that name; nothing is wrong with the file.
+    #[error(transparent)]
+    TokenName(TokensError),
     /// The trusted root is malformed.
     #[error("{} is malformed", path.display())]
     TrustedRoot {
@@ -277,7 +280,7 @@ impl DataFolder {
     pub fn add_token(&self, name: &str, token: &Token, bounds: &Bounds) -> Result<bool, DataError> {
         let path = self.file(TOKENS_FILE);
         let refused = |source| DataError::Tokens { path: path.clone(), source };
-        tokens::check_name(name).map_err(refused)?;
+        tokens::check_name(name).map_err(DataError::TokenName)?;
         let mut text = read_text(&path)?;
         if Tokens::parse(&text).map_err(refused)?.all().iter().any(|known| known.name == name) {
             return Ok(false);
@@ -432,7 +435,10 @@ mod tests {
         assert_eq!(tokens.find(deploy.reveal()).map(|found| found.name.as_str()), Some("deploy"));
         let names: Vec<&str> = tokens.all().iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["admin", "deploy"]);
-        assert!(folder.add_token("a b", &other, &Bounds::default()).is_err());
+        let refused = folder.add_token("a b", &other, &Bounds::default()).unwrap_err();
+        let told = attestry_schemas::problem::chain(&refused);
+        assert!(told.starts_with("expected a name of at most 100 ASCII letters"), "{told}");
+        assert!(told.ends_with("for the token, found \"a b\""), "{told}");
         let mode = {
             use std::os::unix::fs::PermissionsExt as _;
             std::fs::metadata(folder.file(TOKENS_FILE)).unwrap().permissions().mode()
