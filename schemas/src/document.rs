@@ -26,6 +26,9 @@ pub const MAX_LIST: usize = 10_000;
 /// The most faults that are told of one document.
 pub const MAX_FAULTS: usize = 100;
 
+/// The most characters of its faults that are told where a document is named among other things.
+const MAX_TOLD_CHARS: usize = 2_000;
+
 /// How long before its end a document is said to end soon, in seconds: two weeks.
 pub const SOON_S: i64 = 14 * 24 * 3_600;
 
@@ -50,6 +53,14 @@ impl fmt::Display for Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", told(.0))]
 pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// What is wrong, as much of it as is told where a document is named among other things.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        self.to_string().chars().take(MAX_TOLD_CHARS).collect()
+    }
+}
 
 fn told(faults: &[Fault]) -> String {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -512,6 +523,14 @@ mod tests {
                 "line 7, column 1: expected one of the keys type, found \"rule[0].odd\"",
             ]
         );
+    }
+
+    #[test]
+    fn many_faults_are_told_in_brief_from_the_first_on() {
+        let fault = |line| Fault { line, column: 1, message: "x".repeat(100) };
+        let many = Faults((1..100).map(fault).collect());
+        assert_eq!(many.brief().chars().count(), MAX_TOLD_CHARS);
+        assert!(many.to_string().starts_with(&many.brief()));
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
         index: made.index,
         cached: decided.cached,
         until: made.until(),
-        warnings: made.warnings(),
+        warnings: made.details.warnings(),
         offline: false,
     };
     conclude(&made, &told, args, session)

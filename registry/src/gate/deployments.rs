@@ -11,7 +11,7 @@ use attestry_schemas::digest::{Digest, DigestSet, Sha256};
 use attestry_schemas::gate::governance::sha256;
 use attestry_schemas::gate::{Details, Evidence, Said};
 use attestry_schemas::predicate::attestry::environment::{self as said, DeploymentKind};
-use attestry_schemas::predicate::vsa::VerificationResult;
+use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::predicate::{Predicate as _, UtcTime};
 use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
@@ -391,37 +391,52 @@ impl Gate {
         let Some(details) = Details::read(summary).filter(|details| details.run.is_none()) else {
             return Ok(Err(Cause::UnknownDecision));
         };
-        let is_superseded = self.is_superseded(reader, sequence, &details, asked)?;
-        Ok(if summary.verification_result != VerificationResult::Passed {
-            Err(Cause::FailedDecision)
-        } else if !evidence.is_about(&asked.subject.into()) {
-            Err(Cause::OtherArtifact)
-        } else if details.environment != asked.environment {
-            Err(Cause::OtherEnvironment)
-        } else if !is_name_of(&details, asked.name) {
-            Err(Cause::OtherName)
-        } else if is_superseded {
-            Err(Cause::SupersededDecision)
-        } else if asked.began.unix_seconds() + CLOCK_TOLERANCE_S
-            < evidence.logged_at().unix_seconds()
-        {
-            Err(Cause::UnknownDecision)
-        } else if details.until.is_some_and(|until| asked.began >= until) {
-            Err(Cause::ExpiredDecision)
-        } else if details.until.is_some_and(|until| {
-            asked.held.unix_seconds() >= until.unix_seconds().saturating_add(DELIVERY_GRACE_S)
-        }) {
-            Err(Cause::LateRecord)
-        } else {
-            Ok(Allowed {
-                break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
-                name: details.name,
-                caller: details.caller,
-                configuration: details.configuration.and_then(|text| text.parse().ok()),
-                log_size: details.log_size,
-            })
-        })
+        if let Some(cause) = why_not(&evidence, summary, &details, asked) {
+            return Ok(Err(cause));
+        }
+        // The others are seen from the decision itself; this one takes a search.
+        if self.is_superseded(reader, sequence, &details, asked)? {
+            return Ok(Err(Cause::SupersededDecision));
+        }
+        Ok(Ok(Allowed {
+            break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
+            name: details.name,
+            caller: details.caller,
+            configuration: details.configuration.and_then(|text| text.parse().ok()),
+            log_size: details.log_size,
+        }))
     }
+}
+
+/// Why a decision does not allow what is asked, as far as it tells itself.
+fn why_not(
+    evidence: &Evidence,
+    summary: &VerificationSummary,
+    details: &Details,
+    asked: &Asked<'_>,
+) -> Option<Cause> {
+    let latest_s = asked.began.unix_seconds() + CLOCK_TOLERANCE_S;
+    let is_over = |until: &UtcTime| asked.began >= *until;
+    let is_late = |until: &UtcTime| {
+        asked.held.unix_seconds() >= until.unix_seconds().saturating_add(DELIVERY_GRACE_S)
+    };
+    Some(if summary.verification_result != VerificationResult::Passed {
+        Cause::FailedDecision
+    } else if !evidence.is_about(&asked.subject.into()) {
+        Cause::OtherArtifact
+    } else if details.environment != asked.environment {
+        Cause::OtherEnvironment
+    } else if !is_name_of(details, asked.name) {
+        Cause::OtherName
+    } else if latest_s < evidence.logged_at().unix_seconds() {
+        Cause::UnknownDecision
+    } else if details.until.as_ref().is_some_and(is_over) {
+        Cause::ExpiredDecision
+    } else if details.until.as_ref().is_some_and(is_late) {
+        Cause::LateRecord
+    } else {
+        return None;
+    })
 }
 
 /// Whether a deployment is called what the decision was asked about. One that was asked without a name is for any name that

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use attestry_schemas::problem::ProblemType;
@@ -30,13 +31,56 @@ pub(super) fn plain(request: &HttpRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Why a body was not read whole.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    /// It is larger than what is read.
+    #[error("expected a body of at most {limit_bytes} bytes, found a larger one")]
+    TooLarge {
+        /// The bound that was met.
+        limit_bytes: usize,
+        /// How large it says that it is, or how much of it came.
+        found_bytes: usize,
+    },
+    /// It ended before its end.
+    #[error("the body could not be read whole: {0}")]
+    CutShort(PayloadError),
+    /// It took too long.
+    #[error("expected the whole body within {timeout_ms} ms")]
+    TooSlow {
+        /// The bound that was met.
+        timeout_ms: u64,
+    },
+}
+
 /// Reads a whole body of at most `limit_bytes` bytes within `timeout_ms`.
 pub(super) async fn whole(
     payload: Payload,
     limit_bytes: usize,
     timeout_ms: u64,
 ) -> Result<Bytes, Refusal> {
-    within(timeout_ms, collect(payload, limit_bytes)).await
+    Ok(bounded(payload, None, limit_bytes, timeout_ms).await?)
+}
+
+/// As [`whole`]. One that is announced as too large is refused before any of it is read.
+pub(super) async fn bounded(
+    payload: Payload,
+    announced_bytes: Option<usize>,
+    limit_bytes: usize,
+    timeout_ms: u64,
+) -> Result<Bytes, BodyError> {
+    if let Some(found_bytes) = announced_bytes.filter(|bytes| *bytes > limit_bytes) {
+        return Err(BodyError::TooLarge { limit_bytes, found_bytes });
+    }
+    let room = BytesMut::with_capacity(announced_bytes.unwrap_or_default());
+    let collected = collect(payload, room, limit_bytes);
+    let in_time = tokio::time::timeout(Duration::from_millis(timeout_ms), collected).await;
+    in_time.unwrap_or(Err(BodyError::TooSlow { timeout_ms }))
+}
+
+/// How many bytes a request says that its body has.
+pub(super) fn announced(request: &HttpRequest) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Bounds the time of reading a body.
@@ -44,12 +88,8 @@ pub(super) async fn within<T>(
     timeout_ms: u64,
     read: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
-    tokio::time::timeout(Duration::from_millis(timeout_ms), read).await.unwrap_or_else(|_| {
-        Err(Refusal::new(
-            ProblemType::RequestTimeout,
-            format!("expected the whole body within {timeout_ms} ms"),
-        ))
-    })
+    let in_time = tokio::time::timeout(Duration::from_millis(timeout_ms), read).await;
+    in_time.unwrap_or_else(|_| Err(BodyError::TooSlow { timeout_ms }.into()))
 }
 
 /// An answer to HEAD: as long as the body would be, and without it.
@@ -58,16 +98,30 @@ pub(super) fn of_length(mut response: HttpResponseBuilder, length_bytes: u64) ->
     response.body(SizedStream::new(length_bytes, nothing))
 }
 
-async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<Bytes, Refusal> {
-    let mut body = BytesMut::new();
+async fn collect(
+    mut payload: Payload,
+    mut body: BytesMut,
+    limit_bytes: usize,
+) -> Result<Bytes, BodyError> {
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|e| cut_short(&e))?;
-        if body.len() + chunk.len() > limit_bytes {
-            return Err(too_large(limit_bytes as u64));
+        let chunk = chunk.map_err(BodyError::CutShort)?;
+        let found_bytes = body.len() + chunk.len();
+        if found_bytes > limit_bytes {
+            return Err(BodyError::TooLarge { limit_bytes, found_bytes });
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit_bytes, .. } => too_large(limit_bytes as u64),
+            BodyError::CutShort(error) => cut_short(&error),
+            BodyError::TooSlow { .. } => Self::new(ProblemType::RequestTimeout, error.to_string()),
+        }
+    }
 }
 
 pub(super) fn too_large(limit_bytes: u64) -> Refusal {
@@ -78,6 +132,6 @@ pub(super) fn too_large(limit_bytes: u64) -> Refusal {
     .with("limit_bytes", limit_bytes)
 }
 
-pub(super) fn cut_short(error: &actix_web::error::PayloadError) -> Refusal {
+pub(super) fn cut_short(error: &PayloadError) -> Refusal {
     Refusal::new(ProblemType::MalformedBody, format!("the body could not be read whole: {error}"))
 }

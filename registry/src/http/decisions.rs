@@ -8,7 +8,7 @@ use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::pack::MEDIA_TYPE;
 use attestry_schemas::gate::{Decision, Outcome};
 use attestry_schemas::json;
-use attestry_schemas::policy::{Mode, Policy};
+use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::problem::{ProblemType, chain};
@@ -140,7 +140,7 @@ fn answer(decided: &Decided, cached: bool) -> DecisionAnswer {
         index: decided.index,
         cached,
         until: decided.decision.until().map(|until| until.to_string()),
-        warnings: warnings(&decided.decision),
+        warnings: decided.decision.details().warnings(),
         statement: statement(&decided.decision),
         bundle: decided.bundle.to_value(),
     }
@@ -152,19 +152,6 @@ fn result(passed: bool) -> String {
 
 fn statement(decision: &Decision) -> Value {
     serde_json::from_slice(&decision.statement().to_json()).unwrap_or_default()
-}
-
-/// What does not hold in policies that only warn.
-pub(super) fn warnings(decision: &Decision) -> Vec<String> {
-    let warning = decision.policies().iter().filter(|policy| policy.mode == Mode::Warn);
-    let failed = warning.filter(|policy| !policy.passed);
-    failed
-        .flat_map(|policy| policy.rules.iter().map(move |answer| (policy, answer)))
-        .filter(|(_, answer)| !answer.outcome.is_good())
-        .map(|(policy, answer)| {
-            format!("{}@{}: {}: {}", policy.name, policy.version, answer.rule, answer.found)
-        })
-        .collect()
 }
 
 /// A decision beside the one that is made of the same inputs now.

@@ -432,6 +432,22 @@ impl Details {
         }
     }
 
+    /// What does not hold in policies that only warn.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let warns = |policy: &&PolicyDetails| {
+            policy.mode == Mode::Warn.name() && policy.result == VerificationResult::Failed
+        };
+        let warning = self.policies.iter().filter(warns);
+        warning
+            .flat_map(|policy| policy.rules.iter().map(move |answer| (policy, answer)))
+            .filter(|(_, answer)| !answer.outcome.is_good())
+            .map(|(policy, answer)| {
+                format!("{}@{}: {}: {}", policy.name, policy.version, answer.rule, answer.found)
+            })
+            .collect()
+    }
+
     /// The details of a decision that was read; none of another verifier's summary.
     #[must_use]
     pub fn read(summary: &VerificationSummary) -> Option<Self> {

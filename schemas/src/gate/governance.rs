@@ -18,9 +18,6 @@ use crate::roster::Roster;
 use crate::roster::trust::{Published, Revocation, Trust, Unread};
 use crate::verify::Signer;
 
-/// How much is told of what is wrong with a document, in characters.
-const MAX_TOLD: usize = 2_000;
-
 /// The root of trust: the keys that `init` was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
@@ -287,8 +284,7 @@ fn rosters(
             }
             Some(Ok(_)) => {}
             Some(Err(faults)) => {
-                let why = faults.to_string().chars().take(MAX_TOLD).collect();
-                rosters.unread = Some(Unread { version, digest, why });
+                rosters.unread = Some(Unread { version, digest, why: faults.brief() });
             }
             None => {
                 let why = "no document that has its digest".to_owned();

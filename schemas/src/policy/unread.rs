@@ -13,13 +13,11 @@ use crate::roster::Quorum;
 
 /// The pattern of everything.
 const ALL: &str = "**";
-/// How much is told of what is wrong with the document, in characters.
-const MAX_TOLD: usize = 2_000;
 
 pub(super) fn policy(said: &said::Policy, digest: Sha256, text: Option<&[u8]>) -> Policy {
     let why = match text.map(|text| Policy::read(text, None)) {
         None => "no document that has its digest".to_owned(),
-        Some(Err(faults)) => faults.to_string().chars().take(MAX_TOLD).collect(),
+        Some(Err(faults)) => faults.brief(),
         Some(Ok(_)) => "a document that says something else than its signatures".to_owned(),
     };
     let table = text.and_then(table).unwrap_or_default();

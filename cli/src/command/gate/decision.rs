@@ -3,9 +3,7 @@
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
-use attestry_schemas::gate::decision::PolicyDetails;
 use attestry_schemas::gate::{Details, explain};
-use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::predicate::{Predicate as _, UtcTime};
 use attestry_schemas::statement::Statement;
@@ -54,21 +52,6 @@ impl Made {
         }
         let until = self.details.until.filter(|until| at >= *until)?;
         Some(format!("it held until {until}, and {moment} {at}"))
-    }
-
-    /// What does not hold in policies that only warn.
-    pub(in crate::command) fn warnings(&self) -> Vec<String> {
-        let warns = |policy: &&PolicyDetails| {
-            policy.mode == Mode::Warn.name() && policy.result == VerificationResult::Failed
-        };
-        let warning = self.details.policies.iter().filter(warns);
-        warning
-            .flat_map(|policy| policy.rules.iter().map(move |answer| (policy, answer)))
-            .filter(|(_, answer)| !answer.outcome.is_good())
-            .map(|(policy, answer)| {
-                format!("{}@{}: {}: {}", policy.name, policy.version, answer.rule, answer.found)
-            })
-            .collect()
     }
 
     /// Reads a decision's statement; nothing of it is verified.

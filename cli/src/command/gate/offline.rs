@@ -75,7 +75,7 @@ fn decide_over(opened: &Opened, question: &Question) -> Result<(Made, Told), Fai
         index: None,
         cached: false,
         until: made.until(),
-        warnings: made.warnings(),
+        warnings: made.details.warnings(),
         offline: true,
     };
     Ok((made, told))

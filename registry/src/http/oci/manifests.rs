@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::oci::manifest::MAX_MANIFEST_BYTES;
 use attestry_schemas::oci::{ManifestError, Reference, Tag};
-use futures_util::StreamExt as _;
 
 use super::blobs::CONTENT_DIGEST;
 use super::{OciRefusal, State, arrival, guarded, name, parameters, segment};
 use crate::http::access::{self, Right};
-use crate::http::{body, conditional};
+use crate::http::body::{self, BodyError};
+use crate::http::conditional;
 use crate::oci::OciError;
 use crate::oci::manifest::Push;
 use crate::rights::Role;
@@ -155,33 +155,15 @@ fn tags(request: &HttpRequest, reference: &Reference) -> Result<Vec<Tag>, OciRef
 /// Reads a whole manifest.
 async fn whole(
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     timeout_ms: u64,
 ) -> Result<Bytes, OciRefusal> {
-    let too_large = |found_bytes| OciError::Manifest(ManifestError::TooLarge { found_bytes });
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|text| text.parse::<usize>().ok());
-    if let Some(found) = announced.filter(|bytes| *bytes > MAX_MANIFEST_BYTES) {
-        return Err(too_large(found).into());
-    }
-    let collect = async {
-        let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| {
-                let message = format!("the body could not be read whole: {error}");
-                OciRefusal::body(StatusCode::BAD_REQUEST, message)
-            })?;
-            if body.len() + chunk.len() > MAX_MANIFEST_BYTES {
-                return Err(too_large(body.len() + chunk.len()).into());
-            }
-            body.extend_from_slice(&chunk);
+    let announced = body::announced(request);
+    let read = body::bounded(payload, announced, MAX_MANIFEST_BYTES, timeout_ms).await;
+    read.map_err(|error| match error {
+        BodyError::TooLarge { found_bytes, .. } => {
+            OciError::Manifest(ManifestError::TooLarge { found_bytes }).into()
         }
-        Ok(body.freeze())
-    };
-    tokio::time::timeout(std::time::Duration::from_millis(timeout_ms), collect)
-        .await
-        .unwrap_or_else(|_| {
-            let message = format!("expected the whole manifest within {timeout_ms} ms");
-            Err(OciRefusal::body(StatusCode::REQUEST_TIMEOUT, message))
-        })
+        other => other.into(),
+    })
 }

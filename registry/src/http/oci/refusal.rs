@@ -10,6 +10,7 @@ use attestry_schemas::oci::NameError;
 use attestry_schemas::problem::chain;
 use serde_json::{Value, json};
 
+use crate::http::body::BodyError;
 use crate::log::{BatchError, SubmitError};
 use crate::oci::OciError;
 
@@ -135,6 +136,19 @@ impl ResponseError for OciRefusal {
             members.insert("detail".to_owned(), self.detail.clone());
         }
         response.json(json!({ "errors": [error] }))
+    }
+}
+
+impl From<BodyError> for OciRefusal {
+    fn from(error: BodyError) -> Self {
+        let text = error.to_string();
+        match error {
+            BodyError::TooLarge { limit_bytes, .. } => {
+                OciError::TooLarge { limit_bytes: limit_bytes as u64 }.into()
+            }
+            BodyError::CutShort(_) => Self::body(StatusCode::BAD_REQUEST, text),
+            BodyError::TooSlow { .. } => Self::body(StatusCode::REQUEST_TIMEOUT, text),
+        }
     }
 }
 

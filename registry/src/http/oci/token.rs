@@ -5,19 +5,15 @@
 
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::BytesMut;
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{OciRefusal, State, parameters};
 use crate::authority::Caller;
 use crate::authority::bearer::{MAX_SCOPES, Scope};
-use crate::http::access;
-use crate::oci::OciError;
+use crate::http::{access, body};
 
 /// The largest form, in bytes: far above a password with as many scopes as clients ask for at once.
 const MAX_FORM_BYTES: usize = 32 << 10;
@@ -39,7 +35,10 @@ pub(in crate::http) async fn post(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, OciRefusal> {
-    let body = whole(payload, state.config.request_timeout_ms).await?;
+    // Whoever sends it has not shown a credential yet.
+    let announced = body::announced(&request);
+    let timeout_ms = state.config.request_timeout_ms;
+    let body = body::bounded(payload, announced, MAX_FORM_BYTES, timeout_ms).await?;
     let form = std::str::from_utf8(&body).ok();
     let form = form.and_then(|text| web::Query::<Vec<(String, String)>>::from_query(text).ok());
     let Some(form) = form.map(web::Query::into_inner) else {
@@ -57,30 +56,6 @@ pub(in crate::http) async fn post(
         }
     };
     issue(&state, &caller, &form)
-}
-
-/// Reads a whole form: whoever sends it has not shown a credential yet.
-async fn whole(mut payload: web::Payload, timeout_ms: u64) -> Result<BytesMut, OciRefusal> {
-    let collect = async {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| {
-                let message = format!("the body could not be read whole: {error}");
-                OciRefusal::body(StatusCode::BAD_REQUEST, message)
-            })?;
-            if body.len() + chunk.len() > MAX_FORM_BYTES {
-                return Err(OciError::TooLarge { limit_bytes: MAX_FORM_BYTES as u64 }.into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    };
-    tokio::time::timeout(std::time::Duration::from_millis(timeout_ms), collect)
-        .await
-        .unwrap_or_else(|_| {
-            let message = format!("expected the whole form within {timeout_ms} ms");
-            Err(OciRefusal::body(StatusCode::REQUEST_TIMEOUT, message))
-        })
 }
 
 fn issue(

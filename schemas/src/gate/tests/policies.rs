@@ -48,6 +48,18 @@ fn a_policy_that_warns_or_is_a_shadow_denies_nothing() {
 }
 
 #[test]
+fn what_does_not_hold_in_a_policy_that_warns_is_told_and_of_no_other() {
+    let mut trial = Trial::of(&(signed() + &tests()));
+    trial.policy("next", "warn", &(signed() + &tests()));
+    trial.policy("hidden", "shadow", &tests());
+    trial.say(signature("ci"));
+    let warnings = trial.decide().details().warnings();
+    assert_eq!(warnings, ["next@3: test-result: no test result"]);
+    trial.say(tested("ci", "PASSED", &["a"], &[]));
+    assert_eq!(trial.decide().details().warnings(), Vec::<String>::new());
+}
+
+#[test]
 fn without_a_policy_everything_is_denied_and_a_shadow_is_none() {
     let mut trial = Trial::of(&signed());
     trial.policies.clear();
