@@ -33,6 +33,18 @@ pub enum DigestError {
         /// The value as it was given.
         found: String,
     },
+    /// The value would fit if it were in lower case: equality of text is equality of digest.
+    #[error(
+        "expected {algorithm}:{lower}, because digests are written in lower-case hex, found {found:?}"
+    )]
+    Case {
+        /// The algorithm.
+        algorithm: String,
+        /// The value in lower case.
+        lower: String,
+        /// The value as it was given.
+        found: String,
+    },
     /// The set is empty or too large.
     #[error("a digest set holds 1 to {MAX_DIGESTS} digests, found {found}")]
     SetSize {
@@ -93,14 +105,15 @@ impl Algorithm {
     }
 
     fn check(&self, value: &str) -> Result<(), DigestError> {
-        let hex = |chars: usize| {
-            value.len() == chars && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        };
+        let is_lower = |value: &str| value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = |chars: usize| value.len() == chars && is_lower(value);
         let name = self.name();
-        let wrong = |expected_chars| DigestError::Value {
-            algorithm: name.to_owned(),
-            expected_chars,
-            found: cut(value),
+        let wrong = |expected_chars| {
+            let (algorithm, lower) = (name.to_owned(), value.to_ascii_lowercase());
+            if value.len() == expected_chars && is_lower(&lower) {
+                return DigestError::Case { algorithm, lower, found: cut(value) };
+            }
+            DigestError::Value { algorithm, expected_chars, found: cut(value) }
         };
         if let Some((_, chars)) = HEX_CHARS.iter().find(|(known, _)| *known == name) {
             return if hex(*chars) { Ok(()) } else { Err(wrong(*chars)) };
@@ -358,6 +371,20 @@ mod tests {
         ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_in_upper_case_is_told_in_lower_case() {
+        let told = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
+        let (upper, lower) = ("AB".repeat(32), "ab".repeat(32));
+        assert_eq!(
+            told(&format!("sha256:{upper}")),
+            format!(
+                "expected sha256:{lower}, because digests are written in lower-case hex, found {upper:?}"
+            )
+        );
+        assert!(told(&format!("sha256:{}", "AG".repeat(32))).starts_with("expected 64 lower-case"));
+        assert!(told("sha256:AB").starts_with("expected 64 lower-case"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use attestry_schemas::digest::Digest;
+use attestry_schemas::digest::{Digest, DigestError};
 use attestry_schemas::predicate::{self, UtcTime};
 use clap::builder::{OsStringValueParser, TypedValueParser as _, ValueParser, ValueParserFactory};
 use jiff::Timestamp;
@@ -95,6 +95,24 @@ impl SubjectArg {
 /// What is written before the colon of a digest.
 const DIGEST_PREFIXES: &[&str] = &["sha256:", "sha512:", "gitCommit:"];
 
+/// What a text is that was meant as a digest; none of another one. One with its algorithm in upper case, too, is told of, and no
+/// path, where it would be a digest in lower case.
+fn meant_as_digest(text: &str) -> Option<Result<Digest, DigestError>> {
+    if DIGEST_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+        return Some(text.parse());
+    }
+    let meant = DIGEST_PREFIXES.iter().find_map(|prefix| {
+        let (start, value) = text.split_at_checked(prefix.len())?;
+        let is_one = start.eq_ignore_ascii_case(prefix);
+        is_one.then(|| format!("{prefix}{}", value.to_ascii_lowercase()).parse::<Digest>().ok())?
+    })?;
+    Some(Err(DigestError::Case {
+        algorithm: meant.algorithm().name().to_owned(),
+        lower: meant.value().to_owned(),
+        found: text.to_owned(),
+    }))
+}
+
 impl FromStr for SubjectArg {
     type Err = ValueError;
 
@@ -102,13 +120,11 @@ impl FromStr for SubjectArg {
         if text == "-" {
             return Ok(Self::Stdin);
         }
-        if DIGEST_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-            return text.parse().map(Self::Digest).map_err(
-                |e: attestry_schemas::digest::DigestError| ValueError::Digest {
-                    found: text.to_owned(),
-                    why: e.to_string(),
-                },
-            );
+        if let Some(digest) = meant_as_digest(text) {
+            return digest.map(Self::Digest).map_err(|error| ValueError::Digest {
+                found: text.to_owned(),
+                why: error.to_string(),
+            });
         }
         if OciReference::is_meant(text) {
             return text.parse().map(Self::Oci).map_err(ValueError::Oci);
@@ -360,6 +376,19 @@ mod tests {
     fn a_malformed_digest_is_not_taken_for_a_path() {
         let refusal = "sha256:abc".parse::<SubjectArg>().unwrap_err().to_string();
         assert!(refusal.contains("64") && refusal.contains("./sha256:abc"), "{refusal}");
+    }
+
+    #[test]
+    fn a_digest_in_upper_case_is_told_in_lower_case_and_is_no_path() {
+        let (upper, lower) = ("AB".repeat(32), format!("expected sha256:{}", "ab".repeat(32)));
+        for text in [format!("sha256:{upper}"), format!("SHA256:{upper}")] {
+            let refusal = text.parse::<SubjectArg>().unwrap_err().to_string();
+            assert!(refusal.starts_with(&lower) && refusal.contains("lower-case"), "{refusal}");
+            assert!(refusal.contains(&format!("./{text}")), "{refusal}");
+        }
+        // What is no digest in lower case either, such as a key's fingerprint, is a name as any other.
+        let fingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+        assert_eq!(fingerprint.parse(), Ok(SubjectArg::Path(fingerprint.into())));
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub(crate) enum ReferenceError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// It is a digest, and names no repository.
+    #[error(
+        "expected HOST/NAME with a tag or a digest, such as registry.example.com/pay/api@sha256:…, found the digest {found:?} alone"
+    )]
+    Alone {
+        /// The text.
+        found: String,
+    },
     /// One of its names is none.
     #[error("expected oci://HOST[:PORT]/NAME[:TAG][@DIGEST], found {found:?}: {source}")]
     Name {
@@ -145,6 +153,10 @@ impl OciReference {
     pub(crate) fn of_any_form(text: &str) -> Result<Self, ReferenceError> {
         if Self::is_meant(text) {
             return text.parse();
+        }
+        if text.to_ascii_lowercase().parse::<BlobDigest>().is_ok() {
+            // Docker Hub would have it for an image of that name.
+            return Err(ReferenceError::Alone { found: text.to_owned() });
         }
         let first = text.split('/').next().unwrap_or_default();
         let names_host = text.contains('/')
@@ -306,6 +318,14 @@ mod tests {
         }
         let hub = OciReference::of_any_form("alpine").unwrap();
         assert_eq!(hub.host().authority(), "registry-1.docker.io");
+    }
+
+    #[test]
+    fn a_digest_alone_is_no_image_of_docker_hub() {
+        for digest in ["a".repeat(64), "A".repeat(64)] {
+            let refused = OciReference::of_any_form(&format!("sha256:{digest}"));
+            assert!(matches!(refused, Err(ReferenceError::Alone { .. })), "{refused:?}");
+        }
     }
 
     #[test]

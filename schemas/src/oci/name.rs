@@ -39,7 +39,7 @@ pub enum NameError {
     },
     /// It is not a digest of an algorithm that is supported.
     #[error(
-        "expected a digest as sha256:<64 hex digits> or sha512:<128 hex digits>, found {found:?}"
+        "expected a digest as sha256:<64 hex digits> or sha512:<128 hex digits> in lower case, found {found:?}"
     )]
     Digest {
         /// The text as it was given.
