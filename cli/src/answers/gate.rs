@@ -107,11 +107,14 @@ pub(crate) struct Running {
     /// The statement that records it.
     #[serde(default)]
     pub(crate) deployment: Option<String>,
-    /// Whether a decision allowed it.
+    /// Whether a decision allowed it, and its signer may say so.
     pub(crate) authorized: bool,
+    /// Why not, in a word; an older registry tells it among the reasons alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
     /// Whether it would still be allowed.
     pub(crate) compliant: bool,
-    /// Why not.
+    /// Why it was not authorized; of what was, why it would not be allowed.
     #[serde(default)]
     pub(crate) reasons: Vec<String>,
     /// Whether it entered in an emergency.

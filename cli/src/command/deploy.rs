@@ -240,14 +240,16 @@ fn tell(item: &Running, session: &mut Session) {
     if let Some(deployment) = &item.deployment {
         session.line(printable(&format!("    deployment: {deployment}")));
     }
-    if !item.authorized {
-        session.line("    unauthorized: no decision allowed it");
-    }
     if item.break_glass {
         session.line("    it entered in an emergency");
     }
-    // What was not authorized has its cause among the reasons.
-    if !item.compliant && item.authorized {
+    if !item.authorized {
+        let cause = item.reasons.first().or(item.cause.as_ref());
+        let cause = cause.map_or("the registry does not say why", String::as_str);
+        session.line(printable(&format!("    unauthorized: {cause}")));
+        return;
+    }
+    if !item.compliant {
         session.line(if item.running {
             "    no longer compliant:"
         } else {

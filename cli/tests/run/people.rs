@@ -143,6 +143,17 @@ fn status_shows_what_runs_and_why_it_is_flagged() {
     let status = ["deploy", "status", "--environment", "production", "--all", "--registry"];
     let shown = dir.run(&[&status[..], &[&registry.url]].concat()).expect(0);
     shown.says(&["✗ production pay/api", "no longer compliant", "CVE-2026-1", "1 flagged"]);
+    let unauthorized = json!({"environment": "production", "name": "pay/api", "subject": "sha256:aa",
+        "since": "2026-10-01T00:00:00Z", "decision": "sha256:bb", "authorized": false,
+        "cause": "other-signer", "compliant": false,
+        "reasons": ["other-signer: who may not", "production@1: signature: an older registry's"]});
+    registry.answers(target, 200, json!({"items": [unauthorized]}));
+    let shown = dir.run(&[&status[..], &[&registry.url]].concat()).expect(0);
+    let shown =
+        shown.says(&["✗ production pay/api", "    unauthorized: other-signer: who may not\n"]);
+    for misleading in ["no decision allowed it", "older registry", "no longer compliant"] {
+        assert!(!shown.stdout.contains(misleading), "{misleading}: {}", shown.stdout);
+    }
     let entry = |kind: &str, running: bool, until: Value| {
         json!({"environment": "staging", "name": "pay/api", "subject": "sha256:aa", "kind": kind,
             "running": running, "since": "2026-10-01T00:00:00Z", "until": until,

@@ -17,7 +17,7 @@ pub struct Status {
     pub running: bool,
     /// Whether it was allowed, and would still be; of what no longer runs, whether it was until then.
     pub compliant: bool,
-    /// Why it was not authorized, and why it would not be allowed.
+    /// Why it was not authorized; of what was, why it would not be allowed.
     pub reasons: Vec<String>,
 }
 
@@ -51,13 +51,11 @@ impl Gate {
             let running =
                 ledger.counted.deployments.at(&place).is_some_and(|runs| runs == deployment);
             let standing = ledger.standing(&place, deployment).filter(|_| running);
-            let mut reasons: Vec<String> =
-                deployment.cause().iter().map(ToString::to_string).collect();
-            reasons.extend(standing.iter().flat_map(|standing| standing.reasons.clone()));
+            let found = standing.map_or(&[][..], |standing| standing.reasons.as_slice());
             all.push(Status {
                 running,
                 compliant: ledger.is_compliant(&place, deployment),
-                reasons,
+                reasons: reasons(deployment, found),
                 deployment: deployment.clone(),
             });
         }
@@ -75,7 +73,7 @@ impl Gate {
         for status in all.iter_mut().filter(is_new).take(MAX_ASSESSED) {
             let assessed = self.assess_running(&status.deployment, None, now)?;
             status.compliant = status.deployment.cause().is_none() && assessed.standing.compliant;
-            status.reasons.extend(assessed.standing.reasons);
+            status.reasons = reasons(&status.deployment, &assessed.standing.reasons);
         }
         Ok(())
     }
@@ -83,5 +81,14 @@ impl Gate {
     fn is_assessed(&self, deployment: &Deployment) -> bool {
         let ledger = self.ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ledger.standing(&deployment.place(), deployment).is_some()
+    }
+}
+
+/// What is told of a deployment of which this would not be allowed. What was not authorized is flagged for that, whatever rules
+/// would say of it: they were not asked, or not about this.
+fn reasons(deployment: &Deployment, found: &[String]) -> Vec<String> {
+    match deployment.cause() {
+        Some(cause) => vec![cause.to_string()],
+        None => found.to_vec(),
     }
 }

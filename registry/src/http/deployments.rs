@@ -52,7 +52,7 @@ pub(super) struct DeploymentAnswer {
     cause: Option<String>,
     /// Whether it was authorized, and what it is would be allowed now; of what no longer runs, whether that was so to the end.
     compliant: bool,
-    /// Why it was not authorized, and why it would not be allowed.
+    /// Why it was not authorized; of what was, why it would not be allowed.
     reasons: Vec<String>,
     /// Whether it was allowed because of an emergency.
     break_glass: bool,
