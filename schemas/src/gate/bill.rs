@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Sha256;
-use crate::predicate::{self, UtcTime, canonical_purl, purl_names};
+use crate::predicate::{self, MAX_FACT_BYTES, UtcTime, canonical_purl, purl_names};
 
 /// What a licence of the SPDX list is called by a document of SPDX 3.
 const SPDX_LICENSES: [&str; 2] = ["https://spdx.org/licenses/", "http://spdx.org/licenses/"];
@@ -16,6 +16,8 @@ pub struct Sbom {
     pub kind: SbomKind,
     /// Its components that have a package URL.
     pub components: Vec<Component>,
+    /// What a document of CycloneDX is about, where that has a package URL: it is no component of itself.
+    pub main: Option<Component>,
     /// Component to licence, each as the document has it.
     pub licenses: Vec<(String, String)>,
     /// When it was made, as it says.
@@ -96,7 +98,12 @@ impl Sbom {
         let metadata = document.get("metadata");
         let created = metadata.and_then(|metadata| metadata.get("timestamp"));
         let licenses = cyclonedx_licenses(document);
-        Self::of(SbomKind::Cyclonedx, "https://cyclonedx.org/bom", document, licenses, created)
+        let read = Self::of(SbomKind::Cyclonedx, "https://cyclonedx.org/bom", document, licenses, created);
+        let main = main_component(document).and_then(|main| main.get("purl"));
+        let main = main.and_then(Value::as_str);
+        let is_long = main.is_some_and(|purl| purl.len() > MAX_FACT_BYTES);
+        let main = main.filter(|_| !is_long).map(|purl| Component::of(purl.to_owned()));
+        Self { main, truncated: read.truncated || is_long, ..read }
     }
 
     /// Reads a document of SPDX 2 or 3.
@@ -120,25 +127,25 @@ impl Sbom {
         let facts = predicate::facts(uri, document);
         let created = created.and_then(Value::as_str).and_then(UtcTime::from_rfc3339);
         let components = facts.purls.into_iter().map(Component::of).collect();
-        Self { kind, components, licenses, created, truncated: facts.truncated }
+        Self { kind, components, main: None, licenses, created, truncated: facts.truncated }
     }
 }
 
-/// Of all components, nested ones too, and the parts of the main one.
+/// Of all components, nested ones too, and of the main one: what they say, and what was found in them (`evidence`).
 fn cyclonedx_licenses(document: &Value) -> Vec<(String, String)> {
     let text = |map: &Map<String, Value>, name: &str| {
         map.get(name).and_then(Value::as_str).map(str::to_owned)
     };
-    let main = document.get("metadata").and_then(|metadata| metadata.get("component"));
-    let mut waiting: Vec<&Value> =
-        parts(document).chain(main.into_iter().flat_map(parts)).collect();
+    let mut waiting: Vec<&Value> = parts(document).chain(main_component(document)).collect();
     let mut found = Vec::new();
     while let Some(component) = waiting.pop() {
         waiting.extend(parts(component));
         let Some(component) = component.as_object() else { continue };
         let name = text(component, "purl").or_else(|| text(component, "name")).unwrap_or_default();
-        let choices = component.get("licenses").and_then(Value::as_array);
-        for choice in choices.into_iter().flatten().filter_map(Value::as_object) {
+        let said = component.get("licenses");
+        let observed = component.get("evidence").and_then(|evidence| evidence.get("licenses"));
+        let choices = [said, observed].into_iter().flatten().filter_map(Value::as_array).flatten();
+        for choice in choices.filter_map(Value::as_object) {
             let license = choice.get("license").and_then(Value::as_object);
             let license = license.and_then(|one| text(one, "id").or_else(|| text(one, "name")));
             if let Some(license) = license.or_else(|| text(choice, "expression")) {
@@ -147,7 +154,13 @@ fn cyclonedx_licenses(document: &Value) -> Vec<(String, String)> {
         }
     }
     found.sort();
+    found.dedup();
     found
+}
+
+/// What a document of CycloneDX is about.
+fn main_component(document: &Value) -> Option<&Value> {
+    document.get("metadata")?.get("component")
 }
 
 fn parts(of: &Value) -> impl Iterator<Item = &Value> {

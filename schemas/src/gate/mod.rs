@@ -21,6 +21,7 @@ mod exception;
 pub mod explain;
 pub mod findings;
 pub mod governance;
+mod license;
 pub mod pack;
 mod rules;
 

@@ -4,6 +4,7 @@ use super::super::answer::{Finding, Judgement};
 use super::super::bill::{Name, Sbom};
 use super::super::case::{Case, Counted, by, joined};
 use super::super::evidence::Said;
+use super::super::license::is_denied;
 use crate::policy::RuleKind;
 
 /// The newest bill of each kind by each signer is looked at: one signer's does not hide what another's lists.
@@ -61,24 +62,16 @@ fn sbom<'c>(one: &Counted<'c>) -> Option<&'c Sbom> {
 }
 
 fn denied(bill: &Sbom, components: &[Name], licenses: &[String], findings: &mut Vec<Finding>) {
-    for component in &bill.components {
+    for component in bill.components.iter().chain(&bill.main) {
         if components.iter().any(|denied| component.is(denied)) {
             let purl = &component.purl;
             findings.push(Finding::new(purl, format!("the component {purl}")));
         }
     }
     for (component, license) in &bill.licenses {
-        if licenses.iter().any(|denied| has_license(license, denied)) {
+        if licenses.iter().any(|denied| is_denied(license, denied)) {
             let id = format!("{license} {component}");
             findings.push(Finding::new(&id, format!("{license} of {component}")));
         }
     }
-}
-
-/// Whether a licence is the denied one, or an expression with it; identifiers match in any case (SPDX 2.3 annex D).
-fn has_license(license: &str, denied: &str) -> bool {
-    // An expression has operators and parentheses between the identifiers.
-    let mut parts = license.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
-    let is_denied = |part: &str| part.trim_end_matches('+').eq_ignore_ascii_case(denied);
-    license.eq_ignore_ascii_case(denied) || parts.any(is_denied)
 }

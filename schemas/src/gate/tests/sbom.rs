@@ -68,6 +68,41 @@ fn denied_licences_are_found_alone_in_expressions_and_in_any_case() {
 }
 
 #[test]
+fn what_the_bill_is_about_and_what_was_found_inside_are_looked_at_too() {
+    let finds = |bom: Value, findings: &[&str]| {
+        let mut trial = Trial::of(&rule("sbom", DENY));
+        trial.say(Saying::of("ci", "cyclonedx", bom));
+        trial.fails("sbom", findings);
+    };
+    let with = |member: &str, value: Value| {
+        let mut bom = json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": [] });
+        bom[member] = value;
+        bom
+    };
+    let main = |component: Value| with("metadata", json!({ "component": component }));
+    finds(main(component("pkg:npm/left-pad@1.3.0", "MIT")), &["pkg:npm/left-pad@1.3.0"]);
+    finds(main(component("pkg:npm/a@1", "AGPL-3.0-only")), &["AGPL-3.0-only pkg:npm/a@1"]);
+    let mut inner = component("pkg:npm/outer@1", "MIT");
+    inner["components"] = json!([component("pkg:npm/left-pad@1", "AGPL-3.0")]);
+    let expected = ["pkg:npm/left-pad@1", "AGPL-3.0 pkg:npm/left-pad@1"];
+    finds(main(inner.clone()), &expected);
+    finds(with("components", json!([inner])), &expected);
+    for choice in [
+        json!({ "license": { "id": "AGPL-3.0-or-later" } }),
+        json!({ "expression": "AGPL-3.0-or-later" }),
+    ] {
+        let mut observed = component("pkg:npm/a@1", "MIT");
+        observed["evidence"] = json!({ "licenses": [choice] });
+        finds(with("components", json!([observed])), &["AGPL-3.0-or-later pkg:npm/a@1"]);
+        finds(main(observed), &["AGPL-3.0-or-later pkg:npm/a@1"]);
+    }
+    // What it is about is no component of itself: a bill that passed is answered in the same words as before.
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(Saying::of("ci", "cyclonedx", main(component("pkg:npm/a@1", "MIT"))));
+    assert_eq!(trial.passes("sbom").found, "1 with 0 components by package URL");
+}
+
+#[test]
 fn licences_of_spdx_2_and_3_are_read() {
     let mut trial = Trial::of(&rule("sbom", DENY));
     let document = json!({
@@ -79,8 +114,21 @@ fn licences_of_spdx_2_and_3_are_read() {
             "licenseConcluded": "NOASSERTION", "licenseDeclared": "AGPL-3.0-only",
         }],
     });
+    let mut older = document.clone();
     trial.say(Saying::of("ci", "spdx", document));
     trial.fails("sbom", &["AGPL-3.0-only a"]);
+    for member in ["licenseConcluded", "licenseDeclared"] {
+        older["packages"][0][member] = "(MIT AND AGPL-3.0)".into();
+        let mut trial = Trial::of(&rule("sbom", DENY));
+        trial.say(Saying::of("ci", "spdx", older.clone()));
+        trial.fails(
+            "sbom",
+            match member {
+                "licenseConcluded" => &["(MIT AND AGPL-3.0) a", "AGPL-3.0-only a"],
+                _ => &["(MIT AND AGPL-3.0) a"],
+            },
+        );
+    }
 
     let info = json!({
         "type": "CreationInfo", "@id": "_:c", "specVersion": "3.0.1",
