@@ -18,6 +18,7 @@ use crate::roster::{Quorum, Roster};
 mod read;
 mod rule;
 mod unread;
+mod warning;
 pub mod window;
 
 pub use read::SCHEMA;
@@ -385,7 +386,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Faults`] with line and column: an unknown key, a policy without rules, a threshold of 0, an unknown group, a
-    /// pattern that matches nothing possible.
+    /// pattern that matches nothing possible, a promotion from the only environment that it is for.
     pub fn read(text: &[u8], roster: Option<&Roster>) -> Result<Self, Faults> {
         read::policy(text, roster)
     }
@@ -414,7 +415,7 @@ impl Policy {
     /// What its author should look at twice at a moment, though it is no fault.
     #[must_use]
     pub fn warnings(&self, now: UtcTime) -> Vec<String> {
-        crate::document::expiry_warning(self.expires, now).into_iter().collect()
+        warning::of(self, now)
     }
 
     /// Its name and version, as they are told: `production@3`.

@@ -20,15 +20,17 @@ pub(super) const MODES: [(&str, Mode); 3] =
 const LONGEST_WAIVER: &str = "90d";
 const LONGEST_BREAK_GLASS: &str = "24h";
 
-/// What rules are read with: the names that the roster knows, and the ids of the rules so far.
+/// What rules are read with: the names that the roster knows, and the ids of the rules so far, with the environments from which
+/// those promote that must hold.
 pub(super) struct Reader<'r> {
     roster: Option<&'r Roster>,
     ids: RefCell<Vec<Placed<String>>>,
+    promotions: RefCell<Vec<Placed<String>>>,
 }
 
 pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Faults> {
     let digest = Sha256::of(text);
-    let reader = Reader { roster, ids: RefCell::default() };
+    let reader = Reader { roster, ids: RefCell::default(), promotions: RefCell::default() };
     document::read(text, SCHEMA, |section| {
         let name = section.text("name").filter(|name| is_name(section, name));
         let version = section.count("version", 1);
@@ -62,6 +64,7 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
         let break_glass =
             section.section("break_glass", |table| reader.exceptions(table, LONGEST_BREAK_GLASS));
         let (artifacts, environments) = scope?;
+        satisfiable(section, &environments, &reader.promotions.take());
         Some(Policy {
             name: name?.value,
             version: version?.value,
@@ -111,6 +114,15 @@ fn distinct(section: &Section<'_, '_>, ids: &[Placed<String>]) {
     if ids.len() > MAX_RULES {
         let span = section.span_of("rule");
         section.fault(span, &format!("at most {MAX_RULES} rules"), &ids.len().to_string());
+    }
+}
+
+/// Nothing enters an environment by having run in it before: where a policy is for that one alone, it would never pass.
+fn satisfiable(section: &Section<'_, '_>, environments: &[Pattern], froms: &[Placed<String>]) {
+    let [only] = environments else { return };
+    for from in froms.iter().filter(|from| from.value == only.as_str()) {
+        let found = format!("{}, the only one that this policy is for", quoted(&from.value));
+        section.fault(from.span.clone(), "an earlier environment to promote from", &found);
     }
 }
 
@@ -205,6 +217,10 @@ impl Reader<'_> {
         if !may_be_any && matches!(kind, RuleKind::Rego { .. }) {
             let expected = "typed rules in any: rego may add denials, and in any it would stand in for a rule that fails";
             table.fault(table.span(), expected, "rego");
+        }
+        if let (true, RuleKind::Promotion { from, .. }) = (may_be_any, &kind) {
+            let from = Placed { value: from.clone(), span: table.span_of("from") };
+            self.promotions.borrow_mut().push(from);
         }
         let id = id.map_or_else(|| kind.name().to_owned(), |id| id.value);
         self.ids.borrow_mut().push(Placed { value: id.clone(), span });

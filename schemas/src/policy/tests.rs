@@ -182,6 +182,10 @@ fn refuses_what_would_allow_more_than_it_says() {
             ),
             "found \"break_glass.rules\"",
         ),
+        (
+            "[[rule]]\ntype = \"promotion\"\nfrom = \"production\"\nsoak = \"1h\"\n",
+            "line 11, column 8: expected an earlier environment to promote from, found \"production\", the only one that this policy is for",
+        ),
         (&format!("{one}maxage = \"1d\"\n"), "found \"rule[0].maxage\""),
         (&format!("{one}[mach]\n"), "found \"mach\""),
     ] {
@@ -242,6 +246,62 @@ fn a_policy_that_has_ended_or_ends_soon_is_told_of() {
     assert_eq!(told("2027-06-15T00:00:00Z"), "");
     assert!(told("2027-06-29T00:00:00Z").contains("it expires at 2027-06-30T00:00:00Z, in 1d;"));
     assert!(told("2027-06-30T00:00:00Z").contains("it expired at 2027-06-30T00:00:00Z"));
+}
+
+/// What is told at a moment of a policy for these environments.
+fn warned(environments: &str, rules: &str, now: &str) -> Vec<String> {
+    let head = HEAD.replace("[\"production\"]", environments);
+    let policy = Policy::read(format!("{head}{rules}").as_bytes(), None).unwrap();
+    policy.warnings(now.parse().unwrap())
+}
+
+#[test]
+fn what_is_never_used_or_never_holds_is_told_of() {
+    const NOW: &str = "2026-12-01T00:00:00Z";
+    let one = "[\"production\"]";
+    let promotion = "type = \"promotion\", soak = \"1h\", from = ";
+    let any = format!(
+        "[[rule]]\nid = \"a\"\nany = [{{ {promotion}\"production\" }}, {{ type = \"signature\" }}]\n"
+    );
+    let scan = |leeway: &str| {
+        format!("[[rule]]\ntype = \"vuln-scan\"\nblock = \"high\"\nleeway = {{ {leeway} }}\n")
+    };
+    let window = |until: &str| {
+        format!(
+            "[[rule]]\ntype = \"window\"\nfreezes = [{{ from = 2026-11-01T00:00:00Z, until = {until}, reason = \"sale\" }}]\n"
+        )
+    };
+    let from = |from: &str| format!("[[rule]]\n{}\"{from}\"\n", promotion.replace(", ", "\n"));
+    for (environments, rules, expected) in [
+        (one, scan("high = \"1d\", critical = \"1d\""), None),
+        (
+            one,
+            scan("low = \"9d\", critical = \"1d\""),
+            Some(
+                "rule vuln-scan: leeway for low is never used, because only high and what is graver blocks",
+            ),
+        ),
+        (one, window("2026-12-01T00:00:01Z"), None),
+        (
+            one,
+            window("2026-12-01T00:00:00Z"),
+            Some("rule window: the freeze until 2026-12-01T00:00:00Z (sale) is over; take it out"),
+        ),
+        (one, from("staging"), None),
+        (
+            "[\"production\", \"staging\"]",
+            from("staging"),
+            Some("rule promotion: this policy is for staging, too"),
+        ),
+        ("[\"**\"]", from("staging"), Some("rule promotion: this policy is for staging, too")),
+        (one, any, Some("rule promotion: this policy is for production, too")),
+    ] {
+        let found = warned(environments, &rules, NOW);
+        match expected {
+            None => assert_eq!(found, Vec::<String>::new(), "{rules}"),
+            Some(told) => assert!(found.len() == 1 && found[0].starts_with(told), "{found:?}"),
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! What the author of a policy should look at twice, though it is no fault: what is never used, or never holds.
+
+use super::{Policy, Rule, RuleKind, Severity};
+use crate::document::expiry_warning;
+use crate::predicate::UtcTime;
+
+pub(super) fn of(policy: &Policy, now: UtcTime) -> Vec<String> {
+    let mut all: Vec<String> = expiry_warning(policy.expires, now).into_iter().collect();
+    for rule in policy.all_rules() {
+        all.extend(
+            of_rule(rule, policy, now).map(|warning| format!("rule {}: {warning}", rule.id)),
+        );
+    }
+    all
+}
+
+fn of_rule<'p>(
+    rule: &'p Rule,
+    policy: &Policy,
+    now: UtcTime,
+) -> Box<dyn Iterator<Item = String> + 'p> {
+    match &rule.kind {
+        RuleKind::Promotion { from, .. } => {
+            let is_own = policy.environments.iter().any(|pattern| pattern.matches(from));
+            Box::new(is_own.then(|| into_itself(from)).into_iter())
+        }
+        RuleKind::VulnScan { block, leeway, .. } => {
+            let unused = leeway.keys().filter(move |severity| *severity < block);
+            Box::new(unused.map(move |severity| never_blocked(*severity, *block)))
+        }
+        RuleKind::Window { freezes, .. } => {
+            let over = freezes.iter().filter(move |freeze| freeze.until <= now);
+            Box::new(over.map(|freeze| {
+                format!(
+                    "the freeze until {} ({}) is over; take it out",
+                    freeze.until, freeze.reason
+                )
+            }))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn into_itself(from: &str) -> String {
+    format!(
+        "this policy is for {from}, too, which nothing enters by having run in {from} before; take {from} out of [match], or give it a policy of its own"
+    )
+}
+
+fn never_blocked(severity: Severity, block: Severity) -> String {
+    let graver = if block == Severity::Critical { "" } else { " and what is graver" };
+    format!(
+        "leeway for {severity} is never used, because only {block}{graver} blocks; take it out, or lower block"
+    )
+}
