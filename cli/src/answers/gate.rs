@@ -26,9 +26,12 @@ pub(crate) struct Replayed {
     pub(crate) result: String,
     /// Whether everything is the same.
     pub(crate) same: bool,
-    /// What is not.
+    /// What is not, in lines.
     #[serde(default)]
     pub(crate) differences: Vec<String>,
+    /// The same, member by member: policy, rule, member, what was recorded, and what comes out now.
+    #[serde(default)]
+    pub(crate) changes: Vec<Value>,
     /// The decision that comes out now.
     #[serde(default)]
     pub(crate) statement: Value,

@@ -173,9 +173,14 @@ fn a_past_decision_is_explained_and_made_again() {
     registry.answers(&replay, 200, answer.clone());
     dir.run(&["gate", "replay", &decision]).expect(0).says(&["the same"]);
     answer["same"] = false.into();
-    answer["differences"] = json!(["rule approval: pass, now fail"]);
-    registry.answers(&replay, 200, answer);
-    dir.run(&["gate", "replay", &decision]).expect(1).says(&["rule approval: pass, now fail"]);
+    let line = "production@3: approval: outcome: recorded pass, now fail";
+    answer["differences"] = json!([line]);
+    answer["changes"] = json!([{"policy": "production@3", "rule": "approval", "member": "outcome",
+        "recorded": "pass", "now": "fail"}]);
+    registry.answers(&replay, 200, answer.clone());
+    dir.run(&["gate", "replay", &decision]).expect(1).says(&[line]);
+    let json = dir.json(&["gate", "replay", &decision, "--json"]);
+    assert_eq!(json["changes"], answer["changes"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use attestry_schemas::digest::{DigestSet, Sha256};
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::difference::Differences;
 use attestry_schemas::gate::{Decision, Details, Evidence, Purpose, Question, Said};
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::verify::Signer;
@@ -37,6 +38,8 @@ pub struct Replayed {
     pub decision: Decision,
     /// Whether its statement has the very bytes that were signed.
     pub same: bool,
+    /// Where it differs; nowhere when it is the same.
+    pub differences: Differences,
 }
 
 /// What a decision was asked, as it is recorded.
@@ -67,9 +70,15 @@ impl Gate {
         let decision = self.evaluate(&recorded.question, &ruling, &gathered, reader);
         let bytes = reader.attested_bytes(*digest)?;
         let payload = Envelope::parse(&bytes).map(|envelope| envelope.payload).unwrap_or_default();
+        let same = decision.statement().to_json() == payload;
+        let differences = match same {
+            true => Differences::default(),
+            false => Differences::between(recorded.summary, &decision.summary()),
+        };
         Ok(Some(Replayed {
             recorded: recorded.summary.verification_result,
-            same: decision.statement().to_json() == payload,
+            same,
+            differences,
             decision,
         }))
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::Decision;
+use attestry_schemas::gate::difference::{Difference, Differences};
 use attestry_schemas::gate::pack::MEDIA_TYPE;
-use attestry_schemas::gate::{Decision, Outcome};
 use attestry_schemas::json;
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::UtcTime;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use super::problem::Refusal;
 use super::{State, access, body, log, query};
-use crate::gate::replay::ReplayError;
+use crate::gate::replay::{ReplayError, Replayed};
 use crate::gate::{Decided, GateError, Request};
 use crate::rights::Role;
 
@@ -165,10 +166,34 @@ pub(super) struct ReplayAnswer {
     result: String,
     /// Whether the statement has the very bytes that were signed.
     same: bool,
-    /// The rules that are answered otherwise.
+    /// What differs, in lines: per policy and rule what was recorded, and what comes out now.
     differences: Vec<String>,
+    /// The same, member by member.
+    changes: Vec<Change>,
     /// The statement as it is now.
     statement: Value,
+}
+
+/// One member of a decision that is another now.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Change {
+    /// The policy, as name and version; none where the decision itself differs.
+    policy: Option<String>,
+    /// The rule; none where the policy's verdict differs.
+    rule: Option<String>,
+    /// The member, such as `outcome`, `wanted` or `found`.
+    member: String,
+    /// What was recorded: a text, or JSON; none where it was not there.
+    recorded: Option<String>,
+    /// What comes out now.
+    now: Option<String>,
+}
+
+impl From<Difference> for Change {
+    fn from(one: Difference) -> Self {
+        let Difference { policy, rule, member, recorded, now } = one;
+        Self { policy, rule, member, recorded, now }
+    }
 }
 
 /// `POST /v1/decisions/{digest}/replay`.
@@ -186,26 +211,27 @@ pub(super) async fn replay(
             replayed.ok_or_else(|| log::not_there(&digest))
         })
         .await?;
-    let recorded = replayed.recorded == VerificationResult::Passed;
-    let differences = match (replayed.same, recorded == replayed.decision.passed()) {
-        (true, _) => Vec::new(),
-        (false, true) => vec!["the verdict is the same, its details are not".to_owned()],
-        (false, false) => failing(&replayed.decision),
-    };
     Ok(HttpResponse::Ok().json(ReplayAnswer {
         decision: digest.to_string(),
-        recorded: result(recorded),
+        recorded: result(replayed.recorded == VerificationResult::Passed),
         result: result(replayed.decision.passed()),
         same: replayed.same,
-        differences,
+        differences: differences(&replayed),
         statement: statement(&replayed.decision),
+        changes: replayed.differences.told.into_iter().map(Change::from).collect(),
     }))
 }
 
-fn failing(decision: &Decision) -> Vec<String> {
-    let answers = decision.policies().iter().flat_map(|policy| &policy.rules);
-    let bad = answers.filter(|answer| matches!(answer.outcome, Outcome::Fail | Outcome::Error));
-    bad.map(|answer| format!("{}: {}", answer.rule, answer.found)).collect()
+fn differences(replayed: &Replayed) -> Vec<String> {
+    let Differences { told, more } = &replayed.differences;
+    let mut lines: Vec<String> = told.iter().map(ToString::to_string).collect();
+    if *more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    if lines.is_empty() && !replayed.same {
+        lines.push("the statement says the same in other bytes".to_owned());
+    }
+    lines
 }
 
 fn not_replayed(error: ReplayError) -> Refusal {

@@ -223,7 +223,7 @@ pub(super) fn bounded(mut set_aside: Vec<String>) -> Vec<String> {
 }
 
 /// As much of a text as an answer repeats.
-fn cut(text: String) -> String {
+pub(super) fn cut(text: String) -> String {
     match text.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
         None => text,

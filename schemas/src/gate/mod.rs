@@ -16,6 +16,7 @@ pub mod answer;
 pub mod bill;
 mod case;
 pub mod decision;
+pub mod difference;
 pub mod evidence;
 mod exception;
 pub mod explain;

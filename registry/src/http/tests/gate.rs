@@ -31,6 +31,7 @@ pub(super) async fn conforms(cluster: &Cluster<'_>) {
     let replay = format!("POST /v1/decisions/{decision}/replay");
     let replayed = server.write(&replay, 200, "").await.json();
     assert_eq!(replayed["same"], true, "{replayed:#}");
+    assert_eq!((&replayed["differences"], &replayed["changes"]), (&json!([]), &json!([])));
     let none = Sha256::of(b"no decision");
     server.write(&format!("POST /v1/decisions/{none}/replay"), 404, "").await;
     let roster = server.get("/v1/roster", 200).await.json();

@@ -9,6 +9,7 @@ mod approval;
 mod break_glass;
 mod decision;
 mod deployer;
+mod difference;
 mod explanation;
 mod freshness;
 mod no_rollback;

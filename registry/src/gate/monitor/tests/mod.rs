@@ -208,9 +208,22 @@ fn a_decision_is_not_given_again_once_evidence_that_came_by_its_digest_first_is_
     for _ in 0..2 {
         assert!(governed.decide(1).decision.passed(), "a digest alone says nothing");
     }
+    let decided = governed.decide(1).digest;
     // The leaf is completed; the log has the size that it had.
     let size = governed.size();
     governed.log(&envelope, "scanner");
     assert_eq!(governed.size(), size);
     assert!(!governed.decide(1).decision.passed(), "what was found denies at once");
+    // Made again it is another, and says which rule is, and how.
+    let reader = governed.running.store.reader();
+    let replayed = governed.running.gate.replay(&reader, &decided).unwrap().unwrap();
+    assert!(!replayed.same);
+    let told: Vec<String> = replayed.differences.told.iter().map(ToString::to_string).collect();
+    for line in [
+        "verificationResult: recorded PASSED, now FAILED",
+        "production@1: vuln-scan: outcome: recorded pass, now fail",
+    ] {
+        assert!(told.iter().any(|one| one == line), "{line}: {told:#?}");
+    }
+    assert!(!told.iter().any(|line| line.contains("signature: ")), "{told:#?}");
 }
