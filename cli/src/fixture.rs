@@ -15,10 +15,12 @@ use std::sync::Arc;
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::document::Faults;
+use attestry_schemas::gate::consent::Consents;
 use attestry_schemas::gate::{self, Answer, Decision, Outcome, Question};
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::roster::Roster;
+use attestry_schemas::roster::trust::Trust;
 
 use crate::output::{Remedy, file_fix};
 
@@ -88,6 +90,8 @@ struct Expectation {
 pub(crate) struct Outcomes {
     /// What the gate decided.
     pub(crate) decision: Decision,
+    /// The waivers among the evidence.
+    pub(crate) consents: Consents,
     /// Whether it was to allow.
     pub(crate) expected: bool,
     /// Where the answer is another than the fixture expects.
@@ -120,7 +124,9 @@ impl Fixture {
             &documents,
         );
         let differences = self.expect.differences(&decision);
-        Ok(Outcomes { decision, expected: self.expect.allow, differences })
+        let roster = made.trust.as_ref().map(Trust::roster);
+        let consents = Consents::among(made.evidence.iter().map(AsRef::as_ref), roster);
+        Ok(Outcomes { decision, consents, expected: self.expect.allow, differences })
     }
 }
 

@@ -4,6 +4,7 @@
 //! key, in the log, about the artifact and the environment that were asked, and in force. What the answer says beside
 //! the decision counts for nothing.
 
+mod consents;
 mod decision;
 mod offline;
 mod replay;
@@ -82,6 +83,8 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
     let made = Made::verified(&bundle, &root, &client)?;
     demand_answer_to(&made, &asked, &client)?;
     demand_in_force(&made, &decided.decision, &client, session)?;
+    let is_told = !made.passed() || args.explain || args.summary.is_some() || session.json();
+    let made = if is_told { knowing(made, &client, session) } else { made };
     let told = Told {
         decision: Some(decided.decision),
         index: made.index,
@@ -91,6 +94,12 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
         offline: false,
     };
     conclude(&made, &told, args, session)
+}
+
+/// A decision with what the registry has of the waivers that it names.
+fn knowing(made: Made, client: &Client, session: &mut Session) -> Made {
+    let consents = consents::of(&made.details, client, session);
+    made.knowing(consents)
 }
 
 /// Demands a name that patterns can match, in the words of the registry.
@@ -295,7 +304,7 @@ fn explain(args: &GateExplainArgs, session: &mut Session) -> Result<Exit, Failur
         &client,
         session,
     )?;
-    let made = Made::fetch(args.decision, &root, &client)?;
+    let made = knowing(Made::fetch(args.decision, &root, &client)?, &client, session);
     let told = Told {
         decision: Some(args.decision.to_string()),
         index: made.index,

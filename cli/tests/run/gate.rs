@@ -162,6 +162,58 @@ fn end_and_warnings_are_those_that_were_signed() {
 }
 
 #[test]
+fn a_waiver_is_told_with_who_consented_until_when_and_why() {
+    let (dir, _, allowed, _) = decisions();
+    dir.run(&["key", "generate", "--out", "@k"]).expect(0);
+    let fingerprint = dir.json(&["key", "show", "@k.pub", "--json"])["fingerprint"].take();
+    let fingerprint = fingerprint.as_str().unwrap().to_owned();
+    let registry = FakeRegistry::start(&[&dir.read("k.pub")]);
+    dir.write("trusted_root.json", &registry.trusted_root());
+    let artifact = subject(&allowed);
+    let url = ["--registry", registry.url.as_str()];
+    let waive = ["waive", &artifact, "--rule", "test-result", "--finding", "unit", "--until"];
+    let why = ["30d", "--reason", "flaky, see INC-7", "--key", "@k.key", "--json"];
+    let waiver = dir.json(&[&waive[..], &why, &url].concat())["registry"]["digest"].take();
+    let roster = format!(
+        "schema = \"roster/v1\"\nversion = 2\nexpires = 2027-12-31T00:00:00Z\n[[signer]]\nname = \"lead\"\nkey = \"{fingerprint}\"\nmay = [\"waiver\"]\n"
+    );
+    let digest = attestry_schemas::digest::Sha256::of(roster.as_bytes()).to_string();
+    let decision = with_details(&allowed, |details| {
+        details["roster"] = json!({"version": 2, "digest": digest});
+        let rule = &mut details["policies"][0]["rules"][0];
+        rule["outcome"] = "waived".into();
+        rule["findings"] = json!([{"id": "unit", "text": "unit failed", "waivedBy": [waiver]}]);
+    });
+    let answer = registry.decide(&decision);
+    let decided = answer["decision"].as_str().unwrap().to_owned();
+    registry.answers("POST /v1/decisions", 200, answer);
+    let explain = [&["gate", "explain", &decided][..], &url].concat();
+    let waived = |by: &str| {
+        format!("waived: unit failed by {by} until 1970-01-31T00:00:00Z: flaky, see INC-7 (sha256:")
+    };
+    // The registry does not have that roster any more: the key is told.
+    let explained = dir.run(&explain).expect(0);
+    explained.says(&["who waived is told by key: ", &waived(&fingerprint)]);
+    let ruled = json!({"version": 2, "digest": digest, "document": roster});
+    registry.answers("GET /v1/roster?version=2", 200, ruled);
+    let explained = dir.run(&explain).expect(0);
+    let explained = explained.says(&["~ test-result: ", &waived("lead")]);
+    assert!(!explained.stderr.contains("warning"), "{}", explained.stderr);
+    let gate = |more: &[&str]| dir.run(&ask(&artifact, &[&url[..], more].concat())).expect(0);
+    gate(&["--explain", "--summary", "@summary.md"]).says(&[&waived("lead")]);
+    let summary = dir.read("summary.md");
+    assert!(summary.contains("\nWaived: unit failed by lead until 1970-01-31"), "{summary}");
+    // Where nothing is explained nobody is asked, and what the registry makes up of a waiver is not told.
+    let asked = registry.requests().len();
+    gate(&[]);
+    assert!(!registry.requests()[asked..].iter().any(|line| line.contains("/v1/roster")));
+    let path = format!("GET /v1/attestations/{}", waiver.as_str().unwrap());
+    registry.answers(&path, 200, json!({"payload": "", "payloadType": "x", "signatures": []}));
+    let explained = dir.run(&explain).expect(0);
+    explained.says(&["is told by its digest alone: ", "waived: unit failed by sha256:"]);
+}
+
+#[test]
 fn a_past_decision_is_explained_and_made_again() {
     let (dir, registry, _, denied) = decisions();
     let decision = registry.decide(&denied)["decision"].as_str().unwrap().to_owned();

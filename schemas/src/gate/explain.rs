@@ -1,7 +1,8 @@
 //! A decision for a reader: per rule a line with mark, finding, wanted, evidence and fix.
 
 use super::answer::MAX_TOLD;
-use super::decision::{Details, PolicyDetails};
+use super::consent::Consents;
+use super::decision::{BrokenGlass, Details, PolicyDetails};
 use super::{Answer, Finding, Outcome};
 pub use crate::document::pattern::is_unprintable;
 use crate::predicate::vsa::{VerificationResult, VerificationSummary};
@@ -9,12 +10,19 @@ use crate::predicate::vsa::{VerificationResult, VerificationSummary};
 /// The most findings that the lines of one rule tell.
 const MAX_FINDINGS: usize = 10;
 
-/// The lines of a decision that was read from its summary; none for another verifier's.
+/// The lines of a decision that was read from its summary, with what is known of the waivers that it names; none for another
+/// verifier's.
 #[must_use]
-pub fn lines(summary: &VerificationSummary) -> Option<Vec<String>> {
+pub fn lines(summary: &VerificationSummary, consents: &Consents) -> Option<Vec<String>> {
     let details = Details::read(summary)?;
+    Some(lines_of(&details, summary.verification_result, consents))
+}
+
+/// The lines of a decision with these details.
+#[must_use]
+pub fn lines_of(details: &Details, result: VerificationResult, consents: &Consents) -> Vec<String> {
     let mut lines = Vec::new();
-    let verdict = match summary.verification_result {
+    let verdict = match result {
         VerificationResult::Passed => "ALLOWED",
         VerificationResult::Failed => "DENIED",
     };
@@ -24,13 +32,15 @@ pub fn lines(summary: &VerificationSummary) -> Option<Vec<String>> {
         lines.push(format!("✗ {}", refused.why));
         lines.push(format!("    fix: {}", refused.fix));
     }
+    let mut told = Told { lines, consents };
     for policy in &details.policies {
-        policy_lines(policy, &mut lines);
+        told.policy(policy);
     }
-    if let Some(nearest) = nearest(&details) {
+    let mut lines = told.lines;
+    if let Some(nearest) = nearest(details) {
         lines.push(nearest);
     }
-    Some(lines.iter().map(|line| printable(line)).collect())
+    lines.iter().map(|line| printable(line)).collect()
 }
 
 /// A line without what is unprintable: names that others give must neither steer a reader's terminal nor show as others.
@@ -38,30 +48,10 @@ fn printable(line: &str) -> String {
     line.chars().map(|c| if is_unprintable(c) { '\u{fffd}' } else { c }).collect()
 }
 
-fn policy_lines(policy: &PolicyDetails, lines: &mut Vec<String>) {
-    let verdict = match (policy.result, policy.mode.as_str()) {
-        (VerificationResult::Passed, _) => "passes",
-        (VerificationResult::Failed, "enforce") => "denies",
-        (VerificationResult::Failed, "warn") => "warns: it would deny",
-        (VerificationResult::Failed, _) => "would deny",
-    };
-    lines.push(format!("policy {}@{} ({}) {verdict}", policy.name, policy.version, policy.mode));
-    for answer in &policy.rules {
-        answer_lines(answer, "  ", lines);
-    }
-    for told in &policy.set_aside {
-        lines.push(format!("  does not count: {told}"));
-    }
-    if let Some(glass) = &policy.break_glass {
-        lines.push(format!(
-            "  ! the glass is broken by {} until {}: {}; {} must review it by {}",
-            glass.signers.join(", "),
-            glass.expires,
-            glass.reason,
-            glass.reviewers,
-            glass.review_by
-        ));
-    }
+/// What is told so far, and what is known of waivers.
+struct Told<'c> {
+    lines: Vec<String>,
+    consents: &'c Consents,
 }
 
 /// The mark of an outcome.
@@ -85,60 +75,108 @@ pub fn found(answer: &Answer) -> String {
     }
 }
 
-fn answer_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    lines.push(format!("{indent}{} {}: {}", mark(answer.outcome), answer.rule, found(answer)));
-    match answer.outcome {
-        Outcome::Pass => evidence_line(answer, indent, lines),
-        Outcome::Waived => {
-            waived_lines(answer, indent, lines);
-            evidence_line(answer, indent, lines);
+impl Told<'_> {
+    fn line(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn policy(&mut self, policy: &PolicyDetails) {
+        let verdict = match (policy.result, policy.mode.as_str()) {
+            (VerificationResult::Passed, _) => "passes",
+            (VerificationResult::Failed, "enforce") => "denies",
+            (VerificationResult::Failed, "warn") => "warns: it would deny",
+            (VerificationResult::Failed, _) => "would deny",
+        };
+        self.line(format!("policy {}@{} ({}) {verdict}", policy.name, policy.version, policy.mode));
+        for answer in &policy.rules {
+            self.answer(answer, "  ");
         }
-        Outcome::Fail | Outcome::Error => failure_lines(answer, indent, lines),
+        for told in &policy.set_aside {
+            self.line(format!("  does not count: {told}"));
+        }
+        if let Some(glass) = &policy.break_glass {
+            self.line(format!("  ! the glass is broken {}", broken(glass)));
+        }
     }
-    // Where one of several rules holds, the line above names it; where one is waived, its own line says by what.
-    if answer.outcome != Outcome::Pass {
-        for inner in &answer.any {
-            answer_lines(inner, &format!("{indent}  "), lines);
+
+    fn answer(&mut self, answer: &Answer, indent: &str) {
+        let (mark, found) = (mark(answer.outcome), found(answer));
+        self.line(format!("{indent}{mark} {}: {found}", answer.rule));
+        match answer.outcome {
+            Outcome::Pass => self.evidence(answer, indent),
+            Outcome::Waived => {
+                self.waived(answer, indent);
+                self.evidence(answer, indent);
+            }
+            Outcome::Fail | Outcome::Error => self.failure(answer, indent),
+        }
+        // Where one of several rules holds, the line above names it; where one is waived, its own line says by what.
+        if answer.outcome != Outcome::Pass {
+            for inner in &answer.any {
+                self.answer(inner, &format!("{indent}  "));
+            }
+        }
+    }
+
+    fn waived(&mut self, answer: &Answer, indent: &str) {
+        let (findings, more) = listed(answer);
+        for finding in findings {
+            let by = self.consents.told(&finding.waived_by);
+            self.line(format!("{indent}    waived: {} by {by}", finding.text));
+        }
+        if more > 0 {
+            self.line(format!("{indent}    waived: and {more} more"));
+        }
+    }
+
+    fn failure(&mut self, answer: &Answer, indent: &str) {
+        self.line(format!("{indent}    wanted: {}", answer.wanted));
+        self.findings(answer, indent);
+        self.evidence(answer, indent);
+        for told in &answer.set_aside {
+            self.line(format!("{indent}    does not count: {told}"));
+        }
+        if let Some(fix) = &answer.fix {
+            self.line(format!("{indent}    fix: {fix}"));
+        }
+    }
+
+    /// The first findings, and how many more there are.
+    fn findings(&mut self, answer: &Answer, indent: &str) {
+        let (findings, unlisted) = listed(answer);
+        let told: Vec<&Finding> =
+            findings.iter().filter(|finding| finding.text != answer.found).collect();
+        for finding in told.iter().take(MAX_FINDINGS) {
+            let waived = match finding.waived_by.as_slice() {
+                [] => String::new(),
+                by => format!(", waived by {}", self.consents.told(by)),
+            };
+            self.line(format!("{indent}    - {} [{}]{waived}", finding.text, finding.id));
+        }
+        let more = told.len().saturating_sub(MAX_FINDINGS).saturating_add(unlisted);
+        if more > 0 {
+            self.line(format!("{indent}    - and {more} more"));
+        }
+    }
+
+    fn evidence(&mut self, answer: &Answer, indent: &str) {
+        if !answer.evidence.is_empty() {
+            self.line(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
         }
     }
 }
 
-fn waived_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    let (findings, more) = listed(answer);
-    for finding in findings {
-        let by: Vec<String> = finding.waived_by.iter().map(|d| brief(d)).collect();
-        lines.push(format!("{indent}    waived: {} by {}", finding.text, by.join(", ")));
-    }
-    if more > 0 {
-        lines.push(format!("{indent}    waived: and {more} more"));
-    }
-}
-
-fn failure_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    lines.push(format!("{indent}    wanted: {}", answer.wanted));
-    finding_lines(answer, indent, lines);
-    evidence_line(answer, indent, lines);
-    for told in &answer.set_aside {
-        lines.push(format!("{indent}    does not count: {told}"));
-    }
-    if let Some(fix) = &answer.fix {
-        lines.push(format!("{indent}    fix: {fix}"));
-    }
-}
-
-/// The first findings, and how many more there are.
-fn finding_lines(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    let (findings, unlisted) = listed(answer);
-    let told: Vec<&Finding> =
-        findings.iter().filter(|finding| finding.text != answer.found).collect();
-    for finding in told.iter().take(MAX_FINDINGS) {
-        let waived = if finding.waived_by.is_empty() { "" } else { ", waived" };
-        lines.push(format!("{indent}    - {} [{}]{waived}", finding.text, finding.id));
-    }
-    let more = told.len().saturating_sub(MAX_FINDINGS).saturating_add(unlisted);
-    if more > 0 {
-        lines.push(format!("{indent}    - and {more} more"));
-    }
+/// Who broke the glass, until when, why, and who must review it.
+#[must_use]
+pub fn broken(glass: &BrokenGlass) -> String {
+    format!(
+        "by {} until {}: {}; {} must review it by {}",
+        glass.signers.join(", "),
+        glass.expires,
+        glass.reason,
+        glass.reviewers,
+        glass.review_by
+    )
 }
 
 /// The findings of an answer, and how many it does not list: where there are such, its last one counts them.
@@ -149,12 +187,6 @@ fn listed(answer: &Answer) -> (&[Finding], usize) {
             (rest, count.parse::<usize>().unwrap_or(1))
         }
         _ => (answer.findings.as_slice(), 0),
-    }
-}
-
-fn evidence_line(answer: &Answer, indent: &str, lines: &mut Vec<String>) {
-    if !answer.evidence.is_empty() {
-        lines.push(format!("{indent}    evidence: {}", briefs(&answer.evidence)));
     }
 }
 
@@ -182,6 +214,7 @@ fn briefs(digests: &[String]) -> String {
     told.join(", ")
 }
 
-fn brief(digest: &str) -> String {
+/// The first digits of a digest.
+pub(super) fn brief(digest: &str) -> String {
     digest.chars().take("sha256:".len() + 12).collect()
 }

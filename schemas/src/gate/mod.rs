@@ -15,6 +15,7 @@ use crate::roster::trust::Trust;
 pub mod answer;
 pub mod bill;
 mod case;
+pub mod consent;
 pub mod decision;
 pub mod difference;
 pub mod evidence;

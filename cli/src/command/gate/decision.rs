@@ -3,6 +3,7 @@
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::consent::Consents;
 use attestry_schemas::gate::{Details, explain};
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::predicate::{Predicate as _, UtcTime};
@@ -24,6 +25,8 @@ pub(in crate::command) struct Made {
     pub(in crate::command) details: Details,
     /// The explanation, line by line.
     pub(in crate::command) lines: Vec<String>,
+    /// The waivers that it names, as far as they are known.
+    pub(in crate::command) consents: Consents,
     /// When it was made.
     pub(in crate::command) time: Option<String>,
     /// The digest of its attestation; none where nobody has signed it.
@@ -38,6 +41,12 @@ impl Made {
     /// Whether it allows.
     pub(in crate::command) fn passed(&self) -> bool {
         self.result == VerificationResult::Passed
+    }
+
+    /// The same, explained with what is known of the waivers that it names.
+    pub(in crate::command) fn knowing(self, consents: Consents) -> Self {
+        let lines = explain::lines_of(&self.details, self.result, &consents);
+        Self { lines, consents, ..self }
     }
 
     /// From when on the verdict may be another without new evidence.
@@ -74,7 +83,8 @@ impl Made {
         Ok(Self {
             subject,
             result: summary.verification_result,
-            lines: explain::lines(&summary).unwrap_or_default(),
+            lines: explain::lines_of(&details, summary.verification_result, &Consents::default()),
+            consents: Consents::default(),
             details,
             time: summary.time_verified,
             digest: None,

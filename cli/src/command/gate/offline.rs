@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::consent::Consents;
 use attestry_schemas::gate::pack::{MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Purpose, Question};
 use attestry_schemas::predicate::UtcTime;
@@ -69,7 +70,9 @@ fn decide_over(opened: &Opened, question: &Question) -> Result<(Made, Told), Fai
         &opened.evidence,
         &documents,
     );
-    let made = Made::read(&decision.statement()).map_err(Failure::undecided)?;
+    let roster = governance.trust.as_ref().map(|trust| trust.roster());
+    let consents = Consents::among(opened.evidence.iter().map(AsRef::as_ref), roster);
+    let made = Made::read(&decision.statement()).map_err(Failure::undecided)?.knowing(consents);
     let told = Told {
         decision: None,
         index: None,

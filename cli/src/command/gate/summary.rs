@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
+use attestry_schemas::gate::consent::Consents;
 use attestry_schemas::gate::decision::PolicyDetails;
 use attestry_schemas::gate::{Answer, Outcome, explain};
 use attestry_schemas::predicate::vsa::VerificationResult;
@@ -40,7 +41,7 @@ pub(super) fn markdown(made: &Made, told: &Told) -> String {
         let _ = writeln!(text, "**{}**\n\nFix: {}\n", plain(&refused.why), plain(&refused.fix));
     }
     for policy in &details.policies {
-        table(policy, &mut text);
+        table(policy, &made.consents, &mut text);
     }
     if let Some(nearest) = made.lines.last().filter(|line| line.starts_with("nearest pass")) {
         let _ = writeln!(text, "{}\n", plain(nearest));
@@ -60,7 +61,7 @@ pub(super) fn markdown(made: &Made, told: &Told) -> String {
     text
 }
 
-fn table(policy: &PolicyDetails, text: &mut String) {
+fn table(policy: &PolicyDetails, consents: &Consents, text: &mut String) {
     let verdict = match (policy.result, policy.mode.as_str()) {
         (VerificationResult::Passed, _) => "passes",
         (VerificationResult::Failed, "enforce") => "denies",
@@ -76,15 +77,27 @@ fn table(policy: &PolicyDetails, text: &mut String) {
     for told in policy.rules.iter().flat_map(|answer| &answer.set_aside).chain(&policy.set_aside) {
         let _ = writeln!(text, "Does not count: {}\n", plain(told));
     }
+    for answer in &policy.rules {
+        waived(answer, consents, text);
+    }
     if let Some(glass) = &policy.break_glass {
-        let _ = writeln!(
-            text,
-            "🚨 The glass is broken until {}: {}. {} must review it by {}.\n",
-            glass.expires,
-            plain(&glass.reason),
-            plain(&glass.reviewers),
-            glass.review_by
-        );
+        let _ = writeln!(text, "🚨 The glass is broken {}\n", plain(&explain::broken(glass)));
+    }
+}
+
+/// The most waived findings that are told of one rule.
+const MAX_WAIVED: usize = 10;
+
+/// By whom, until when and why findings are waived.
+fn waived(answer: &Answer, consents: &Consents, text: &mut String) {
+    let waived = answer.findings.iter().filter(|finding| !finding.waived_by.is_empty());
+    for finding in waived.take(MAX_WAIVED) {
+        let by = consents.told(&finding.waived_by);
+        let _ = writeln!(text, "Waived: {} by {}\n", plain(&finding.text), plain(&by));
+    }
+    // As in the rows: where one of several rules holds, nothing else is told of them.
+    if answer.outcome != Outcome::Pass {
+        answer.any.iter().for_each(|inner| self::waived(inner, consents, text));
     }
 }
 

@@ -86,7 +86,7 @@ fn tell(
     explain: bool,
     session: &mut Session,
 ) -> Result<(), Failure> {
-    let Outcomes { decision, expected, differences } = outcomes;
+    let Outcomes { decision, consents, expected, differences } = outcomes;
     let found = word(decision.passed());
     if session.json() {
         let statement = serde_json::from_slice(&decision.statement().to_json());
@@ -109,7 +109,7 @@ fn tell(
         session.line(printable(&format!("    {difference}")));
     }
     if explain || !differences.is_empty() {
-        for line in explain::lines(&decision.summary()).unwrap_or_default() {
+        for line in explain::lines(&decision.summary(), consents).unwrap_or_default() {
             session.line(printable(&format!("    {line}")));
         }
     }

@@ -123,7 +123,7 @@ fn another_verifiers_summary_has_no_details() {
     let foreign = summary("verifier", "https://v.example", "PASSED", &[]);
     let read = VerificationSummary::from_value(&foreign.predicate).unwrap();
     assert_eq!(Details::read(&read), None);
-    assert_eq!(explain::lines(&read), None);
+    assert_eq!(explain::lines(&read, &consent::Consents::default()), None);
 }
 
 #[test]

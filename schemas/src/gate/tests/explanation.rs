@@ -1,16 +1,24 @@
 //! What a reader is told.
 
 use super::*;
+use crate::gate::consent::{self, Consents};
 
 fn lines(trial: &Trial) -> Vec<String> {
-    explain::lines(&trial.decide().summary()).unwrap()
+    explain::lines(&trial.decide().summary(), &consents(trial)).unwrap()
+}
+
+/// The waivers of a trial, as whoever has its evidence knows them.
+fn consents(trial: &Trial) -> Consents {
+    let evidence = trial.evidence.iter().map(Arc::as_ref);
+    Consents::among(evidence, Some(trial.trust().roster()))
 }
 
 /// Digests differ with every change of a statement; what they stand for does not.
 fn without_digests(lines: &[String]) -> String {
     let words = |line: &String| {
         let word = |word: &str| {
-            let hex = word.trim_start_matches("sha256:").trim_end_matches([',', ':']);
+            let hex = word.trim_start_matches('(').trim_start_matches("sha256:");
+            let hex = hex.trim_end_matches([',', ':', ')']);
             let is_digest = hex.len() == 12 && hex.bytes().all(|b| b.is_ascii_hexdigit());
             if is_digest { word.replace(hex, "…") } else { word.to_owned() }
         };
@@ -37,7 +45,7 @@ policy production@3 (enforce) denies
       evidence: sha256:…
   ✗ vuln-scan: 2 that block: CVE-1 (high), CVE-2 (critical); 0 not affected, 0 within their leeway
       wanted: a scan by scanner, at most 1d old, with nothing of severity high or above
-      - CVE-1 (high) [CVE-1], waived
+      - CVE-1 (high) [CVE-1], waived by alice until 2026-12-01T00:00:00Z: not reachable (sha256:…)
       - CVE-2 (critical) [CVE-2]
       evidence: sha256:…, sha256:…
       fix: scan again and import the report, fix what is found, or have it assessed in an OpenVEX document
@@ -70,10 +78,39 @@ policy production@3 (enforce) passes
       wanted: a signature of the artifact by ci
       fix: attestry sign ARTIFACT --key KEY --registry URL
   ~ vuln-scan: 1 that block: CVE-1 (high); 0 not affected, 0 within their leeway
-      waived: CVE-1 (high) by sha256:…
+      waived: CVE-1 (high) by alice until 2026-12-01T00:00:00Z: not reachable (sha256:…)
       evidence: sha256:…, sha256:…
   ! the glass is broken by bob until 2026-11-27T12:00:00Z: incident 7; leads must review it by 2026-12-01T00:00:00Z";
     assert_eq!(without_digests(&lines(&trial)), expected);
+}
+
+#[test]
+fn a_waiver_is_told_with_all_who_signed_it_and_by_digest_alone_where_it_is_not_known() {
+    let rules =
+        rule("vuln-scan", "block = \"high\"") + "[waivers]\ngroup = \"leads\"\nthreshold = 2\n";
+    let mut trial = Trial::of(&rules);
+    trial.say(scanned(&[("CVE-1", "high")], LOGGED));
+    for signer in ["bob", "alice"] {
+        trial.say(waiver(signer, "vuln-scan", "CVE-1", "2026-12-01T00:00:00Z"));
+    }
+    let summary = trial.decide().summary();
+    let waivers = consent::waivers(trial.decide().details());
+    assert_eq!(waivers.len(), 2, "{waivers:?}");
+    let told = |consents: &Consents| {
+        let lines = without_digests(&explain::lines(&summary, consents).unwrap());
+        let line = lines.lines().find(|line| line.contains("waived: ")).unwrap();
+        line.trim().to_owned()
+    };
+    let (until, both) = ("until 2026-12-01T00:00:00Z: not reachable", "(sha256:…, sha256:…)");
+    let waived = "waived: CVE-1 (high) by";
+    assert_eq!(told(&consents(&trial)), format!("{waived} alice, bob {until} {both}"));
+    assert_eq!(told(&Consents::default()), format!("{waived} sha256:…, sha256:…"));
+    let trust = trial.trust();
+    let some = |roster| Consents::among([trial.evidence[1].as_ref()], roster);
+    assert_eq!(told(&some(Some(trust.roster()))), format!("{waived} bob, others {until} {both}"));
+    // Who is not in the roster any more is told by the key.
+    let key = key("bob").public_key().fingerprint();
+    assert_eq!(told(&some(None)), format!("{waived} {key}, others {until} {both}"));
 }
 
 /// The explanation's lines about exceptions that do not count, without the digests in brackets.
@@ -220,7 +257,7 @@ fn a_waiver_inside_rules_of_which_one_suffices_is_told() {
     trial.say(waiver("alice", "a", "signature", "2026-12-01T00:00:00Z"));
     let told = without_digests(&lines(&trial));
     assert!(told.contains("  ~ one-of: a: no signature\n"), "{told}");
-    let waived = "    ~ a: no signature\n        waived: no signature by sha256:…\n";
+    let waived = "    ~ a: no signature\n        waived: no signature by alice until 2026-12-01T00:00:00Z: not reachable (sha256:…)\n";
     assert!(told.contains(waived), "{told}");
     assert!(told.contains("    ✗ b: no test result [test-result]\n"), "{told}");
     trial.say(tested("ci", "PASSED", &["unit"], &[]));
