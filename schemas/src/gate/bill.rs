@@ -98,7 +98,8 @@ impl Sbom {
         let metadata = document.get("metadata");
         let created = metadata.and_then(|metadata| metadata.get("timestamp"));
         let licenses = cyclonedx_licenses(document);
-        let read = Self::of(SbomKind::Cyclonedx, "https://cyclonedx.org/bom", document, licenses, created);
+        let read =
+            Self::of(SbomKind::Cyclonedx, "https://cyclonedx.org/bom", document, licenses, created);
         let main = main_component(document).and_then(|main| main.get("purl"));
         let main = main.and_then(Value::as_str);
         let is_long = main.is_some_and(|purl| purl.len() > MAX_FACT_BYTES);

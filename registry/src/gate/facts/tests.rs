@@ -26,17 +26,23 @@ fn keep(registry: &Registry) {
     running.stop();
 }
 
-fn until_kept(running: &Running) {
+/// Waits until something is so.
+#[track_caller]
+fn until(is: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let reader = running.store.reader();
-        let next = reader.facts_cursor().unwrap().map(|cursor| cursor.next);
-        if next == Some(reader.size().unwrap()) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{next:?} are kept");
-        std::thread::sleep(Duration::from_millis(10));
+    while !is() {
+        assert!(Instant::now() < deadline, "not within a minute");
+        std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+#[track_caller]
+fn until_kept(running: &Running) {
+    until(|| {
+        let reader = running.store.reader();
+        let kept = reader.facts_cursor().unwrap();
+        kept.is_some_and(|cursor| cursor.next == reader.size().unwrap())
+    });
 }
 
 /// A registry of 600 leaves, of which facts are kept.
@@ -158,11 +164,7 @@ fn what_is_completed_later_is_kept_then() {
     let facts = || facts(&running.store, index);
     assert_eq!(facts(), None, "nothing is known but a digest");
     assert_eq!(log(testing::of_envelope(&envelope, &key, "pay/api")), index);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while facts().is_none() {
-        assert!(Instant::now() < deadline, "it is kept");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(|| facts().is_some());
     running.stop();
 }
 

@@ -56,13 +56,14 @@ fn every_way_not_to_be_authorized_has_its_cause() {
 fn of_what_was_not_authorized_the_cause_is_told_and_nothing_else() {
     let governed = Governed::new();
     let told = |status: &crate::gate::status::Status| status.reasons.clone();
-    let no_decision = vec![Cause::NoDecision.to_string()];
+    let told_all = || governed.status().iter().map(told).collect::<Vec<_>>();
+    let no_decision = [vec![Cause::NoDecision.to_string()]];
     // Nobody has signed it either, which a rule would say.
     governed.record("deployer", 1, Governed::deployment("deployed", None));
-    assert_eq!(governed.status().iter().map(told).collect::<Vec<_>>(), [no_decision.clone()]);
+    assert_eq!(told_all(), no_decision);
     governed.scan(1, &["CVE-2026-1"]);
     super::until("assessed", || governed.numbers().evidence_age_s.p50.is_some());
-    assert_eq!(governed.status().iter().map(told).collect::<Vec<_>>(), [no_decision]);
+    assert_eq!(told_all(), no_decision);
     let signer = Governed::deployment("deployed", Some(governed.allow(2)));
     governed.record("ci", 2, signer);
     let all = governed.running.gate.status(None, true).unwrap().0;
