@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::bundle::MAX_BUNDLE_BYTES;
-use attestry_schemas::bundle::{Bundle, Content};
-use attestry_schemas::dsse::Envelope;
+use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
+use attestry_schemas::dsse::{DsseError, Envelope};
 use attestry_schemas::json;
 use serde_json::Value;
 
@@ -39,23 +39,29 @@ impl Document {
             .fix("make it anew, or take it again from whoever made it")
     }
 
-    /// Demands that a bundle carries the signature of this document.
+    /// Demands that a bundle carries the signature of this document, and the certificate where it has one.
     ///
     /// # Errors
     /// [`Failure::refused`] when it carries another.
     pub(crate) fn same_signature(&self, bundle: &Bundle) -> Result<(), Failure> {
         let value = self.value.clone();
-        let ours = if value.get("payload").is_some() {
-            Content::Envelope(Envelope::from_value(value).map_err(|e| self.malformed(&e))?)
+        let (ours, signer) = if value.get("payload").is_some() {
+            (Content::Envelope(Envelope::from_value(value).map_err(|e| self.malformed(&e))?), None)
         } else {
-            Bundle::from_value(value).map_err(|e| self.malformed(&e))?.content
+            let ours = Bundle::from_value(value).map_err(|e| self.malformed(&e))?;
+            (ours.content, Some(ours.signer))
+        };
+        // The hint of a managed key is the registry's to give; a certificate is what the signature is worth.
+        let same_certificate = match signer {
+            None | Some(SignerMaterial::PublicKey { .. }) => true,
+            Some(certificate) => certificate == bundle.signer,
         };
         // The hint in an envelope is not signed and not kept.
         let plain = |content: &Content| match content {
             Content::Envelope(e) => Content::Envelope(Envelope { keyid: None, ..e.clone() }),
             Content::Message(_) => content.clone(),
         };
-        if plain(&ours) == plain(&bundle.content) {
+        if same_certificate && plain(&ours) == plain(&bundle.content) {
             return Ok(());
         }
         Err(Failure::refused(format!(
@@ -64,6 +70,18 @@ impl Document {
         ))
         .fix("do not rely on this registry before its operator has explained this"))
     }
+}
+
+/// The envelope in the exact bytes of an attestation of a registry: they are an envelope, or the bundle of one where a certificate's
+/// holder signed it.
+///
+/// # Errors
+/// Why they are no envelope, when they are no such bundle either.
+pub(crate) fn stored_envelope(bytes: &[u8]) -> Result<Envelope, DsseError> {
+    Envelope::parse(bytes).or_else(|error| match Bundle::parse(bytes).map(|b| b.content) {
+        Ok(Content::Envelope(envelope)) => Ok(envelope),
+        _ => Err(error),
+    })
 }
 
 /// The documents of one file, read as they are asked for.

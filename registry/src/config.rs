@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use attestry_schemas::key::{KeyError, PublicKey};
+use attestry_schemas::trusted_root::{self, TrustedRoot, TrustedRootError};
+use attestry_schemas::verify::{CertificateRoots, CertificateRootsError};
 use serde::Deserialize;
 
 /// The name of the settings' file in the data folder.
@@ -18,6 +20,9 @@ pub const FILE_NAME: &str = "attestry-registry.toml";
 
 /// The most bytes of a settings' file or a key file that are read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The most trusted roots of certificates.
+const MAX_CERTIFICATE_ROOTS: usize = 16;
 
 /// The most trusted keys.
 const MAX_TRUSTED_KEYS: usize = 10_000;
@@ -61,6 +66,17 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// A trusted root of certificates is not the JSON of one.
+    #[error("{}, which certificate_roots names, is not a trusted_root.json", path.display())]
+    TrustedRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TrustedRootError,
+    },
+    /// No certificate can be checked against a trusted root.
+    #[error("certificate_roots names a file of no use")]
+    CertificateRoots(#[source] CertificateRootsError),
 }
 
 /// How log lines are written.
@@ -103,6 +119,14 @@ macro_rules! settings {
                 value_delimiter = ','
             )]
             pub trusted_keys: Option<Vec<String>>,
+            /// Sigstore's trusted_root.json of authorities whose certificates count where the roster names their identities. Repeatable [default: those of public Sigstore and of GitHub, which ship with the program]
+            #[arg(
+                long = "certificate-root",
+                value_name = "FILE",
+                env = "ATTESTRY_REGISTRY_CERTIFICATE_ROOTS",
+                value_delimiter = ','
+            )]
+            pub certificate_roots: Option<Vec<PathBuf>>,
             /// URL that clients use, such as https://attestry.example.com; `init` sets it otherwise
             #[arg(long, env = "ATTESTRY_REGISTRY_PUBLIC_URL", value_name = "URL")]
             pub public_url: Option<String>,
@@ -132,6 +156,8 @@ macro_rules! settings {
             $($(#[doc = $doc])+ pub $name: $type,)+
             /// Public keys whose envelopes are accepted.
             pub trusted_keys: Vec<PublicKey>,
+            /// The authorities whose certificates count.
+            pub certificate_roots: CertificateRoots,
             /// URL that clients use, when it differs from the one `init` was given.
             pub public_url: Option<String>,
             /// URL that events about what runs are posted to. The body is JSON; the header
@@ -151,6 +177,7 @@ macro_rules! settings {
                 flags: Settings,
                 file: Settings,
                 trusted_keys: Vec<PublicKey>,
+                certificate_roots: CertificateRoots,
                 tls: Option<TlsFiles>,
             ) -> Self {
                 $(let $name = flags.$name.or(file.$name).unwrap_or_else(|| $default);)+
@@ -162,6 +189,7 @@ macro_rules! settings {
                 let mut config = Self {
                     $($name,)+
                     trusted_keys,
+                    certificate_roots,
                     public_url,
                     event_webhook_url,
                     require_token_for_reads: true,
@@ -250,8 +278,15 @@ impl Config {
             (None, Some(keys)) => trusted_keys(keys, path.parent().unwrap_or(Path::new("")))?,
             (None, None) => Vec::new(),
         };
+        let roots = match (&flags.certificate_roots, &file.certificate_roots) {
+            (Some(paths), _) => certificate_roots(paths, Path::new(""))?,
+            (None, Some(paths)) => {
+                certificate_roots(paths, path.parent().unwrap_or(Path::new("")))?
+            }
+            (None, None) => CertificateRoots::embedded(),
+        };
         let tls = TlsFiles::of(&flags, &file, path.parent().unwrap_or(Path::new("")))?;
-        let config = Self::merge(flags, file, trusted_keys, tls);
+        let config = Self::merge(flags, file, trusted_keys, roots, tls);
         config.check()?;
         Ok(config)
     }
@@ -259,7 +294,8 @@ impl Config {
     /// The settings where nothing is set.
     #[must_use]
     pub fn defaults() -> Self {
-        Self::merge(Settings::default(), Settings::default(), Vec::new(), None)
+        let (none, roots) = (Settings::default(), CertificateRoots::embedded());
+        Self::merge(none.clone(), none, Vec::new(), roots, None)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -408,11 +444,15 @@ fn read_settings(path: &Path, is_named: bool) -> Result<Settings, ConfigError> {
 }
 
 fn read_text(path: &Path, named_by: &'static str) -> Result<String, ConfigError> {
+    read_bounded(path, named_by, MAX_FILE_BYTES)
+}
+
+fn read_bounded(path: &Path, named_by: &'static str, limit: u64) -> Result<String, ConfigError> {
     let read = || {
         let mut text = String::new();
-        std::fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_FILE_BYTES {
-            let detail = format!("the file is larger than {MAX_FILE_BYTES} bytes");
+        std::fs::File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > limit {
+            let detail = format!("the file is larger than {limit} bytes");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, detail));
         }
         Ok(text)
@@ -442,6 +482,27 @@ fn trusted_keys(entries: &[String], base: &Path) -> Result<Vec<PublicKey>, Confi
     keys.sort();
     keys.dedup();
     Ok(keys)
+}
+
+/// Reads the trusted roots of certificates, each the path of a `trusted_root.json`.
+fn certificate_roots(paths: &[PathBuf], base: &Path) -> Result<CertificateRoots, ConfigError> {
+    if !(1..=MAX_CERTIFICATE_ROOTS).contains(&paths.len()) {
+        let expected = format!(
+            "1 to {MAX_CERTIFICATE_ROOTS} files, or left out for the roots that ship with the program"
+        );
+        let found = format!("{} files", paths.len());
+        return Err(ConfigError::OutOfRange { name: "certificate_roots", expected, found });
+    }
+    let read = |path: &PathBuf| {
+        let path = base.join(path);
+        let text = read_bounded(&path, "certificate_roots", trusted_root::MAX_BYTES as u64)?;
+        // Strictly, as whoever verifies with the same file reads it.
+        TrustedRoot::parse(text.as_bytes())
+            .map_err(|source| ConfigError::TrustedRoot { path: path.clone(), source })?;
+        Ok((path.display().to_string(), text))
+    };
+    let texts: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, _>>()?;
+    CertificateRoots::given(texts).map_err(ConfigError::CertificateRoots)
 }
 
 #[cfg(test)]

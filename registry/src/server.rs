@@ -175,6 +175,7 @@ impl Running {
             metrics: Arc::clone(&metrics),
             key: folder.log_key().map_err(StartError::Data)?,
             known_keys,
+            certificate_roots: config.certificate_roots.clone(),
             evidence_memory_bytes: config.evidence_memory_bytes,
             decision_timeout: Duration::from_millis(config.decision_timeout_ms),
         });

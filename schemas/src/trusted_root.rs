@@ -5,6 +5,7 @@
 //! the whole text to `sigstore-verify` for certificates and timestamps.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::json::{self as strict, JsonError};
 use crate::key::{KeyError, PublicKey};
 use crate::note::NoteKey;
 use crate::rekor::LogId;
+use crate::verify::{CertificateRoots, CertificateRootsError};
 
 /// The media type that is written and read.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
@@ -106,12 +108,23 @@ impl TrustedLog {
 }
 
 /// A trusted root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TrustedRoot {
     text: String,
     logs: Vec<TrustedLog>,
     has_certificate_authorities: bool,
+    /// What certificates are checked against, parsed when that is asked for first.
+    certificates: OnceLock<Result<CertificateRoots, CertificateRootsError>>,
 }
+
+impl PartialEq for TrustedRoot {
+    fn eq(&self, other: &Self) -> bool {
+        // All else follows from it.
+        self.text == other.text
+    }
+}
+
+impl Eq for TrustedRoot {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -180,7 +193,8 @@ impl TrustedRoot {
         }
         let text = String::from_utf8_lossy(text).into_owned();
         let has_certificate_authorities = !wire.certificate_authorities.is_empty();
-        Ok(Self { text, logs, has_certificate_authorities })
+        let certificates = OnceLock::new();
+        Ok(Self { text, logs, has_certificate_authorities, certificates })
     }
 
     /// The root of a registry: its own log and nothing else.
@@ -241,6 +255,15 @@ impl TrustedRoot {
     #[must_use]
     pub fn has_certificate_authorities(&self) -> bool {
         self.has_certificate_authorities
+    }
+
+    /// The root as what certificates are checked against.
+    ///
+    /// # Errors
+    /// [`CertificateRootsError`] when it has no certificate authorities, or one that cannot be used.
+    pub fn certificate_roots(&self) -> Result<CertificateRoots, CertificateRootsError> {
+        let parse = || CertificateRoots::given([("the given trusted root", self.text.as_str())]);
+        self.certificates.get_or_init(parse).clone()
     }
 
     /// The logs with Ed25519 keys.

@@ -62,6 +62,15 @@ pub(crate) struct GateAskArgs {
     /// The moment to decide at [default: now]
     #[arg(long, value_name = "TIME", requires = "pack", help_heading = "Offline")]
     pub(crate) at: Option<Since>,
+    /// A trusted root (trusted_root.json) of the authorities whose certificates count in the pack, where the registry has other
+    /// certificate_roots than public Sigstore and GitHub; repeatable
+    #[arg(
+        long = "certificate-root",
+        value_name = "FILE",
+        requires = "pack",
+        help_heading = "Offline"
+    )]
+    pub(crate) certificate_roots: Vec<PathBuf>,
     /// As whom the registry would know the caller, such as token:deploy
     #[arg(long, value_name = "PRINCIPAL", requires = "pack", help_heading = "Offline")]
     pub(crate) caller: Option<String>,

@@ -132,7 +132,7 @@ pub(crate) enum Command {
     /// Check statements, envelopes and bundles against their specifications
     Lint(LintArgs),
     /// Ask whether an artifact may enter an environment, and why
-    Gate(GateArgs),
+    Gate(Box<GateArgs>),
     /// Approve that an artifact enters an environment
     Approve(ApproveArgs),
     /// Say that one finding of one rule does not count for an artifact, for a while

@@ -62,7 +62,8 @@ pub(crate) struct SearchArgs {
     /// Only attestations of this type, a short name or a URI
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) predicate_type: Option<PredicateType>,
-    /// Only attestations by this signer: a key's fingerprint (SHA256:…)
+    /// Only attestations by this signer: a key's fingerprint (SHA256:…), or a certificate's identity as search shows it,
+    /// "SUBJECT (ISSUER)"
     #[arg(long, value_name = "SIGNER")]
     pub(crate) signer: Option<String>,
     /// Only attestations logged at or after this time: 2026-01-31 or 2026-01-31T12:00:00Z

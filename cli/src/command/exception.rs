@@ -189,8 +189,8 @@ fn payload_of(
                 ))
                 .fix("do not rely on this registry before its operator has explained this"));
             }
-            let envelope =
-                Envelope::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
+            let envelope = bundle_file::stored_envelope(&answer.body)
+                .map_err(|e| answer.malformed(chain(&e)))?;
             (answer.url, envelope)
         }
         SubjectArg::Oci(reference) => {

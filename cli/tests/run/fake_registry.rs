@@ -293,19 +293,19 @@ impl State {
     }
 
     fn add(&mut self, bundle: Bundle) -> Result<Value, String> {
-        let (entry, key, predicate_type, subjects, bytes) = match &bundle.content {
+        let (entry, author, predicate_type, subjects, bytes) = match &bundle.content {
             Content::Envelope(envelope) => {
                 let signed = verify::envelope(envelope, &self.trusted);
                 let signed = signed.map_err(|e| e.to_string())?.into_inner();
                 let subjects = signed.statement.subject_digests().map(|d| d.to_string()).collect();
                 let predicate_type = Some(signed.statement.predicate_type.clone());
-                (signed.entry, signed.key, predicate_type, subjects, envelope.to_json())
+                (signed.entry, signed.author, predicate_type, subjects, envelope.to_json())
             }
             Content::Message(message) => {
                 let signed = verify::message(message, &self.trusted);
                 let signed = signed.map_err(|e| e.to_string())?.into_inner();
                 let subjects = vec![message.digest.to_string()];
-                (signed.entry, signed.key, None, subjects, bundle.stripped().to_json())
+                (signed.entry, signed.author, None, subjects, bundle.stripped().to_json())
             }
         };
         let digest = Sha256::of(&bytes).to_string();
@@ -313,7 +313,7 @@ impl State {
         if status == "created" {
             let index = self.size();
             self.bodies.push(Entry::body(&entry));
-            let signer = key.fingerprint().to_string();
+            let signer = author.signer().to_string();
             let bundle = bundle.stripped();
             let item = Item { index, bytes, bundle, predicate_type, subjects, signer };
             self.items.insert(digest.clone(), item);

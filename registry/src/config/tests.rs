@@ -64,7 +64,8 @@ fn every_setting_is_a_flag_a_variable_and_a_key_of_the_same_name() {
         let variable = format!("ATTESTRY_REGISTRY_{}", id.to_uppercase());
         assert_eq!(argument.get_env().unwrap(), variable.as_str());
         let flag = argument.get_long().unwrap().replace('-', "_");
-        assert!(flag == id || (id == "trusted_keys" && flag == "trusted_key"), "{flag}");
+        let lists = [("trusted_keys", "trusted_key"), ("certificate_roots", "certificate_root")];
+        assert!(flag == id || lists.contains(&(id, flag.as_str())), "{flag}");
         assert!(argument.get_help().is_some(), "{id}");
     }
 }
@@ -171,6 +172,34 @@ fn a_bad_trusted_key_is_named() {
     let file = format!("trusted_keys = [\"{bad}\"]");
     let text = message(&load(&file, &[]).unwrap_err());
     assert!(text.contains("number 1 of trusted_keys"), "{text}");
+}
+
+#[test]
+fn certificates_are_those_of_the_roots_that_ship_or_of_the_files_that_are_named() {
+    assert_eq!(load("", &[]).unwrap().certificate_roots, CertificateRoots::embedded());
+    let dir = tempfile::tempdir().unwrap();
+    let (_, github) = attestry_schemas::verify::EMBEDDED_ROOTS[1];
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("mine.json", github);
+    write(FILE_NAME, "certificate_roots = ['mine.json']");
+    let given = Config::load(dir.path(), None, Settings::default()).unwrap().certificate_roots;
+    assert_eq!(given, CertificateRoots::given([("x", github)]).unwrap());
+    let path = dir.path().join("mine.json");
+    let flag = load("", &["--certificate-root", path.to_str().unwrap()]).unwrap();
+    assert_eq!(flag.certificate_roots, given);
+    let refused = |text: &str, words: &[&str]| {
+        write("mine.json", text);
+        let refused = message(&Config::load(dir.path(), None, Settings::default()).unwrap_err());
+        assert!(words.iter().all(|word| refused.contains(word)), "{refused}");
+    };
+    refused("{", &["mine.json", "certificate_roots", "does not parse"]);
+    let registrys = github.replace("certificateAuthorities", "others");
+    refused(&registrys, &["mine.json", "certificate_roots", "certificate authorities"]);
+    std::fs::remove_file(&path).unwrap();
+    let missing = message(&Config::load(dir.path(), None, Settings::default()).unwrap_err());
+    assert!(missing.contains("mine.json") && missing.contains("certificate_roots"), "{missing}");
+    let none = message(&load("certificate_roots = []", &[]).unwrap_err());
+    assert!(none.contains("the setting certificate_roots must be"), "{none}");
 }
 
 #[test]

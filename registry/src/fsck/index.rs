@@ -66,14 +66,22 @@ impl<'a, 's> Index<'a, 's> {
             _ => self.report.counts.signatures += 1,
         }
         self.compare(&place, record, &submission);
-        for earlier in earlier(self.reader, index, &submission)? {
+        for earlier in earlier(self.reader, index, &submission, record.earlier)? {
             let Payload { kind, digest, .. } = earlier.payload;
             if kind == Kind::Message && self.reader.content(digest)?.is_none() {
                 let expected = format!("content {digest}, a signature that came before");
                 self.report.fault(FaultKind::Content, place.as_str(), expected, "nothing");
             }
         }
-        for ((family, key), value) in expected_keys(self.reader, index, &submission)? {
+        if let Some(digest) = record.earlier
+            && earlier_bundle(self.reader, &submission, digest)?.is_none()
+        {
+            let expected = format!("content {digest}, a bundle of the same signature");
+            self.report.fault(FaultKind::Content, place.as_str(), expected, "nothing like it");
+        }
+        for ((family, key), value) in
+            expected_keys(self.reader, index, &submission, record.earlier)?
+        {
             self.demand(&place, family, &key, &value)?;
         }
         Ok(())
@@ -157,12 +165,13 @@ fn expected_keys(
     reader: &Reader<'_>,
     index: u64,
     submission: &Submission,
+    before: Option<Sha256>,
 ) -> Result<Expected, StoreError> {
     let mut expected = Expected::new();
     let lookup = key::leaf_lookup(&submission.leaf_hash);
     expected.insert((Family::Lookups, lookup.to_vec()), key::sequence(index).to_vec());
     add_keys(&mut expected, index, submission);
-    for earlier in earlier(reader, index, submission)? {
+    for earlier in earlier(reader, index, submission, before)? {
         add_keys(&mut expected, index, &earlier);
     }
     Ok(expected)
@@ -170,14 +179,19 @@ fn expected_keys(
 
 /// What a leaf was before more of it came: logged by digest alone, and as a signature without what
 /// it covers, in either form of the signature. It keeps the keys of those times, all but the
-/// namespace, because clients have them; it is known by the lookup of its digest.
+/// namespace, because clients have them; it is known by the lookup of its digest. A certificate's bundle is not made of the leaf,
+/// so the record names the one that came before.
 fn earlier(
     reader: &Reader<'_>,
     index: u64,
     submission: &Submission,
+    before: Option<Sha256>,
 ) -> Result<Vec<Submission>, StoreError> {
     let kind = submission.payload.kind;
     let mut earlier = Vec::new();
+    if let Some(digest) = before {
+        earlier.extend(earlier_bundle(reader, submission, digest)?);
+    }
     if kind != Kind::Entry
         && let Ok(entry) = Entry::parse(&submission.body)
         && let Verifier::PublicKey(key) = &entry.verifier
@@ -203,6 +217,22 @@ fn earlier(
         }
     }
     Ok(there)
+}
+
+/// The bundle of an artifact's signature that a leaf was before its envelope came.
+fn earlier_bundle(
+    reader: &Reader<'_>,
+    submission: &Submission,
+    digest: Sha256,
+) -> Result<Option<Submission>, StoreError> {
+    let bytes = match reader.attested_bytes(digest) {
+        Err(StoreError::Missing { .. }) => return Ok(None),
+        bytes => bytes?,
+    };
+    let (namespace, known) = (&submission.payload.namespace, submission.payload.signer_known);
+    let taken =
+        Submission::from_stored(Kind::Bundle, &submission.body, bytes, namespace, known).ok();
+    Ok(taken.filter(|taken| taken.payload.digest == digest))
 }
 
 fn add_keys(expected: &mut Expected, index: u64, submission: &Submission) {
@@ -313,7 +343,9 @@ impl Taken<'_, '_> {
         let known = record.signer_known;
         let taken = Submission::from_stored(record.kind, &body, bytes, &record.namespace, known);
         match taken {
-            Ok(submission) => expected_keys(self.reader, index, &submission).map(Some),
+            Ok(submission) => {
+                expected_keys(self.reader, index, &submission, record.earlier).map(Some)
+            }
             Err(_) => Ok(None),
         }
     }

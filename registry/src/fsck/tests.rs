@@ -160,7 +160,9 @@ fn a_flipped_byte_of_a_record_is_named() {
 fn a_record_that_says_something_else_is_named() {
     let kind = FaultKind::Record;
     damaged(
-        |s, b| edit_record(s, b, 5, |r| r.signer = testing::p256().public_key().fingerprint()),
+        |s, b| {
+            edit_record(s, b, 5, |r| r.signer = testing::p256().public_key().fingerprint().into())
+        },
         &[(kind, "record 5")],
     );
     damaged(|s, b| edit_record(s, b, 5, |r| r.logged_at_ms += 1), &[(kind, "record 5")]);

@@ -3,8 +3,8 @@
 //!
 //! A decision stands on some twenty attestations, and to replay a hundred thousand decisions is to read two million. Of each, parsing
 //! takes most of the time; facts that were parsed before take a tenth of it. They are read under a seal and a leaf that a checkpoint
-//! proves ([`attestry_schemas::gate::Seal`]), and where they are missing, damaged or of another version of the program, the
-//! attestation itself is read.
+//! proves ([`attestry_schemas::gate::Seal`]), which it does for full tiles, so they are written tile by tile. Where they are missing,
+//! damaged or of another version of the program, the attestation itself is read.
 //!
 //! Of what may still be completed, such as a signature whose envelope did not come, nothing is written.
 
@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use attestry_schemas::gate::SEALED_FORMAT;
 use attestry_schemas::problem::chain;
+use attestry_schemas::tile::TILE_WIDTH;
 
 use super::Gate;
 use crate::store::facts::FactsCursor;
 use crate::store::{Reader, StoreError};
 
-/// How many attestations have their turn between two writes.
-const BLOCK: u64 = 256;
+/// How many attestations have their turn between two writes: those of a full tile of the log.
+const BLOCK: u64 = TILE_WIDTH as u64;
 /// The time after news: whoever logged an attestation puts what it says into memory then.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest time between two looks.
@@ -103,7 +104,7 @@ impl Keeping {
             let began = Instant::now();
             let reader = gate.store.reader();
             let cursor = cursor(&reader)?;
-            let end = reader.size()?.min(cursor.next + BLOCK);
+            let end = full(reader.size()?).min(cursor.next + BLOCK);
             let (count, which) = gate.log.progress().completed_since(*completed);
             let late = which.unwrap_or_default().into_iter().filter(|one| *one < cursor.next);
             let turn: Vec<u64> = late.chain(cursor.next..end).collect();
@@ -122,6 +123,11 @@ impl Keeping {
         }
         Ok(())
     }
+}
+
+/// How many leaves are in full tiles.
+fn full(size: u64) -> u64 {
+    size - size % BLOCK
 }
 
 /// How far facts of this program's format are kept.

@@ -18,7 +18,7 @@ use attestry_schemas::key::{PublicKey, SigningKey};
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::problem::chain;
-use attestry_schemas::verify;
+use attestry_schemas::verify::{self, CertificateRoots};
 use jiff::Timestamp;
 
 use crate::clock::Clock;
@@ -172,6 +172,8 @@ pub struct Parts {
     pub key: SigningKey,
     /// Keys that are trusted before a roster rules, root keys included.
     pub known_keys: Vec<PublicKey>,
+    /// The authorities whose certificates are believed.
+    pub certificate_roots: CertificateRoots,
     /// How much memory evidence may take, as far as that can be estimated.
     pub evidence_memory_bytes: usize,
     /// The longest time of one evaluation.
@@ -192,6 +194,7 @@ impl Gate {
             metrics,
             key,
             known_keys,
+            certificate_roots,
             evidence_memory_bytes,
         } = parts;
         let origin = &log.identity().origin;
@@ -200,7 +203,8 @@ impl Gate {
         let reader = store.reader();
         let roots = ruling::roots(&reader, key.public_key())?;
         drop(reader);
-        let shelf = Shelf::new(note_key, Seal::of(&key), evidence_memory_bytes);
+        let shelf = Shelf::new(note_key, Seal::of(&key), evidence_memory_bytes)
+            .believing(certificate_roots);
         let gate = Self {
             store,
             log,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use attestry_schemas::base64;
-use attestry_schemas::bundle::{Bundle, Content};
+use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::governance::sha256;
 use attestry_schemas::gate::pack::{MEDIA_TYPE, Pack, Packed};
@@ -55,8 +55,11 @@ impl Gate {
             let document = Some(base64::encode(document));
             return Ok(Packed { bundle: bundle.to_value(), posted: None, document });
         }
-        let posted = match &bundle.content {
-            Content::Envelope(envelope) if Sha256::of(&envelope.to_json()) != evidence.digest() => {
+        let posted = match (&bundle.signer, &bundle.content) {
+            // A certificate's bundle without this log's entry, which stands last, is what is kept.
+            (SignerMaterial::PublicKey { .. }, Content::Envelope(envelope))
+                if Sha256::of(&envelope.to_json()) != evidence.digest() =>
+            {
                 Some(base64::encode(reader.attested_bytes(evidence.digest())?))
             }
             _ => None,

@@ -9,11 +9,12 @@ use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::governance::{Governance, PublishedPolicy, Roots, sha256};
 use attestry_schemas::gate::{Evidence, Held, Said};
-use attestry_schemas::key::{Fingerprint, PublicKey};
+use attestry_schemas::key::PublicKey;
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::Predicate as _;
 use attestry_schemas::predicate::attestry::governance::{self, Genesis};
 use attestry_schemas::problem::chain;
+use attestry_schemas::roster::trust::Distrust;
 use attestry_schemas::roster::{Roster, SIGNATURE};
 use attestry_schemas::statement::Statement;
 use attestry_schemas::verify::{SignedStatement, Signer, Verified};
@@ -316,12 +317,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused::Signer`].
-    pub fn admit_signature(
-        &self,
-        ruling: &Ruling,
-        fingerprint: &Fingerprint,
-    ) -> Result<(), Refused> {
-        self.may(ruling, &Signer::Key(*fingerprint), &[SIGNATURE])
+    pub fn admit_signature(&self, ruling: &Ruling, signer: &Signer) -> Result<(), Refused> {
+        self.may(ruling, signer, &[SIGNATURE])
     }
 
     fn demand_root(&self, evidence: &Evidence) -> Result<(), Refused> {
@@ -364,7 +361,13 @@ impl Gate {
             return Err(refused(text));
         }
         let signer = trust.signer(signer, self.now()).map_err(|distrust| {
-            refused(format!("{distrust}; attestry roster show tells who may sign"))
+            let remedy = match (&distrust, signer) {
+                (Distrust::Unknown { .. }, Signer::Identity { subject, issuer }) => format!(
+                    "; root keys publish a roster with a [[signer]] of issuer = {issuer:?} and subject = {subject:?} if it may"
+                ),
+                _ => String::new(),
+            };
+            refused(format!("{distrust}; attestry roster show tells who may sign{remedy}"))
         })?;
         if words.iter().any(|word| signer.may.contains(*word)) {
             return Ok(());
@@ -408,6 +411,13 @@ impl Gate {
         said: &governance::Policy,
     ) -> Result<(), Refused> {
         let (digest, version) = (sha256(&said.digest), said.version);
+        if let Signer::Identity { .. } = evidence.signer() {
+            let text = format!(
+                "expected a policy that a key has signed, as what says who rules must verify without certificate authorities, found one that {} has; sign it with a key of the group",
+                evidence.signer()
+            );
+            return Err(Refused::Signer(text));
+        }
         let trust = ruling.governance.trust.as_ref().ok_or_else(|| {
             Refused::Signer(
                 "expected a roster that says who publishes policies, found none; publish one first"

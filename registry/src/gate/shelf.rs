@@ -26,7 +26,9 @@ use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::problem::chain;
 use attestry_schemas::rekor::{Entry, Verifier};
 use attestry_schemas::tile::TILE_WIDTH;
-use attestry_schemas::verify::{self, OwnLeaves, SignedStatement, Verified};
+use attestry_schemas::verify::{
+    self, CertificateRoots, OwnLeaves, SignedStatement, Signer, Verified,
+};
 use jiff::Timestamp;
 
 use crate::log::ProofFault;
@@ -55,6 +57,8 @@ pub(super) struct Shelf {
     log: Option<NoteKey>,
     seal: Seal,
     most_bytes: usize,
+    /// Whose certificates are believed.
+    roots: CertificateRoots,
 }
 
 /// Reads attestations themselves, whatever is kept of them, to compare the two.
@@ -133,7 +137,13 @@ impl Shelf {
             log,
             seal,
             most_bytes,
+            roots: CertificateRoots::embedded(),
         }
+    }
+
+    /// The same, which believes the certificates of these authorities.
+    pub(super) fn believing(self, roots: CertificateRoots) -> Self {
+        Self { roots, ..self }
     }
 
     /// The evidence of a sequence. None of a leaf of which nothing but a digest is known, and of one that does not verify: it
@@ -211,7 +221,7 @@ impl Shelf {
         sequence: u64,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let record = record(reader, sequence)?;
-        if !record.kind.is_complete() {
+        if !record.is_complete() {
             return Ok(None);
         }
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
@@ -260,8 +270,12 @@ impl Shelf {
         sequence: u64,
         record: &Record,
     ) -> Result<Option<Evidence>, StoreError> {
+        if record.kind == Kind::Bundle {
+            return self.bundle(reader, sequence, record);
+        }
         if record.kind == Kind::Envelope
-            && let Some(key) = self.key(&record.signer)
+            && let Signer::Key(fingerprint) = &record.signer
+            && let Some(key) = self.key(fingerprint)
             && let Some(leaves) = self.leaves(reader, sequence)?
             && let Some(held) = held(record.digest, sequence, record.logged_at_ms)
             && let Ok(envelope) = Envelope::parse(&reader.stored_bytes(record)?)
@@ -278,6 +292,30 @@ impl Shelf {
         }
         keys.insert(key.fingerprint(), key);
         Ok(Some(evidence))
+    }
+
+    /// As [`Shelf::read`], of a certificate's bundle: by its leaf, whatever became of its authority since, else by the roots.
+    fn bundle(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+        record: &Record,
+    ) -> Result<Option<Evidence>, StoreError> {
+        let Some(held) = held(record.digest, sequence, record.logged_at_ms) else {
+            return Ok(None);
+        };
+        let Ok(bundle) = Bundle::parse(&reader.stored_bytes(record)?) else { return Ok(None) };
+        if let Some(leaves) = self.leaves(reader, sequence)?
+            && let Ok(own) = verify::own_bundle(&bundle, &leaves, sequence)
+        {
+            return Ok(Some(Evidence::of_certified(&own, held)));
+        }
+        let Ok(certified) = verify::certified(&bundle, &self.roots) else { return Ok(None) };
+        // Any bundle that verifies could have been put in the place of the one that the log holds.
+        let forms = [Some(certified.entry().clone()), certified.entry().other_form()];
+        let leaf = reader.leaf(sequence)?;
+        let is_leaf = forms.into_iter().flatten().any(|entry| Some(entry.body()) == leaf);
+        Ok(is_leaf.then(|| Evidence::of_certified(&certified, held)))
     }
 
     fn key(&self, fingerprint: &Fingerprint) -> Option<PublicKey> {
@@ -370,7 +408,7 @@ fn by_signature(
             .ok()
             .and_then(|signature| verify::image_signature(&signature, keys).ok())
             .map(|signed| Evidence::of_message(&signed, held)),
-        Kind::Entry => None,
+        Kind::Entry | Kind::Bundle => None,
     };
     Ok(evidence.map(|evidence| (key, evidence)))
 }

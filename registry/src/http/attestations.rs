@@ -9,7 +9,7 @@ use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::key::Fingerprint;
 use attestry_schemas::oci::image_signature;
-use attestry_schemas::problem::Problem;
+use attestry_schemas::problem::{Problem, chain};
 use attestry_schemas::rekor::Entry;
 use attestry_schemas::{bundle, dsse, predicate};
 use serde::Serialize;
@@ -95,6 +95,18 @@ pub(super) async fn submit(
     answer(&state, receipts)
 }
 
+/// The item as the log has it: of one signature with a certificate there may be several bundles, with other timestamps and log
+/// entries, and the first that came is the one that is kept.
+async fn kept(state: &Arc<State>, receipt: Receipt, mut item: submit::Item) -> Submitted {
+    let digest = receipt.digest;
+    if item.submission.payload.kind != Kind::Bundle || digest == item.submission.payload.digest {
+        return Ok((receipt, item));
+    }
+    let bytes = state.read(move |reader, _| Ok(reader.attested_bytes(digest)?)).await?;
+    item.bundle = Bundle::parse(&bytes).map_err(|error| Refusal::internal(&chain(&error)))?;
+    Ok((receipt, item))
+}
+
 type Submitted = Result<(Receipt, submit::Item), Refusal>;
 
 /// Queues the items and waits for their receipts. When the queue is full, what was queued is
@@ -107,7 +119,7 @@ async fn receipts(state: &Arc<State>, items: Vec<Result<submit::Item, Refusal>>)
         match queued {
             Ok((Ok(receiver), item)) => pending.push(Ok((receiver, item))),
             Ok((Err(_), item)) if !pending.is_empty() => {
-                settle(&mut pending, &mut done).await;
+                settle(state, &mut pending, &mut done).await;
                 let receiver = state.log.submit(item.submission.clone());
                 pending.push(receiver.map(|r| (r, item)).map_err(Refusal::from));
             }
@@ -115,19 +127,23 @@ async fn receipts(state: &Arc<State>, items: Vec<Result<submit::Item, Refusal>>)
             Err(refusal) => pending.push(Err(refusal)),
         }
     }
-    settle(&mut pending, &mut done).await;
+    settle(state, &mut pending, &mut done).await;
     done
 }
 
 type Receiver = tokio::sync::oneshot::Receiver<Result<Receipt, crate::log::SubmitError>>;
 
 async fn settle(
+    state: &Arc<State>,
     pending: &mut Vec<Result<(Receiver, submit::Item), Refusal>>,
     done: &mut Vec<Submitted>,
 ) {
     for queued in pending.drain(..) {
         done.push(match queued {
-            Ok((receiver, item)) => submit::answered(receiver).await.map(|r| (r, item)),
+            Ok((receiver, item)) => match submit::answered(receiver).await {
+                Ok(receipt) => kept(state, receipt, item).await,
+                Err(refusal) => Err(refusal),
+            },
             Err(refusal) => Err(refusal),
         });
     }
@@ -194,16 +210,16 @@ fn accepted(state: &State, receipt: Receipt, item: submit::Item) -> ItemAnswer {
     if let Some(evidence) = item.evidence {
         state.gate.keep(evidence, &receipt);
     }
-    let mut content = item.content;
+    let mut bundle = item.bundle;
     if receipt.body != item.submission.body
+        && item.submission.payload.kind != Kind::Bundle
         && let Ok(kept) = Entry::parse(&receipt.body)
     {
         // The log has the signature in its other form, which is the one that the proof covers.
-        content = content.with_signature(kept.signature);
+        bundle.content = bundle.content.with_signature(kept.signature);
     }
-    let mut bundle = Bundle::of_key(&item.key, content);
     let index = receipt.proven.index;
-    bundle.tlog_entries = vec![state.log.identity().tlog_entry(receipt.body, &receipt.proven)];
+    bundle.tlog_entries.push(state.log.identity().tlog_entry(receipt.body, &receipt.proven));
     ItemAnswer {
         status,
         digest: Some(receipt.digest.to_string()),
@@ -240,7 +256,7 @@ pub(super) struct Listed {
     /// When the log first held it, RFC 3339.
     logged_at: String,
     /// `envelope`, `message` (the signature of an artifact), `image-signature` (one that cosign 2 made, kept with the document that it is
-    /// over), or `entry` for a leaf whose envelope is not here.
+    /// over), `bundle` (what a certificate's holder signed, an envelope or an artifact), or `entry` for a leaf whose envelope is not here.
     kind: String,
     /// The predicate type, for envelopes.
     predicate_type: Option<String>,
@@ -248,9 +264,9 @@ pub(super) struct Listed {
     subjects: Vec<ListedSubject>,
     /// How many subjects there are.
     subject_count: u64,
-    /// The fingerprint of the key that signed it.
+    /// Who signed it: the fingerprint of a key, or `SUBJECT (ISSUER)` of a certificate's identity.
     signer: String,
-    /// Whether the registry is told to trust that key.
+    /// Whether the registry is told to trust the signer.
     signer_known: bool,
     /// The namespace it belongs to.
     namespace: String,
@@ -308,11 +324,7 @@ fn search(asked: &Parameters, visibility: Visibility) -> Result<Query, Refusal> 
         });
     }
     if let Some(text) = asked.text("signer") {
-        let signer: Fingerprint = text
-            .replace(' ', "+")
-            .parse()
-            .map_err(|_| query::wrong("signer", "a fingerprint such as SHA256:…", text))?;
-        terms.push(Term::new(TermKind::Signer, signer.to_string()));
+        terms.push(Term::new(TermKind::Signer, signer(text)?));
     }
     if let Some(text) = asked.text("component") {
         let is_purl = text.starts_with("pkg:") && text.len() <= predicate::MAX_FACT_BYTES;
@@ -347,6 +359,18 @@ fn search(asked: &Parameters, visibility: Visibility) -> Result<Query, Refusal> 
     })
 }
 
+/// A signer as listings show it.
+fn signer(text: &str) -> Result<String, Refusal> {
+    // A plus that was not percent-encoded arrives as a space.
+    if let Ok(fingerprint) = text.replace(' ', "+").parse::<Fingerprint>() {
+        return Ok(fingerprint.to_string());
+    }
+    let is_identity = text.strip_suffix(')').is_some_and(|text| text.contains(" ("));
+    let expected =
+        "a key's fingerprint such as SHA256:…, or a certificate's identity as SUBJECT (ISSUER)";
+    if is_identity { Ok(text.to_owned()) } else { Err(query::wrong("signer", expected, text)) }
+}
+
 fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Refusal> {
     let parse = |text: &str| {
         // A plus that was not percent-encoded arrives as a space.
@@ -369,6 +393,7 @@ fn listed(index: u64, record: Record) -> Listed {
         Kind::Envelope => "envelope",
         Kind::Message => "message",
         Kind::ImageSignature => "image-signature",
+        Kind::Bundle => "bundle",
         Kind::Entry => "entry",
     };
     Listed {
@@ -418,7 +443,7 @@ pub(super) async fn exact(
         .await?;
     let media_type = match kind {
         Kind::Envelope => dsse::MEDIA_TYPE,
-        Kind::Message => bundle::MEDIA_TYPE,
+        Kind::Message | Kind::Bundle => bundle::MEDIA_TYPE,
         Kind::ImageSignature => image_signature::MEDIA_TYPE,
         Kind::Entry => "application/json",
     };
@@ -445,8 +470,13 @@ pub(super) async fn bundle(
     let size = query::read(&request, &["size"])?.number("size")?;
     let bytes = state
         .read(move |reader, state| {
-            let (sequence, record) = find(reader, &digest, &visibility)?;
+            let (sequence, mut record) = find(reader, &digest, &visibility)?;
             let kind = match reader.kind_under(sequence, &record, &digest)? {
+                Kind::Bundle => {
+                    // The one that is asked for, which may be the one from before.
+                    record.digest = digest;
+                    Kind::Bundle
+                }
                 // Of a leaf there is no more to say than of what completed it.
                 Kind::Entry => record.kind,
                 kind => kind,

@@ -72,7 +72,11 @@ fn text(route: &Route) -> Text {
             parameters: &[
                 ("subject", "string", "a subject's digest"),
                 ("type", "string", "a predicate type: a short name or a URI"),
-                ("signer", "string", "a key's fingerprint"),
+                (
+                    "signer",
+                    "string",
+                    "a key's fingerprint, or a certificate's identity as SUBJECT (ISSUER)",
+                ),
                 (
                     "component",
                     "string",
@@ -93,7 +97,7 @@ fn text(route: &Route) -> Text {
             "The exact bytes of an attestation",
             &[
                 ("200", dsse::MEDIA_TYPE, "a DSSE envelope"),
-                ("200", BUNDLE, "the bundle of a message signature"),
+                ("200", BUNDLE, "the bundle of a message signature, or of a certificate"),
                 (
                     "200",
                     IMAGE_SIGNATURE,
@@ -108,7 +112,11 @@ fn text(route: &Route) -> Text {
             parameters: &[("size", "integer", "prove it under the checkpoint of this size")],
             ..plain(
                 "The complete Sigstore bundle, with inclusion proof and checkpoint",
-                &[("200", BUNDLE, "a bundle of version 0.3")],
+                &[(
+                    "200",
+                    BUNDLE,
+                    "a bundle of version 0.3, or of the version that a certificate's came in",
+                )],
                 &[400, 401, 404, 500],
             )
         },

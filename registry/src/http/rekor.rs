@@ -87,7 +87,8 @@ fn verified(text: &[u8], state: &State) -> Result<Submission, Refusal> {
     let request = WriteRequest::parse(text).map_err(|e| refused(&e))?;
     let key = request.key();
     let admission = submit::Admission::now(state)?;
-    let known = admission.key(&key.fingerprint()).is_some() && admission.signature(key).is_ok();
+    let signer = key.fingerprint().into();
+    let known = admission.key(&key.fingerprint()).is_some() && admission.signature(&signer).is_ok();
     if !known && !state.config.accept_unknown_signers {
         let fingerprint = key.fingerprint().to_string();
         return Err(Refusal::new(

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
+use attestry_schemas::bundle::{
+    Bundle, Content, MAX_BUNDLE_BYTES, MAX_TLOG_ENTRIES, SignerMaterial,
+};
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::Evidence;
@@ -11,7 +13,7 @@ use attestry_schemas::key::{Fingerprint, PublicKey};
 use attestry_schemas::predicate;
 use attestry_schemas::problem::{ProblemType, chain};
 use attestry_schemas::rekor::LogId;
-use attestry_schemas::verify::{self, SignedStatement, Verified};
+use attestry_schemas::verify::{self, Certified, SignedStatement, Signer, Verified};
 use serde_json::Value;
 
 use super::State;
@@ -22,14 +24,17 @@ pub(super) use crate::init::DEFAULT_NAMESPACE;
 use crate::log::{Receipt, Submission};
 use crate::store::Reader;
 
+/// The most bytes that the entry of this log adds to a bundle: its body, its proof and a checkpoint.
+const OWN_ENTRY_BYTES: usize = 256 << 10;
+
 /// The most characters of a namespace.
 const MAX_NAMESPACE_CHARS: usize = 200;
 
 /// An item that was verified, with what its answer needs.
 pub(super) struct Item {
     pub(super) submission: Submission,
-    pub(super) key: PublicKey,
-    pub(super) content: Content,
+    /// Its bundle, without an entry of this log.
+    pub(super) bundle: Bundle,
     /// What it says, of an envelope.
     pub(super) evidence: Option<Evidence>,
 }
@@ -112,31 +117,36 @@ impl<'s> Admission<'s> {
         signed: &Verified<SignedStatement>,
         bytes: &[u8],
     ) -> Result<Evidence, Refusal> {
-        let fingerprint = signed.get().key.fingerprint().to_string();
         self.state
             .gate
             .admit(&self.reader, &self.ruling, signed, Sha256::of(bytes))
-            .map_err(|refused| not_admitted(&refused, &fingerprint))
+            .map_err(|refused| not_admitted(&refused, &signed.get().author.signer()))
     }
 
     /// As [`Admission::statement`], for what is signed without a statement.
-    pub(super) fn signature(&self, key: &PublicKey) -> Result<(), Refusal> {
+    pub(super) fn signature(&self, signer: &Signer) -> Result<(), Refusal> {
         self.state
             .gate
-            .admit_signature(&self.ruling, &key.fingerprint())
-            .map_err(|refused| not_admitted(&refused, &key.fingerprint().to_string()))
+            .admit_signature(&self.ruling, signer)
+            .map_err(|refused| not_admitted(&refused, signer))
     }
 }
 
-fn not_admitted(refused: &Refused, fingerprint: &str) -> Refusal {
-    match refused {
-        Refused::Signer(text) => Refusal::new(ProblemType::UntrustedSigner, text.clone())
-            .with("fingerprint", fingerprint),
-        Refused::Document(text) => Refusal::new(ProblemType::DoesNotVerify, text.clone()),
+fn not_admitted(refused: &Refused, signer: &Signer) -> Refusal {
+    let text = match refused {
+        Refused::Signer(text) => text.clone(),
+        Refused::Document(text) => return Refusal::new(ProblemType::DoesNotVerify, text.clone()),
+    };
+    let refusal = Refusal::new(ProblemType::UntrustedSigner, text);
+    match signer {
+        Signer::Key(fingerprint) => refusal.with("fingerprint", fingerprint.to_string()),
+        Signer::Identity { subject, issuer } => {
+            refusal.with("subject", subject.as_str()).with("issuer", issuer.as_str())
+        }
     }
 }
 
-/// Verifies one item against the trusted keys.
+/// Verifies one item against the trusted keys, or against the authorities of certificates.
 pub(super) fn verified(
     bytes: &[u8],
     namespace: &str,
@@ -160,10 +170,7 @@ pub(super) fn verified(
     }
     let bundle = Bundle::from_value(value).map_err(|e| malformed(&e))?;
     let SignerMaterial::PublicKey { hint } = &bundle.signer else {
-        return Err(Refusal::new(
-            ProblemType::UntrustedSigner,
-            "expected a signature of a trusted key, found one with a certificate; this registry is told to trust keys",
-        ));
+        return certified(bundle, namespace, admission, stating);
     };
     let hint = hint.clone();
     match bundle.content {
@@ -176,13 +183,68 @@ pub(super) fn verified(
             let keys = candidates(Some(&hint), admission);
             let signed = verify::message(&message, &keys)
                 .map_err(|refusal| unsigned(&refusal, Some(&hint), admission))?;
-            admission.signature(&signed.get().key)?;
+            let author = &signed.get().author;
+            admission.signature(&author.signer())?;
+            let bundle = Bundle::of_signer(author.material(), Content::Message(message));
             let submission = Submission::of_message(&signed, namespace, true);
             let submission = submission.prepared(&state.store)?;
-            let key = signed.into_inner().key;
-            Ok(Item { submission, key, content: Content::Message(message), evidence: None })
+            Ok(Item { submission, bundle, evidence: None })
         }
     }
+}
+
+/// Verifies a bundle with a certificate, and demands that the roster names whom it is of.
+fn certified(
+    mut bundle: Bundle,
+    namespace: &str,
+    admission: &Admission<'_>,
+    stating: &Stating,
+) -> Result<Item, Refusal> {
+    let state = admission.state;
+    if admission.ruling.governance.trust.is_none() {
+        let expected = "expected a signature of a trusted key, found one with a certificate; certificates count where a roster names their identities (issuer and subject), and none is published here: attestry roster push publishes one";
+        return Err(Refusal::new(ProblemType::UntrustedSigner, expected));
+    }
+    // What this registry answered before is what it was sent then.
+    let own = state.log.identity().id;
+    bundle.tlog_entries.retain(|entry| entry.log_id.key_id != own.0);
+    let bytes = bounded(&bundle)?;
+    let signed = verify::certified(&bundle, &state.config.certificate_roots)
+        .map_err(|refusal| Refusal::unverified(&refusal))?;
+    let evidence = match &signed {
+        Certified::Statement(signed) => {
+            stating.demand(Some(&signed.get().statement.predicate_type))?;
+            check_predicate(signed)?;
+            Some(admission.statement(signed, &bytes)?)
+        }
+        Certified::Message(signed) => {
+            stating.demand(None)?;
+            admission.signature(&signed.get().author.signer())?;
+            None
+        }
+    };
+    let submission = Submission::of_bundle(&signed, bytes, namespace, true);
+    let submission = submission.prepared(&state.store)?;
+    Ok(Item { submission, bundle, evidence })
+}
+
+/// The bytes of a certificate's bundle as they are kept, with room for the entry of this log in what is answered.
+fn bounded(bundle: &Bundle) -> Result<Vec<u8>, Refusal> {
+    let entries = bundle.tlog_entries.len();
+    if entries >= MAX_TLOG_ENTRIES {
+        let most = MAX_TLOG_ENTRIES - 1;
+        let detail = format!(
+            "expected at most {most} log entries in the bundle, because this log adds one, found {entries}"
+        );
+        return Err(Refusal::new(ProblemType::MalformedBody, detail));
+    }
+    let bytes = bundle.to_json();
+    let most = MAX_BUNDLE_BYTES - OWN_ENTRY_BYTES;
+    if bytes.len() > most {
+        let detail = format!("expected a bundle of at most {most} bytes, found {}", bytes.len());
+        return Err(Refusal::new(ProblemType::TooLarge, detail).with("limit_bytes", most));
+    }
+    Ok(bytes)
 }
 
 fn of_envelope(
@@ -198,10 +260,11 @@ fn of_envelope(
     stating.demand(Some(&signed.get().statement.predicate_type))?;
     check_predicate(&signed)?;
     let evidence = Some(admission.statement(&signed, &bytes)?);
+    let material = signed.get().author.material();
     let submission = Submission::of_statement(&signed, bytes, namespace, true);
     let submission = submission.prepared(&admission.state.store)?;
-    let key = signed.into_inner().key;
-    Ok(Item { submission, key, content: Content::Envelope(envelope), evidence })
+    let bundle = Bundle::of_signer(material, Content::Envelope(envelope));
+    Ok(Item { submission, bundle, evidence })
 }
 
 /// The keys to try: the one that the hint names, or all.

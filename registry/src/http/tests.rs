@@ -64,6 +64,7 @@ fn a_taken_port_is_named_with_what_to_do() {
 
 mod access;
 mod admission;
+mod certified;
 mod conformance;
 mod cosign;
 mod gate;

@@ -176,8 +176,8 @@ impl Reader<'_> {
     }
 
     /// What stands under one of a record's digests: beside its stored bytes the leaf, which a stock
-    /// client logged by digest alone, and a message signature, whose envelope came later. One digest
-    /// names the same bytes for ever.
+    /// client logged by digest alone, and a message signature, or a certificate's bundle of one, whose envelope came later. One
+    /// digest names the same bytes for ever.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -187,7 +187,7 @@ impl Reader<'_> {
         record: &Record,
         digest: &Sha256,
     ) -> Result<Kind, StoreError> {
-        if record.digest == *digest {
+        if record.digest == *digest || record.earlier == Some(*digest) {
             return Ok(record.kind);
         }
         let missing = || StoreError::Missing { what: format!("leaf {sequence}") };
@@ -196,7 +196,7 @@ impl Reader<'_> {
     }
 
     /// The complete bundle of a record, or of what it was as `kind`: its signature with the log entry at `size`, or at the size
-    /// of the batch that first held it.
+    /// of the batch that first held it. A certificate's bundle has the entries that it came with in front.
     ///
     /// # Errors
     /// [`ProofFault`].
@@ -214,10 +214,15 @@ impl Reader<'_> {
             .map_err(ProofFault::Store)?
             .ok_or_else(|| missing(format!("leaf {sequence}")))?;
         let entry = Entry::parse(&body).map_err(|e| missing(format!("leaf {sequence}: {e}")))?;
-        let Verifier::PublicKey(key) = &entry.verifier else {
-            return Err(missing(format!("key in leaf {sequence}")));
-        };
+        let proven = self.proven(sequence, size.unwrap_or(record.batch_size))?;
         let content = match kind {
+            Kind::Bundle => {
+                let bytes = self.stored_bytes(record).map_err(ProofFault::Store)?;
+                let mut bundle = Bundle::parse(&bytes)
+                    .map_err(|e| missing(format!("bundle {}: {e}", record.digest)))?;
+                bundle.tlog_entries.push(log.tlog_entry(body, &proven));
+                return Ok(bundle);
+            }
             Kind::Envelope => {
                 let bytes = self.stored_bytes(record).map_err(ProofFault::Store)?;
                 let envelope = Envelope::parse(&bytes)
@@ -232,7 +237,9 @@ impl Reader<'_> {
                 })
             }
         };
-        let proven = self.proven(sequence, size.unwrap_or(record.batch_size))?;
+        let Verifier::PublicKey(key) = &entry.verifier else {
+            return Err(missing(format!("key in leaf {sequence}")));
+        };
         let mut bundle = Bundle::of_key(key, content);
         bundle.tlog_entries = vec![log.tlog_entry(body, &proven)];
         Ok(bundle)

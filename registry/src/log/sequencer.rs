@@ -294,7 +294,7 @@ impl Sequencer {
         // A stock client logs by digest alone, and a signature may come without what it covers.
         // When more of it comes later, it joins the leaf that is there; a leaf never changes and
         // never comes twice.
-        let completes = payload.kind.completeness() > record.kind.completeness();
+        let completes = payload.completeness() > record.completeness();
         let is_unclaimed = record.unclaimed || record.kind == Kind::Entry;
         let claims = is_unclaimed && !payload.unclaimed;
         forming.placed.push(Placed::Existing { index, stored: completes });
@@ -304,6 +304,7 @@ impl Sequencer {
         let mut changed = match completes {
             true => Record {
                 leaf_hash: record.leaf_hash,
+                earlier: (record.kind == Kind::Bundle).then_some(record.digest),
                 ..new_record(submission, record.batch_size, record.logged_at_ms)
             },
             false => record.clone(),
@@ -473,7 +474,8 @@ fn new_record(submission: &Submission, batch_size: u64, logged_at_ms: i64) -> Re
         batch_size,
         namespace: payload.namespace.clone(),
         unclaimed: payload.unclaimed,
-        signer: payload.signer,
+        signer: payload.signer.clone(),
+        earlier: None,
         signer_known: payload.signer_known,
         predicate_type: payload.predicate_type.clone(),
         subjects: payload.subjects.clone(),

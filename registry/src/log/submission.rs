@@ -14,9 +14,9 @@ use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::predicate::attestry::tag::TagMove;
 use attestry_schemas::predicate::vsa::VerificationSummary;
 use attestry_schemas::predicate::{self, Predicate as _};
-use attestry_schemas::rekor::Entry;
+use attestry_schemas::rekor::{Entry, Verifier};
 use attestry_schemas::statement::Statement;
-use attestry_schemas::verify::{SignedMessage, SignedStatement, Verified};
+use attestry_schemas::verify::{self, Certified, SignedMessage, SignedStatement, Signer, Verified};
 
 use crate::store::content::Claim;
 use crate::store::key::{Edge, EdgeKind, Term, TermKind};
@@ -52,9 +52,9 @@ pub struct Payload {
     pub namespace: String,
     /// Whether it came over the path that needs no token, so that nobody has claimed it.
     pub unclaimed: bool,
-    /// The key that signed.
-    pub signer: Fingerprint,
-    /// Whether the registry is told to trust that key.
+    /// Who signed.
+    pub signer: Signer,
+    /// Whether the registry is told to trust the signer.
     pub signer_known: bool,
     /// The predicate type, for envelopes.
     pub predicate_type: Option<String>,
@@ -81,6 +81,12 @@ impl Payload {
         self.edges.sort();
     }
 
+    /// As [`Kind::completeness`].
+    #[must_use]
+    pub fn completeness(&self) -> u8 {
+        self.kind.completeness(self.predicate_type.is_some())
+    }
+
     /// Whether it is what the registry itself records with this key, a verification summary or the move of a tag.
     #[must_use]
     pub fn is_own_record(&self, key: &Fingerprint) -> bool {
@@ -100,7 +106,9 @@ impl Submission {
     ) -> Self {
         let signed = signed.get();
         Self::new(&signed.entry, |_| {
-            statement_payload(&signed.statement, &signed.key, bytes, namespace, signer_known)
+            let signer = signed.author.signer();
+            let kind = Kind::Envelope;
+            statement_payload(kind, &signed.statement, signer, bytes, namespace, signer_known)
         })
     }
 
@@ -114,10 +122,11 @@ impl Submission {
     ) -> Self {
         let signed = signed.get();
         let content = Content::Message(signed.message.clone());
-        let bytes = Bundle::of_key(&signed.key, content).to_json();
+        let bytes = Bundle::of_signer(signed.author.material(), content).to_json();
         Self::new(&signed.entry, |_| {
             let (kind, digest) = (Kind::Message, signed.message.digest.clone());
-            digest_payload(kind, digest, &signed.key, bytes, namespace, signer_known)
+            let signer = signed.author.signer();
+            digest_payload(kind, digest, signer, bytes, namespace, signer_known)
         })
     }
 
@@ -130,13 +139,13 @@ impl Submission {
         signer_known: bool,
     ) -> Self {
         let signed = signed.get();
-        let bytes = signature.to_json(&signed.key);
+        let bytes = signature.to_json(&signed.author);
         Self::new(&signed.entry, |_| {
             let digest = signed.message.digest.clone();
             let mut payload = digest_payload(
                 Kind::ImageSignature,
                 digest,
-                &signed.key,
+                signed.author.signer(),
                 bytes,
                 namespace,
                 signer_known,
@@ -146,12 +155,38 @@ impl Submission {
         })
     }
 
+    /// The submission of what a certificate's holder signed. `bytes` is its bundle, in canonical form, with what proves when the
+    /// certificate was used.
+    #[must_use]
+    pub fn of_bundle(
+        certified: &Certified,
+        bytes: Vec<u8>,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Self {
+        let signer = certified.author().signer();
+        Self::new(certified.entry(), |_| {
+            let kind = Kind::Bundle;
+            match certified {
+                Certified::Statement(signed) => {
+                    let statement = &signed.get().statement;
+                    statement_payload(kind, statement, signer, bytes, namespace, signer_known)
+                }
+                Certified::Message(signed) => {
+                    let digest = signed.get().message.digest.clone();
+                    digest_payload(kind, digest, signer, bytes, namespace, signer_known)
+                }
+            }
+        })
+    }
+
     /// The submission of a verified entry of which nothing but the digest is known.
     #[must_use]
     pub fn of_entry(entry: &Entry, key: &PublicKey, namespace: &str, signer_known: bool) -> Self {
         Self::new(entry, |_| {
             let digest = entry.digest.into();
-            digest_payload(Kind::Entry, digest, key, Vec::new(), namespace, signer_known)
+            let signer = key.fingerprint().into();
+            digest_payload(Kind::Entry, digest, signer, Vec::new(), namespace, signer_known)
         })
         .unclaimed()
     }
@@ -205,32 +240,17 @@ impl Submission {
     ) -> Result<Self, String> {
         let words = |e: &(dyn std::error::Error + 'static)| attestry_schemas::problem::chain(e);
         let entry = Entry::parse(body).map_err(|e| words(&e))?;
-        let attestry_schemas::rekor::Verifier::PublicKey(key) = &entry.verifier else {
-            return Err("the leaf was not made by a key".to_owned());
-        };
-        let keys = [key.clone()];
-        let mut submission = match kind {
-            Kind::Entry => Self::of_entry(&entry, key, namespace, signer_known),
-            Kind::Envelope => {
-                let envelope = Envelope::parse(&bytes).map_err(|e| words(&e))?;
-                let signed =
-                    attestry_schemas::verify::envelope(&envelope, &keys).map_err(|e| words(&e))?;
-                Self::of_statement(&signed, bytes, namespace, signer_known)
+        let mut submission = match (&entry.verifier, kind) {
+            (Verifier::PublicKey(key), _) => {
+                Self::from_stored_of_key(kind, &entry, key, bytes, namespace, signer_known)?
             }
-            Kind::Message => {
+            (Verifier::Certificate { .. }, Kind::Bundle) => {
                 let bundle = Bundle::parse(&bytes).map_err(|e| words(&e))?;
-                let Content::Message(message) = &bundle.content else {
-                    return Err("expected a message signature, found an envelope".to_owned());
-                };
-                let signed =
-                    attestry_schemas::verify::message(message, &keys).map_err(|e| words(&e))?;
-                Self::of_message(&signed, namespace, signer_known)
+                let certified = verify::own_bundle_signature(&bundle).map_err(|e| words(&e))?;
+                Self::of_bundle(&certified, bytes, namespace, signer_known)
             }
-            Kind::ImageSignature => {
-                let signature = ImageSignature::parse(&bytes).map_err(|e| words(&e))?;
-                let signed = attestry_schemas::verify::image_signature(&signature, &keys)
-                    .map_err(|e| words(&e))?;
-                Self::of_image_signature(&signed, &signature, namespace, signer_known)
+            (Verifier::Certificate { .. }, _) => {
+                return Err("the leaf was not made by a key".to_owned());
             }
         };
         let leaf_hash = merkle::leaf_hash(body);
@@ -245,17 +265,50 @@ impl Submission {
             Err("the leaf records another signature".to_owned())
         }
     }
+
+    fn from_stored_of_key(
+        kind: Kind,
+        entry: &Entry,
+        key: &PublicKey,
+        bytes: Vec<u8>,
+        namespace: &str,
+        signer_known: bool,
+    ) -> Result<Self, String> {
+        let words = |e: &(dyn std::error::Error + 'static)| attestry_schemas::problem::chain(e);
+        let keys = std::slice::from_ref(key);
+        Ok(match kind {
+            Kind::Entry => Self::of_entry(entry, key, namespace, signer_known),
+            Kind::Envelope => {
+                let envelope = Envelope::parse(&bytes).map_err(|e| words(&e))?;
+                let signed = verify::envelope(&envelope, keys).map_err(|e| words(&e))?;
+                Self::of_statement(&signed, bytes, namespace, signer_known)
+            }
+            Kind::Message => {
+                let bundle = Bundle::parse(&bytes).map_err(|e| words(&e))?;
+                let Content::Message(message) = &bundle.content else {
+                    return Err("expected a message signature, found an envelope".to_owned());
+                };
+                let signed = verify::message(message, keys).map_err(|e| words(&e))?;
+                Self::of_message(&signed, namespace, signer_known)
+            }
+            Kind::ImageSignature => {
+                let signature = ImageSignature::parse(&bytes).map_err(|e| words(&e))?;
+                let signed = verify::image_signature(&signature, keys).map_err(|e| words(&e))?;
+                Self::of_image_signature(&signed, &signature, namespace, signer_known)
+            }
+            Kind::Bundle => return Err("the leaf was not made by a certificate".to_owned()),
+        })
+    }
 }
 
 fn digest_payload(
     kind: Kind,
     artifact: Digest,
-    key: &PublicKey,
+    signer: Signer,
     bytes: Vec<u8>,
     namespace: &str,
     signer_known: bool,
 ) -> Payload {
-    let signer = key.fingerprint();
     let terms = vec![
         Term::new(TermKind::Subject, artifact.to_string()),
         Term::new(TermKind::Signer, signer.to_string()),
@@ -280,20 +333,20 @@ fn digest_payload(
 }
 
 fn statement_payload(
+    kind: Kind,
     statement: &Statement,
-    key: &PublicKey,
+    signer: Signer,
     bytes: Vec<u8>,
     namespace: &str,
     signer_known: bool,
 ) -> Payload {
-    let signer = key.fingerprint();
     let (terms, edges) = index(statement, &signer, namespace);
     let subjects = statement.subject.iter().take(MAX_RECORDED_SUBJECTS).map(|subject| {
         let digests = subject.digest.iter().flat_map(|set| set.iter().collect::<Vec<_>>());
         RecordedSubject { name: subject.name.clone(), digests: digests.collect() }
     });
     Payload {
-        kind: Kind::Envelope,
+        kind,
         digest: Sha256([0; 32]),
         bytes,
         namespace: namespace.to_owned(),
@@ -309,7 +362,7 @@ fn statement_payload(
 }
 
 /// The terms and edges of a statement, sorted and each once.
-fn index(statement: &Statement, signer: &Fingerprint, namespace: &str) -> (Vec<Term>, Vec<Edge>) {
+fn index(statement: &Statement, signer: &Signer, namespace: &str) -> (Vec<Term>, Vec<Edge>) {
     let facts = predicate::facts(&statement.predicate_type, &statement.predicate);
     let mut terms = vec![
         Term::new(TermKind::PredicateType, statement.predicate_type.clone()),

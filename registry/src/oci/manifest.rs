@@ -250,7 +250,7 @@ fn evidence(
         }
         let Some(sequence) = known else { continue };
         let Some(record) = reader.record(sequence)? else { continue };
-        if record.kind.completeness() < leaf.payload.kind.completeness() {
+        if record.completeness() < leaf.payload.completeness() {
             continue;
         }
         for one in records.iter_mut().filter(|one| one.attestation == Some(leaf.payload.digest)) {

@@ -5,7 +5,7 @@
 //! A record that another version of the program wrote is refused, never misread.
 
 use attestry_schemas::digest::{Digest, Sha256};
-use attestry_schemas::key::Fingerprint;
+use attestry_schemas::verify::Signer;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -45,25 +45,22 @@ pub enum Kind {
     Message,
     /// A signature over a document that names an image, stored with that document as content.
     ImageSignature,
+    /// A Sigstore bundle with a certificate, stored as content: an envelope, or a signature over an artifact's digest, with what proves
+    /// when the certificate was used.
+    Bundle,
     /// A leaf that a stock client logged by digest alone; nothing but the leaf is stored.
     Entry,
 }
 
 impl Kind {
-    /// How much of what was signed is kept: a submission that brings more completes a record.
+    /// How much of what was signed is kept: a submission that brings more completes a record. A bundle has a statement or none.
     #[must_use]
-    pub fn completeness(self) -> u8 {
-        match self {
-            Self::Entry => 0,
-            Self::Message => 1,
-            Self::Envelope | Self::ImageSignature => 2,
+    pub fn completeness(self, has_statement: bool) -> u8 {
+        match (self, has_statement) {
+            (Self::Entry, _) => 0,
+            (Self::Message, _) | (Self::Bundle, false) => 1,
+            (Self::Envelope | Self::ImageSignature, _) | (Self::Bundle, true) => 2,
         }
-    }
-
-    /// Whether all of it is kept, so that it never changes again.
-    #[must_use]
-    pub fn is_complete(self) -> bool {
-        self.completeness() == Self::Envelope.completeness()
     }
 }
 
@@ -84,8 +81,13 @@ pub struct Record {
     pub kind: Kind,
     /// The digest of the stored bytes; for [`Kind::Entry`] of the leaf's body.
     pub digest: Sha256,
-    /// The key that signed it.
-    pub signer: Fingerprint,
+    /// Who signed it.
+    #[serde(with = "signer")]
+    pub signer: Signer,
+    /// The digest of the bundle that was kept of the same signature before this one came, which says more: a certificate's signature
+    /// over an artifact's digest, which turned out to be that of an envelope. It stays where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Sha256>,
     /// What it is about; at most [`MAX_RECORDED_SUBJECTS`] are kept for listings, all are indexed.
     pub subjects: Vec<RecordedSubject>,
     /// The leaf's hash.
@@ -106,6 +108,53 @@ pub struct Record {
     pub subject_count: u64,
     /// The predicate type, for envelopes.
     pub predicate_type: Option<String>,
+}
+
+impl Record {
+    /// As [`Kind::completeness`].
+    #[must_use]
+    pub fn completeness(&self) -> u8 {
+        self.kind.completeness(self.predicate_type.is_some())
+    }
+
+    /// Whether all that was signed is kept, so that it never changes again.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.completeness() == Kind::Envelope.completeness(true)
+    }
+}
+
+/// A signer at rest: the fingerprint of a key as text, or the two names of a certificate's identity.
+mod signer {
+    use attestry_schemas::key::Fingerprint;
+    use attestry_schemas::verify::Signer;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Stored<'s> {
+        Key(Fingerprint),
+        Identity { issuer: std::borrow::Cow<'s, str>, subject: std::borrow::Cow<'s, str> },
+    }
+
+    pub(super) fn serialize<S: Serializer>(signer: &Signer, s: S) -> Result<S::Ok, S::Error> {
+        let stored = match signer {
+            Signer::Key(fingerprint) => Stored::Key(*fingerprint),
+            Signer::Identity { subject, issuer } => {
+                Stored::Identity { issuer: issuer.into(), subject: subject.into() }
+            }
+        };
+        stored.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Signer, D::Error> {
+        Ok(match Stored::deserialize(d)? {
+            Stored::Key(fingerprint) => Signer::Key(fingerprint),
+            Stored::Identity { issuer, subject } => {
+                Signer::Identity { subject: subject.into_owned(), issuer: issuer.into_owned() }
+            }
+        })
+    }
 }
 
 /// The most subjects a record keeps for listings.
@@ -157,6 +206,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T
 
 #[cfg(test)]
 mod tests {
+    use attestry_schemas::key::Fingerprint;
+
     use super::*;
 
     fn checkpoint() -> StoredCheckpoint {
@@ -169,13 +220,13 @@ mod tests {
         assert_eq!(read, checkpoint());
     }
 
-    #[test]
-    fn members_stand_in_the_one_order() {
+    fn record() -> Record {
         let digest = Digest::from(Sha256([1; 32]));
-        let record = Record {
+        Record {
             kind: Kind::Envelope,
             digest: Sha256([2; 32]),
-            signer: Fingerprint::of_spki(b"a key"),
+            signer: Fingerprint::of_spki(b"a key").into(),
+            earlier: Some(Sha256([3; 32])),
             subjects: vec![RecordedSubject { name: Some("app".to_owned()), digests: vec![digest] }],
             leaf_hash: Sha256([4; 32]),
             namespace: "default".to_owned(),
@@ -185,36 +236,70 @@ mod tests {
             signer_known: true,
             subject_count: 1,
             predicate_type: None,
-        };
+        }
+    }
+
+    fn of_identity() -> Record {
+        let subject = "https://example.org/build.yml@refs/heads/main".to_owned();
+        let signer = Signer::Identity { subject, issuer: "https://issuer.example.org".to_owned() };
+        Record { kind: Kind::Bundle, signer, ..record() }
+    }
+
+    #[test]
+    fn members_stand_in_the_one_order() {
         // Its maps are sorted as RFC 8949 §4.2.1 has them, and its integers are as short as can be.
         let sorted = |bytes: &[u8]| {
             let value: serde_cbor::Value = serde_cbor::from_slice(bytes).unwrap();
             serde_cbor::to_vec(&value).unwrap()
         };
-        for bytes in [encode(&record), encode(&checkpoint())] {
+        for bytes in [encode(&record()), encode(&of_identity()), encode(&checkpoint())] {
             assert_eq!(bytes, sorted(&bytes));
         }
     }
 
     #[test]
-    fn a_record_of_before_claims_were_kept_is_claimed() {
-        let record = Record {
-            kind: Kind::Entry,
-            digest: Sha256([2; 32]),
+    fn a_signer_is_a_fingerprint_or_the_names_of_an_identity() {
+        for record in [record(), of_identity()] {
+            let read: Record = decode(&encode(&record), "attestation record").unwrap();
+            assert_eq!(read, record);
+        }
+    }
+
+    /// A record as it was written when signers were keys.
+    #[derive(Serialize, Deserialize)]
+    struct KeysAlone {
+        kind: Kind,
+        digest: Sha256,
+        signer: Fingerprint,
+        subjects: Vec<RecordedSubject>,
+        leaf_hash: Sha256,
+        namespace: String,
+        batch_size: u64,
+        logged_at_ms: i64,
+        signer_known: bool,
+        subject_count: u64,
+        predicate_type: Option<String>,
+    }
+
+    #[test]
+    fn a_record_of_before_is_read_and_written_as_it_was() {
+        let new = Record { unclaimed: false, earlier: None, ..record() };
+        let old = KeysAlone {
+            kind: new.kind,
+            digest: new.digest,
             signer: Fingerprint::of_spki(b"a key"),
-            subjects: Vec::new(),
-            leaf_hash: Sha256([4; 32]),
-            namespace: "default".to_owned(),
-            unclaimed: false,
-            batch_size: 3,
-            logged_at_ms: 5,
-            signer_known: true,
-            subject_count: 0,
-            predicate_type: None,
+            subjects: new.subjects.clone(),
+            leaf_hash: new.leaf_hash,
+            namespace: new.namespace.clone(),
+            batch_size: new.batch_size,
+            logged_at_ms: new.logged_at_ms,
+            signer_known: new.signer_known,
+            subject_count: new.subject_count,
+            predicate_type: new.predicate_type.clone(),
         };
-        let bytes = encode(&record);
-        assert!(!bytes.windows(9).any(|window| window == b"unclaimed"), "as it was written before");
-        assert_eq!(decode::<Record>(&bytes, "attestation record").unwrap(), record);
+        let bytes = encode(&old);
+        assert_eq!(encode(&new), bytes, "whoever was there before reads what is written now");
+        assert_eq!(decode::<Record>(&bytes, "attestation record").unwrap(), new);
     }
 
     #[test]

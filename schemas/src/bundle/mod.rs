@@ -332,9 +332,15 @@ impl Bundle {
     /// A v0.3 bundle of a managed key, without a log entry.
     #[must_use]
     pub fn of_key(key: &crate::key::PublicKey, content: Content) -> Self {
+        Self::of_signer(SignerMaterial::PublicKey { hint: key_hint(key) }, content)
+    }
+
+    /// A v0.3 bundle without a log entry.
+    #[must_use]
+    pub fn of_signer(signer: SignerMaterial, content: Content) -> Self {
         Self {
             version: Version::V0_3,
-            signer: SignerMaterial::PublicKey { hint: key_hint(key) },
+            signer,
             tlog_entries: Vec::new(),
             timestamps: Vec::new(),
             content,
@@ -426,8 +432,7 @@ impl Bundle {
         })
     }
 
-    /// The bundle as compact JSON. Members come in alphabetical order, so for a bundle without
-    /// log entries and timestamps this is also its canonical form.
+    /// The bundle as compact JSON, in canonical form (RFC 8785): members come in alphabetical order, and no number stands in it.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         self.to_value().to_string().into_bytes()

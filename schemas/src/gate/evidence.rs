@@ -19,7 +19,7 @@ use crate::predicate::provenance::Provenance;
 use crate::predicate::vsa::VerificationSummary;
 use crate::predicate::{self, Facts, Predicate, UtcTime};
 use crate::statement::{ResourceDescriptor, Statement};
-use crate::verify::{self, SIGN_V1, SignedMessage, SignedStatement, Signer, Verified};
+use crate::verify::{self, Certified, SIGN_V1, SignedMessage, SignedStatement, Signer, Verified};
 
 mod sealed;
 
@@ -126,8 +126,8 @@ impl Evidence {
     #[must_use]
     pub fn of_statement(signed: &Verified<SignedStatement>, held: Held) -> Self {
         let signed = signed.get();
-        let signer = Signer::Key(signed.key.fingerprint());
         let payload = &signed.envelope.payload;
+        let signer = signed.author.signer();
         let stated = Self::stating(&signed.statement, Sha256::of(payload), signer, held);
         Self { statement_bytes: payload.len(), ..stated }
     }
@@ -137,10 +137,19 @@ impl Evidence {
     pub fn of_message(signed: &Verified<SignedMessage>, held: Held) -> Self {
         let signed = signed.get();
         let digest = signed.message.digest.clone();
-        let mut evidence = Self::signing(digest, Signer::Key(signed.key.fingerprint()), held);
+        let mut evidence = Self::signing(digest, signed.author.signer(), held);
         let image = signed.image.iter().map(|image| about(image.clone()));
         evidence.subjects.extend(image);
         evidence
+    }
+
+    /// The evidence of what a certificate's holder signed.
+    #[must_use]
+    pub fn of_certified(certified: &Certified, held: Held) -> Self {
+        match certified {
+            Certified::Statement(signed) => Self::of_statement(signed, held),
+            Certified::Message(signed) => Self::of_message(signed, held),
+        }
     }
 
     /// The evidence of a bundle that was verified with its log entry; `payload` is the digest of the

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::governance::{Governance, Proposal, Roots};
 use super::{Evidence, Held};
 use crate::base64;
-use crate::bundle::{Bundle, Content};
+use crate::bundle::{Bundle, Content, SignerMaterial};
 use crate::digest::Sha256;
 use crate::dsse::{self, Envelope};
 use crate::json::{self, JsonError};
@@ -24,8 +24,9 @@ use crate::oci::image_signature::ImageSignature;
 use crate::predicate::attestry::governance::Genesis;
 use crate::predicate::{Predicate as _, UtcTime};
 use crate::problem::chain;
+use crate::rekor::{Entry, TlogEntry};
 use crate::trusted_root::TrustedRoot;
-use crate::verify::{self, Verified};
+use crate::verify::{self, CertificateRoots, Verified};
 
 /// The media type of a pack.
 pub const MEDIA_TYPE: &str = "application/vnd.attestry.pack.v1+json";
@@ -157,11 +158,24 @@ impl Pack {
         if count > MAX_BUNDLES { Err(PackError::TooMany(count)) } else { Ok(pack) }
     }
 
-    /// Verifies the pack against a trusted root that the user names.
+    /// Verifies the pack against a trusted root that the user names, and certificates in it against the roots that ship with the
+    /// program.
+    ///
+    /// # Errors
+    /// As [`Pack::open_with`].
+    pub fn open(&self, root: &TrustedRoot) -> Result<Opened, PackError> {
+        self.open_with(root, &CertificateRoots::embedded())
+    }
+
+    /// Verifies the pack against a trusted root that the user names, and certificates in it against these roots.
     ///
     /// # Errors
     /// [`PackError::Genesis`] when the log cannot be told; what else does not verify is left out.
-    pub fn open(&self, root: &TrustedRoot) -> Result<Opened, PackError> {
+    pub fn open_with(
+        &self,
+        root: &TrustedRoot,
+        certificates: &CertificateRoots,
+    ) -> Result<Opened, PackError> {
         let (origin, roots) = self.roots(root)?;
         let key = log_key(root, &origin).ok_or_else(|| PackError::Genesis("no key".to_owned()))?;
         self.demand_signature(&key)?;
@@ -170,16 +184,19 @@ impl Pack {
         let find = |digest: Sha256| documents.get(&digest).cloned();
         // Root keys are named by fingerprint in the genesis statement; the keys themselves may stand anywhere.
         let mut keys = self.keys();
-        let statements = verified(&self.governance, &keys, root, &mut Vec::new());
+        // Keys alone say who rules.
+        let trust = |keys: &[PublicKey]| Trusted { keys: keys.to_vec(), root, certificates: None };
+        let statements = verified(&self.governance, &trust(&keys), &mut Vec::new());
         let governance = Governance::at(self.size, &roots, &statements, &find);
         if let Some(trust) = &governance.trust {
             keys.extend(trust.roster().keys().cloned());
         }
         // The policies' signers stand in the roster, which is known only now.
-        let statements = verified(&self.governance, &keys, root, &mut left_out);
+        let statements = verified(&self.governance, &trust(&keys), &mut left_out);
         let governance = Governance::at(self.size, &roots, &statements, &find);
         keys.extend(log_key(root, &origin));
-        let evidence = verified(&self.evidence, &keys, root, &mut left_out);
+        let trust = Trusted { keys, root, certificates: Some(certificates) };
+        let evidence = verified(&self.evidence, &trust, &mut left_out);
         let size = self.size;
         Ok(Opened { origin, size, governance, evidence, left_out, documents, roots, statements })
     }
@@ -246,17 +263,24 @@ fn log_key(root: &TrustedRoot, origin: &str) -> Option<PublicKey> {
     root.logs().iter().find(|log| log.origin == origin).map(|log| log.key.clone())
 }
 
-/// The evidence of the bundles that verify with one of the keys, each once.
+/// Whose signatures count in a pack, and whose log.
+struct Trusted<'r> {
+    keys: Vec<PublicKey>,
+    root: &'r TrustedRoot,
+    /// None where no certificate counts.
+    certificates: Option<&'r CertificateRoots>,
+}
+
+/// The evidence of the bundles that verify with one of the keys or a certificate, each once.
 fn verified(
     bundles: &[Packed],
-    keys: &[PublicKey],
-    root: &TrustedRoot,
+    trust: &Trusted<'_>,
     left_out: &mut Vec<String>,
 ) -> Vec<Arc<Evidence>> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for (index, packed) in bundles.iter().enumerate() {
-        match of_packed(packed, keys, root) {
+        match of_packed(packed, trust) {
             Ok(evidence) if seen.insert(evidence.index()) => all.push(Arc::new(evidence)),
             Ok(_) => {}
             Err(why) => left_out.push(format!("bundle {index}: {why}")),
@@ -265,10 +289,15 @@ fn verified(
     all
 }
 
-fn of_packed(packed: &Packed, keys: &[PublicKey], root: &TrustedRoot) -> Result<Evidence, String> {
+fn of_packed(packed: &Packed, trust: &Trusted<'_>) -> Result<Evidence, String> {
     let bundle = Bundle::from_value(packed.bundle.clone()).map_err(|e| chain(&e))?;
-    match &bundle.content {
-        Content::Envelope(envelope) => {
+    let Trusted { keys, root, .. } = trust;
+    match (&bundle.signer, &bundle.content) {
+        (SignerMaterial::Certificate { .. } | SignerMaterial::CertificateChain { .. }, _) => {
+            let certificates = trust.certificates.ok_or("expected a key, found a certificate")?;
+            of_certificate(bundle, root, certificates)
+        }
+        (_, Content::Envelope(envelope)) => {
             let (signed, mut held) = logged(&bundle, keys, root)?;
             if let Some(posted) = &packed.posted {
                 let bytes = base64::decode(posted, "envelope").map_err(|e| chain(&e))?;
@@ -282,24 +311,47 @@ fn of_packed(packed: &Packed, keys: &[PublicKey], root: &TrustedRoot) -> Result<
             }
             Ok(Evidence::of_statement(&signed, held))
         }
-        Content::Message(message) if let Some(document) = &packed.document => {
-            let document = base64::decode(document, "document").map_err(|e| chain(&e))?;
-            let signature =
-                ImageSignature::new(message.signature.clone(), document).map_err(|e| chain(&e))?;
-            let signed = verify::image_signature(&signature, keys).map_err(|e| e.to_string())?;
-            let mut held = held(&bundle, &signed.get().entry, root)?;
-            held.digest = Sha256::of(&signature.to_json(&signed.get().key));
-            Ok(Evidence::of_message(&signed, held))
-        }
-        Content::Message(message) => {
-            let signed = verify::message(message, keys).map_err(|e| e.to_string())?;
-            let mut held = held(&bundle, &signed.get().entry, root)?;
-            // Message signatures are kept as their bundle without log entries.
-            let kept = Bundle::of_key(&signed.get().key, Content::Message(message.clone()));
-            held.digest = Sha256::of(&kept.to_json());
+        (_, Content::Message(message)) => {
+            let (signed, kept) = match &packed.document {
+                Some(document) => {
+                    let document = base64::decode(document, "document").map_err(|e| chain(&e))?;
+                    let signature = ImageSignature::new(message.signature.clone(), document)
+                        .map_err(|e| chain(&e))?;
+                    let signed = verify::image_signature(&signature, keys);
+                    let signed = signed.map_err(|e| e.to_string())?;
+                    let kept = signature.to_json(&signed.get().author);
+                    (signed, kept)
+                }
+                None => {
+                    let signed = verify::message(message, keys).map_err(|e| e.to_string())?;
+                    // Message signatures are kept as their bundle without log entries.
+                    let material = signed.get().author.material();
+                    let kept = Bundle::of_signer(material, bundle.content.clone()).to_json();
+                    (signed, kept)
+                }
+            };
+            let held = held(&bundle.tlog_entries, &signed.get().entry, Sha256::of(&kept), root)?;
             Ok(Evidence::of_message(&signed, held))
         }
     }
+}
+
+/// The evidence of a certificate's bundle: the log's entry stands behind those that it came with.
+fn of_certificate(
+    mut bundle: Bundle,
+    root: &TrustedRoot,
+    certificates: &CertificateRoots,
+) -> Result<Evidence, String> {
+    let proof = Vec::from_iter(bundle.tlog_entries.pop());
+    let digest = Sha256::of(&bundle.to_json());
+    let certified = verify::certified(&bundle, certificates).map_err(|e| e.to_string())?;
+    let entry = certified.entry();
+    let found = held(&proof, entry, digest, root).or_else(|why| match entry.other_form() {
+        // The log may have the signature from before, in the other form.
+        Some(other) => held(&proof, &other, digest, root).map_err(|_| why),
+        None => Err(why),
+    });
+    Ok(Evidence::of_certified(&certified, found?))
 }
 
 fn logged(
@@ -311,22 +363,24 @@ fn logged(
         return Err("expected an envelope, found a message signature".to_owned());
     };
     let signed = verify::envelope(envelope, keys).map_err(|e| e.to_string())?;
-    let held = held(bundle, &signed.get().entry, root)?;
+    let digest = Sha256::of(&envelope.to_json());
+    let held = held(&bundle.tlog_entries, &signed.get().entry, digest, root)?;
     Ok((signed, held))
 }
 
-/// Where the log holds what a bundle signs, by its own proof.
-fn held(bundle: &Bundle, entry: &crate::rekor::Entry, root: &TrustedRoot) -> Result<Held, String> {
-    let proof = bundle.tlog_entries.first().ok_or("expected a log entry, found none")?;
+/// Where the log holds what a bundle signs, by its own proof, which stands first.
+fn held(
+    proofs: &[TlogEntry],
+    entry: &Entry,
+    digest: Sha256,
+    root: &TrustedRoot,
+) -> Result<Held, String> {
+    let proof = proofs.first().ok_or("expected a log entry, found none")?;
     let logged = verify::log_entry(proof, entry, root).map_err(|e| e.to_string())?;
     let logged = logged.get();
     let seconds =
         logged.cosigned_at_s.ok_or("expected a checkpoint that says when it was signed")?;
     let seconds = i64::try_from(seconds).map_err(|_| "the checkpoint's time is out of range")?;
     let moment = jiff::Timestamp::from_second(seconds).map_err(|e| e.to_string())?;
-    let digest = match &bundle.content {
-        Content::Envelope(envelope) => Sha256::of(&envelope.to_json()),
-        Content::Message(message) => message.digest.as_sha256().unwrap_or(Sha256([0; 32])),
-    };
     Ok(Held { digest, index: logged.index, logged_at: UtcTime::from(moment) })
 }

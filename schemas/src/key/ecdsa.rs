@@ -14,7 +14,7 @@ const ORDER: [u8; 32] = [
 ];
 
 /// The DER of (r, n − s); nothing when the bytes are not the DER of a P-256 signature.
-pub(super) fn other_form(signature: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn other_form(signature: &[u8]) -> Option<Vec<u8>> {
     let mut reader = SliceReader::new(signature).ok()?;
     let read = reader.sequence(|body| Ok((UintRef::decode(body)?, UintRef::decode(body)?)));
     let (r, s) = read.ok()?;

@@ -16,7 +16,7 @@ use spki::{ObjectIdentifier, SubjectPublicKeyInfoOwned};
 
 use crate::digest::Sha256;
 
-mod ecdsa;
+pub(crate) mod ecdsa;
 pub mod encrypted;
 mod fingerprint;
 mod signing;
@@ -27,6 +27,11 @@ pub use signing::SigningKey;
 const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// Sigstore's name for ECDSA on P-256 with SHA-256 (`PublicKeyDetails`).
+pub(crate) const P256_DETAILS: &str = "PKIX_ECDSA_P256_SHA_256";
+/// Sigstore's name for pure Ed25519.
+pub(crate) const ED25519_DETAILS: &str = "PKIX_ED25519";
 
 /// The most bytes a public key may have in DER.
 pub const MAX_SPKI_BYTES: usize = 1024;
@@ -247,8 +252,8 @@ impl PublicKey {
     #[must_use]
     pub fn key_details(&self) -> &'static str {
         match self.key_type() {
-            KeyType::P256 => "PKIX_ECDSA_P256_SHA_256",
-            KeyType::Ed25519 => "PKIX_ED25519",
+            KeyType::P256 => P256_DETAILS,
+            KeyType::Ed25519 => ED25519_DETAILS,
         }
     }
 

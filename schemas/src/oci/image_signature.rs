@@ -15,7 +15,7 @@ use crate::base64::{self, Base64Error};
 use crate::bundle::{Bundle, BundleError, Content, MAX_BUNDLE_BYTES, MessageSignature};
 use crate::digest::{Digest, Sha256};
 use crate::json::{self, JsonError};
-use crate::key::PublicKey;
+use crate::verify::Author;
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "application/vnd.attestry.image-signature.v1+json";
@@ -109,10 +109,11 @@ impl ImageSignature {
         }
     }
 
-    /// Its bytes as they are kept, with the key that made the signature.
+    /// Its bytes as they are kept, with who made the signature.
     #[must_use]
-    pub fn to_json(&self, key: &PublicKey) -> Vec<u8> {
-        let bundle = Bundle::of_key(key, Content::Message(self.message.clone())).to_value();
+    pub fn to_json(&self, author: &Author) -> Vec<u8> {
+        let content = Content::Message(self.message.clone());
+        let bundle = Bundle::of_signer(author.material(), content).to_value();
         let document = base64::encode(&self.document);
         let wire =
             serde_json::json!({"mediaType": MEDIA_TYPE, "bundle": bundle, "document": document});
@@ -162,7 +163,7 @@ mod tests {
     fn what_is_written_is_read_again_and_another_document_is_refused() {
         let key = SigningKey::from_ed25519_seed([7; 32]);
         let signature = ImageSignature::new(key.sign(b"{}"), b"{}".to_vec()).unwrap();
-        let text = signature.to_json(key.public_key());
+        let text = signature.to_json(&Author::Key(key.public_key().clone()));
         assert_eq!(ImageSignature::parse(&text), Ok(signature));
         let text = String::from_utf8(text).unwrap();
         for (from, to, expected) in [

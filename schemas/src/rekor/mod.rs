@@ -21,7 +21,7 @@ use crate::base64;
 use crate::digest::Sha256;
 use crate::dsse::Envelope;
 use crate::json::{self as strict, JsonError};
-use crate::key::{KeyError, PublicKey, SignatureError};
+use crate::key::{self, KeyError, P256_DETAILS, PublicKey, SignatureError};
 use crate::merkle;
 
 mod entry;
@@ -145,11 +145,19 @@ impl Entry {
         merkle::leaf_hash(&self.body())
     }
 
-    /// The entry of the same signature in its other form; see [`PublicKey::other_form`].
+    /// The entry of the same signature in its other form; see [`PublicKey::other_form`]. Of certificates those with a key of
+    /// P-256 have one. For P-384 none is computed: the timestamps and log entries that prove when a certificate was used cover the
+    /// signature in one form, so whoever makes the other needs new ones while the certificate is valid.
     #[must_use]
     pub fn other_form(&self) -> Option<Self> {
-        let Verifier::PublicKey(key) = &self.verifier else { return None };
-        Some(Self { signature: key.other_form(&self.signature)?, ..self.clone() })
+        let signature = match &self.verifier {
+            Verifier::PublicKey(key) => key.other_form(&self.signature)?,
+            Verifier::Certificate { key_details, .. } if key_details == P256_DETAILS => {
+                key::ecdsa::other_form(&self.signature)?
+            }
+            Verifier::Certificate { .. } => return None,
+        };
+        Some(Self { signature, ..self.clone() })
     }
 
     /// Reads a body, demanding the canonical spelling.

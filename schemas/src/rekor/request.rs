@@ -38,9 +38,9 @@ pub enum RequestError {
     /// The verifier is not a supported public key.
     #[error("the verifier is refused")]
     Verifier(#[source] BodyError),
-    /// The verifier is a certificate; this log takes managed keys.
+    /// The verifier is a certificate, of which a request alone proves neither the authority nor the time.
     #[error(
-        "expected a verifier with publicKey, found x509Certificate; this log records signatures of keys it is told to trust"
+        "expected a verifier with publicKey, found x509Certificate; post the Sigstore bundle, which proves when the certificate was used, to /v1/attestations"
     )]
     Certificate,
     /// The number of verifiers is not one.

@@ -101,6 +101,18 @@ impl SignerId {
         }
     }
 
+    /// Who it is, as a signature tells it.
+    #[must_use]
+    pub fn signer(&self) -> verify::Signer {
+        match self {
+            Self::Key(key) => key.fingerprint().into(),
+            Self::Fingerprint(fingerprint) => (*fingerprint).into(),
+            Self::Identity { issuer, subject } => {
+                verify::Signer::Identity { subject: subject.clone(), issuer: issuer.clone() }
+            }
+        }
+    }
+
     /// Whether this is who signed.
     #[must_use]
     pub fn is(&self, signer: &verify::Signer) -> bool {

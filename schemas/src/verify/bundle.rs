@@ -2,13 +2,14 @@
 
 use super::subject::{Subject, message_subject, statement_subject};
 use super::{
-    Check, Evidence, Identity, Passed, Refusal, SIGN_V1, Signer, Verified, certificate, ingest,
-    key_names, log,
+    CertificateRoots, Check, Evidence, Identity, Passed, Refusal, SIGN_V1, Signer, Verified,
+    certificate, ingest, key_names, log,
 };
 use crate::bundle::{Bundle, Content, SignerMaterial};
 use crate::digest::{Digest, Sha256};
 use crate::key::PublicKey;
 use crate::predicate;
+use crate::problem::chain;
 use crate::rekor::Entry;
 use crate::statement::Statement;
 use crate::trusted_root::TrustedRoot;
@@ -158,10 +159,15 @@ impl Verifier<'_> {
                 "a signature of a managed key; verify it with --key",
             ));
         }
-        let root = self.root.map(TrustedRoot::text);
-        let (signer, check) = certificate::verify(bundle, subject.digest, identity, root)?;
+        let roots = match self.root {
+            Some(root) => root.certificate_roots(),
+            None => Ok(CertificateRoots::embedded()),
+        };
+        let roots = roots.map_err(|error| certificate::untrusted(identity, chain(&error)))?;
+        let (Identity { subject, issuer }, check) =
+            roots.verify(bundle, subject.digest, identity)?;
         passed.push(check);
-        Ok(signer)
+        Ok(Signer::Identity { subject, issuer })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a registry asks of what it is sent: a good signature by a key that it is told to trust.
 
-use super::{Check, Refusal, Verified, key_names};
+use super::{Author, Check, Refusal, Verified, key_names};
 use crate::bundle::MessageSignature;
 use crate::digest::{Digest, Sha256};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
@@ -11,26 +11,26 @@ use crate::problem::chain;
 use crate::rekor::Entry;
 use crate::statement::Statement;
 
-/// An envelope with its statement, its key and its log entry.
+/// An envelope with its statement, its author and its log entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignedStatement {
     /// The envelope.
     pub envelope: Envelope,
     /// The payload, parsed.
     pub statement: Statement,
-    /// The key that signed.
-    pub key: PublicKey,
+    /// Who signed.
+    pub author: Author,
     /// What the log records.
     pub entry: Entry,
 }
 
-/// A signature over an artifact's digest, with its key and its log entry.
+/// A signature over an artifact's digest, with its author and its log entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignedMessage {
     /// The signature.
     pub message: MessageSignature,
-    /// The key that signed.
-    pub key: PublicKey,
+    /// Who signed.
+    pub author: Author,
     /// What the log records.
     pub entry: Entry,
     /// The image that the signed document names, where the signature is one of cosign 2 and its document was there.
@@ -51,7 +51,7 @@ pub fn envelope(
     Ok(Verified::new(SignedStatement {
         envelope: envelope.clone(),
         statement,
-        key: key.clone(),
+        author: Author::Key(key.clone()),
         entry,
     }))
 }
@@ -74,7 +74,7 @@ pub fn message(
     let key = key_of(&message.signature, &digest, None, keys)?;
     Ok(Verified::new(SignedMessage {
         message: message.clone(),
-        key: key.clone(),
+        author: Author::Key(key.clone()),
         entry: Entry::for_message(digest, &message.signature, key),
         image: None,
     }))
@@ -96,7 +96,7 @@ pub fn image_signature(
     let key = key_of(&message.signature, &digest, Some(signature.document()), keys)?;
     Ok(Verified::new(SignedMessage {
         message: message.clone(),
-        key: key.clone(),
+        author: Author::Key(key.clone()),
         entry: Entry::for_message(digest, &message.signature, key),
         image: Some(document.manifest.digest().clone()),
     }))

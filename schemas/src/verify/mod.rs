@@ -4,11 +4,11 @@
 //! so with a type: [`Verified`] has no public constructor. Three questions are answered here:
 //!
 //! - *Did one of these keys make this signature?* ([`envelope`], [`message`], [`classic_link`],
-//!   [`layout`]): what a registry asks of what it is sent.
+//!   [`layout`]), and *whose certificate made it, at a proven time?* ([`certified`]): what a registry asks of what it is sent.
 //! - *Does this bundle prove that claim about this artifact?* ([`Verifier::bundle`]): what a
 //!   deployment asks, with signature, subject, type, log inclusion and checkpoint.
-//! - *Is this what I have verified and logged myself?* ([`own_leaves`], [`own_envelope`]): what a registry asks of its own
-//!   store.
+//! - *Is this what I have verified and logged myself?* ([`own_leaves`], [`own_envelope`], [`own_bundle`]): what a registry asks
+//!   of its own store.
 //!
 //! A refusal names the check that failed, what it expected and what it found.
 
@@ -20,8 +20,10 @@ use crate::digest::Digest;
 use crate::key::{Fingerprint, PublicKey};
 use crate::statement::Statement;
 
+mod author;
 mod bundle;
 mod certificate;
+mod certified;
 mod classic_link;
 mod ingest;
 mod layout;
@@ -30,13 +32,15 @@ mod own;
 mod simple_signing;
 mod subject;
 
+pub use author::Author;
 pub use bundle::{Claim, Keys, Verifier};
-pub use certificate::Identity;
+pub use certificate::{CertificateRoots, CertificateRootsError, EMBEDDED_ROOTS, Identity};
+pub use certified::{Certified, certified};
 pub use classic_link::{SignedLink, classic_link, link_envelope};
 pub use ingest::{SignedMessage, SignedStatement, envelope, image_signature, message};
 pub use layout::{SignedLayout, layout};
 pub use log::{Logged, checkpoint, log_entry};
-pub use own::{OwnLeaves, own_envelope, own_leaves};
+pub use own::{OwnLeaves, own_bundle, own_bundle_signature, own_envelope, own_leaves};
 pub use subject::{Subject, subject_algorithm};
 
 /// The predicate type of cosign's statement that signs an artifact.
@@ -156,6 +160,18 @@ pub enum Signer {
         /// The OIDC issuer.
         issuer: String,
     },
+}
+
+impl From<Fingerprint> for Signer {
+    fn from(fingerprint: Fingerprint) -> Self {
+        Self::Key(fingerprint)
+    }
+}
+
+impl PartialEq<Fingerprint> for Signer {
+    fn eq(&self, other: &Fingerprint) -> bool {
+        matches!(self, Self::Key(fingerprint) if fingerprint == other)
+    }
 }
 
 impl fmt::Display for Signer {

@@ -2,14 +2,16 @@
 //!
 //! A registry logs only what it has verified, so a leaf of its own tree stands for a signature that was good. To rely on that it must
 //! know that the leaf is in its tree, unchanged: the 256 hashes of a full tile are held against a checkpoint that the log's
-//! own key has signed ([`own_leaves`]), and an envelope against its leaf ([`own_envelope`]). That takes hashes, and a signature
-//! for each tile instead of one for each envelope.
+//! own key has signed ([`own_leaves`]), and an envelope or a bundle with a certificate against its leaf ([`own_envelope`],
+//! [`own_bundle`]). That takes hashes, and a signature for each tile instead of one for each envelope.
 //!
 //! It says nothing about the log of anybody else: whoever was handed an envelope by another registry asks [`super::envelope`] or
 //! [`super::Verifier`]. Whoever holds the log's key could make a tree of envelopes that nobody has signed.
 
+use super::certified::{Certificate, Certified};
 use super::ingest::{self, SignedStatement};
-use super::{Check, Refusal, Verified};
+use super::{Author, Check, Refusal, Verified};
+use crate::bundle::Bundle;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Sha256;
 use crate::dsse::Envelope;
@@ -87,20 +89,52 @@ pub fn own_envelope(
     index: u64,
 ) -> Result<Verified<SignedStatement>, Refusal> {
     let entry = Entry::for_envelope(envelope, key);
-    let leaf = entry.leaf_hash();
-    match leaves.get().hash(index) {
-        Some(hash) if *hash == leaf => {}
-        other => {
-            let found = other.map_or_else(|| "none".to_owned(), |hash| format!("leaf {hash}"));
-            let expected = format!("an entry at {index} that records this signature (leaf {leaf})");
-            return Err(Refusal::new(Check::LogEntry, expected, found));
-        }
-    }
+    demand_leaf(&entry, leaves, index)?;
     let statement = ingest::statement(envelope)?;
     Ok(Verified::new(SignedStatement {
         envelope: envelope.clone(),
         statement,
-        key: key.clone(),
+        author: Author::Key(key.clone()),
         entry,
     }))
+}
+
+/// Gives back the verified bundle of a leaf of the log's own: the leaf records the signature of exactly this by the certificate that
+/// is in the bundle, whose authority was verified before it was logged, and may no longer be believed since.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::LogEntry`] when the leaf records another signature or certificate, or the same signature in its other
+/// form; of [`Check::Certificate`] for a bundle without a certificate that can be read, and of [`Check::Statement`].
+pub fn own_bundle(
+    bundle: &Bundle,
+    leaves: &Verified<OwnLeaves>,
+    index: u64,
+) -> Result<Certified, Refusal> {
+    let certified = Certificate::of(bundle)?.says(bundle)?;
+    demand_leaf(certified.entry(), leaves, index)?;
+    Ok(certified)
+}
+
+/// Gives back the verified bundle of the log's own by the signature in it: the key of its certificate made it.
+///
+/// Nothing vouches for the certificate here. The caller compares [`Certified::entry`] with the leaf, which is there because the
+/// certificate was verified before.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::Certificate`], of [`Check::Statement`], and of [`Check::Signature`] when another key made the signature.
+pub fn own_bundle_signature(bundle: &Bundle) -> Result<Certified, Refusal> {
+    let certificate = Certificate::of(bundle)?;
+    certificate.verify_signature(bundle)?;
+    certificate.says(bundle)
+}
+
+fn demand_leaf(entry: &Entry, leaves: &Verified<OwnLeaves>, index: u64) -> Result<(), Refusal> {
+    let leaf = entry.leaf_hash();
+    let found = match leaves.get().hash(index) {
+        Some(hash) if *hash == leaf => return Ok(()),
+        Some(hash) => format!("leaf {hash}"),
+        None => "none".to_owned(),
+    };
+    let expected = format!("an entry at {index} that records this signature (leaf {leaf})");
+    Err(Refusal::new(Check::LogEntry, expected, found))
 }

@@ -13,7 +13,7 @@ use attestry_schemas::predicate::Predicate as _;
 use attestry_schemas::predicate::attestry::governance::Waiver;
 use attestry_schemas::rekor::{Entry, Verifier};
 use attestry_schemas::roster::Roster;
-use attestry_schemas::verify::{self, Signer};
+use attestry_schemas::verify::{self, CertificateRoots, Certified, SignedStatement, Verified};
 
 use super::super::governance as documents;
 use crate::client::Client;
@@ -65,18 +65,34 @@ fn consent(digest: &str, roster: Option<&Roster>, client: &Client) -> Result<Con
     if Sha256::of(&posted.body).to_string() != digest {
         return Err(posted.malformed("its bytes have another digest").into());
     }
-    let envelope = Envelope::parse(&posted.body).map_err(|e| posted.malformed(chain(&e)))?;
-    let mut keys: Vec<PublicKey> = roster.into_iter().flat_map(Roster::keys).cloned().collect();
-    if verify::envelope(&envelope, &keys).is_err() {
-        // A roster may have the fingerprint alone; the log has the key.
-        keys.extend(logged_key(digest, client)?);
-    }
-    let signed = verify::envelope(&envelope, &keys)
-        .map_err(|refusal| posted.malformed(refusal.to_string()))?
-        .into_inner();
+    let signed = match Bundle::parse(&posted.body) {
+        Ok(bundle) => certified(&bundle).map_err(|found| posted.malformed(found))?,
+        Err(_) => {
+            let envelope =
+                Envelope::parse(&posted.body).map_err(|e| posted.malformed(chain(&e)))?;
+            let mut keys: Vec<PublicKey> =
+                roster.into_iter().flat_map(Roster::keys).cloned().collect();
+            if verify::envelope(&envelope, &keys).is_err() {
+                // A roster may have the fingerprint alone; the log has the key.
+                keys.extend(logged_key(digest, client)?);
+            }
+            let signed = verify::envelope(&envelope, &keys);
+            signed.map_err(|refusal| posted.malformed(refusal.to_string()))?
+        }
+    };
+    let SignedStatement { statement, author, .. } = signed.get();
     let waiver =
-        Waiver::from_value(&signed.statement.predicate).map_err(|e| posted.malformed(chain(&e)))?;
-    Ok(Consent::of(&waiver, &Signer::Key(signed.key.fingerprint()), roster))
+        Waiver::from_value(&statement.predicate).map_err(|e| posted.malformed(chain(&e)))?;
+    Ok(Consent::of(&waiver, &author.signer(), roster))
+}
+
+/// A statement that was signed with a certificate, by the authorities that ship with the program.
+fn certified(bundle: &Bundle) -> Result<Verified<SignedStatement>, String> {
+    match verify::certified(bundle, &CertificateRoots::embedded()) {
+        Ok(Certified::Statement(signed)) => Ok(signed),
+        Ok(Certified::Message(_)) => Err("expected a waiver, found a signature".to_owned()),
+        Err(refusal) => Err(refusal.to_string()),
+    }
 }
 
 /// The key that the log has beside a signature.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::governance::{Governance, Proposal};
 use attestry_schemas::gate::pack::{MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Decision, Purpose, Question, Run};
@@ -24,6 +23,7 @@ use serde::Serialize;
 
 use crate::answers::FoundItem;
 use crate::answers::gate::{Deployments, Running};
+use crate::bundle_file;
 use crate::client::{Client, query_value};
 use crate::command::count;
 use crate::command::gate::Made;
@@ -214,11 +214,8 @@ impl Change<'_> {
             by_type: BTreeMap::new(),
             attestations: Vec::new(),
         };
-        // The registry takes signatures of keys only.
-        let Some(fingerprint) = self.entry.id.fingerprint() else { return Ok(falling) };
-        let query =
-            Query::default().with("signer", Some(fingerprint)).with("since", self.earliest());
-        let signer = verify::Signer::Key(fingerprint);
+        let signer = self.entry.id.signer();
+        let query = Query::default().with("signer", Some(&signer)).with("since", self.earliest());
         query.each(client, u32::MAX, |item| {
             if self.falls(&signer, &item, client)? {
                 falling.falls += 1;
@@ -262,7 +259,7 @@ impl Change<'_> {
             return Ok(false);
         }
         let answer = client.fetch(&format!("/v1/attestations/{}", item.digest))?;
-        let envelope = Envelope::parse(&answer.body).ok();
+        let envelope = bundle_file::stored_envelope(&answer.body).ok();
         let statement = envelope.and_then(|envelope| Statement::parse(&envelope.payload).ok());
         let provenance = statement.and_then(|said| Provenance::from_value(&said.predicate).ok());
         Ok(provenance.is_some_and(|said| lost.contains(said.run_details.builder.id.as_str())))

@@ -9,7 +9,7 @@ use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::oci::image_signature::{self, ImageSignature};
 use attestry_schemas::predicate;
-use attestry_schemas::verify::{Claim, Keys, SIGN_V1};
+use attestry_schemas::verify::{Claim, Identity, Keys, SIGN_V1, Signer};
 
 use super::Demand;
 use crate::answers::FoundItem;
@@ -132,10 +132,13 @@ fn candidates<'d>(
     wanted: &mut Vec<FoundItem>,
     found: &mut Found,
 ) -> Result<Vec<&'d Demand>, Failure> {
-    // A registry lists who signed by the key alone, so the signers of certificates are not asked for.
     let signers: Vec<Option<String>> = match keys {
         Keys::Managed(keys) => keys.iter().map(|k| Some(k.fingerprint().to_string())).collect(),
-        Keys::Identity(_) | Keys::AnyIdentity => vec![None],
+        Keys::Identity(Identity { subject, issuer }) => {
+            let (subject, issuer) = (subject.clone(), issuer.clone());
+            vec![Some(Signer::Identity { subject, issuer }.to_string())]
+        }
+        Keys::AnyIdentity => vec![None],
     };
     let mut open = Vec::new();
     for demand in demands {

@@ -186,7 +186,8 @@ impl Signed {
         if let (true, Content::Envelope(envelope)) = (self.bare, &self.bundle.content) {
             let signed = verify::envelope(envelope, &trust.keys)
                 .map_err(|refusal| unverified(&self.name, &refusal))?;
-            let bundle = Bundle::of_key(&signed.get().key, self.bundle.content.clone());
+            let material = signed.get().author.material();
+            let bundle = Bundle::of_signer(material, self.bundle.content.clone());
             return Ok((bundle, Vec::new()));
         }
         let keys = match (managed, &trust.identity) {

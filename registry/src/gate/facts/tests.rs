@@ -7,12 +7,14 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::fsck::{self, FaultKind};
 use crate::gate::shelf::Shelf;
-use crate::log::Submission;
+use crate::log::{Receipt, Submission, SubmitError};
 use crate::metrics::Metrics;
 use crate::server::Running;
 use crate::store::engine::{Batch, Family};
 use crate::store::{Store, key};
 use crate::testing::{self, Registry};
+
+type Waiting = tokio::sync::oneshot::Receiver<Result<Receipt, SubmitError>>;
 
 fn start(registry: &Registry) -> Running {
     let config = Config::load(registry.path(), None, Settings::default()).unwrap();
@@ -41,7 +43,7 @@ fn until_kept(running: &Running) {
     until(|| {
         let reader = running.store.reader();
         let kept = reader.facts_cursor().unwrap();
-        kept.is_some_and(|cursor| cursor.next == reader.size().unwrap())
+        kept.is_some_and(|cursor| cursor.next == full(reader.size().unwrap()))
     });
 }
 
@@ -91,7 +93,7 @@ fn what_is_kept_is_what_is_read_and_takes_the_place_of_reading() {
     for (sequence, expected) in (0..).zip(&expected) {
         assert_eq!(read(&kept, &store, sequence).as_ref(), Some(expected), "{sequence}");
     }
-    // No checkpoint proves the last tile as a whole, and what is in it is read itself.
+    // No checkpoint proves the last tile as a whole: nothing is kept of what is in it.
     lose(&store, 520);
     let missing = shelf(&registry).evidence(&store.reader(), 520).unwrap_err();
     assert!(matches!(missing, StoreError::Missing { .. }), "{missing}");
@@ -142,7 +144,7 @@ fn a_log_with_its_facts_is_clean_and_a_cursor_beyond_it_is_not() {
     let registry = filled();
     let report = fsck::check(registry.path(), &mut |_| {}).unwrap();
     assert_eq!(report.faults, []);
-    assert_eq!(report.counts.facts, report.counts.leaves, "of every one");
+    assert_eq!((report.counts.facts, report.counts.leaves), (512, 600), "of those in full tiles");
     let beyond = FactsCursor { format: SEALED_FORMAT, next: report.counts.leaves + 1 };
     registry.store().put_facts([], beyond).unwrap();
     let report = fsck::check(registry.path(), &mut |_| {}).unwrap();
@@ -154,16 +156,16 @@ fn what_is_completed_later_is_kept_then() {
     let registry = Registry::new();
     let key = testing::ed25519();
     let mut running = start(&registry);
-    let log = |submission: Submission| {
-        let receipt = running.log.submit(submission).unwrap().blocking_recv().unwrap().unwrap();
-        until_kept(&running);
-        receipt.proven.index
-    };
+    let log = |submission: Submission| running.log.submit(submission).unwrap();
+    let index = |waiting: Waiting| waiting.blocking_recv().unwrap().unwrap().proven.index;
     let envelope = testing::signed(1, &key);
-    let index = log(testing::entry(&envelope, &key));
-    let facts = || facts(&running.store, index);
+    let entry = index(log(testing::entry(&envelope, &key)));
+    let others: Vec<_> = (2..300).map(|n| log(testing::envelope(n))).collect();
+    others.into_iter().for_each(|one| assert!(index(one) > entry));
+    until_kept(&running);
+    let facts = || facts(&running.store, entry);
     assert_eq!(facts(), None, "nothing is known but a digest");
-    assert_eq!(log(testing::of_envelope(&envelope, &key, "pay/api")), index);
+    assert_eq!(index(log(testing::of_envelope(&envelope, &key, "pay/api"))), entry);
     until(|| facts().is_some());
     running.stop();
 }
@@ -176,25 +178,25 @@ fn facts_of_another_version_are_not_read_and_are_written_anew() {
         let mut other = facts(&store, 5).unwrap();
         other[0] ^= 0x40;
         change(&store, |batch| batch.put(Family::Facts, key::sequence(5), other));
-        let cursor = FactsCursor { format: SEALED_FORMAT ^ 0x40, next: 600 };
+        let cursor = FactsCursor { format: SEALED_FORMAT ^ 0x40, next: 512 };
         store.put_facts([], cursor).unwrap();
         assert!(read(&shelf(&registry), &store, 5).is_some());
     }
     let report = fsck::check(registry.path(), &mut |_| {}).unwrap();
-    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 599));
+    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 511));
     keep(&registry);
     let report = fsck::check(registry.path(), &mut |_| {}).unwrap();
-    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 600));
+    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 512));
 }
 
 #[test]
 fn a_store_of_the_version_before_gets_its_facts() {
     let registry = Registry::new();
-    registry.log((1..30).map(testing::envelope).collect(), 256);
+    registry.log((1..300).map(testing::envelope).collect(), 256);
     change(&registry.store(), |batch| {
         batch.put(Family::Meta, key::STORE_VERSION, 2_u32.to_be_bytes());
     });
     keep(&registry);
     let report = fsck::check(registry.path(), &mut |_| {}).unwrap();
-    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 30));
+    assert_eq!((report.faults, report.counts.facts), (Vec::new(), 256));
 }

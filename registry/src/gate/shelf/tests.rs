@@ -11,8 +11,11 @@ impl super::super::Gate {
         let kept = self.shelf.kept.read().unwrap();
         let check = |(sequence, slot): (&u64, &Slot)| {
             let record = reader.record(*sequence).unwrap().unwrap();
-            let (_, stored) = by_signature(&reader, *sequence, &record).unwrap().unwrap();
-            assert_eq!(stored, *slot.evidence);
+            let stored = match record.kind {
+                Kind::Bundle => self.shelf.bundle(&reader, *sequence, &record).unwrap(),
+                _ => by_signature(&reader, *sequence, &record).unwrap().map(|(_, stored)| stored),
+            };
+            assert_eq!(stored, Some((*slot.evidence).clone()));
         };
         kept.by.iter().map(check).count()
     }

@@ -215,7 +215,7 @@ fn simple_signing(
         Ok(signed) => signed,
         Err(refusal) => return Judged::Refused(refusal.to_string()),
     };
-    if let Err(refusal) = admission.signature(&signed.get().key) {
+    if let Err(refusal) = admission.signature(&signed.get().author.signer()) {
         return Judged::Refused(refusal.to_string());
     }
     let submission = Submission::of_image_signature(&signed, &signature, namespace, true);

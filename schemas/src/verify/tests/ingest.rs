@@ -14,7 +14,8 @@ fn an_envelope_of_a_trusted_key_comes_with_its_statement_and_entry() {
         let signed = envelope(&sent, &keys()).unwrap().into_inner();
         assert_eq!(signed.entry, Entry::for_envelope(&sent, signer.public_key()));
         assert_eq!(signed.statement, statement(TEST_RESULT));
-        assert_eq!((&signed.key, signed.envelope), (signer.public_key(), sent));
+        let author = Author::Key(signer.public_key().clone());
+        assert_eq!((signed.author, signed.envelope), (author, sent));
     }
 }
 
@@ -44,7 +45,8 @@ fn refuses_envelopes_that_no_trusted_key_signed_or_that_hold_no_statement() {
 fn a_key_hint_neither_helps_nor_harms() {
     let mut sent = Envelope::sign(PAYLOAD_TYPE, &statement(TEST_RESULT).to_json(), &p256(1));
     sent.keyid = Some(p256(2).public_key().fingerprint().to_string());
-    assert_eq!(envelope(&sent, &keys()).unwrap().get().key, *p256(1).public_key());
+    let author = Author::Key(p256(1).public_key().clone());
+    assert_eq!(envelope(&sent, &keys()).unwrap().get().author, author);
     sent.signature = p256(2).sign(&sent.pae());
     assert_eq!(envelope(&sent, &keys()).unwrap_err().check, Check::Signature);
 }
@@ -54,7 +56,8 @@ fn a_signature_over_a_digest_comes_with_its_entry() {
     let sent = MessageSignature { digest: digest(ARTIFACT), signature: p256(1).sign(ARTIFACT) };
     let signed = message(&sent, &keys()).unwrap().into_inner();
     let entry = Entry::for_message(Sha256::of(ARTIFACT), &sent.signature, p256(1).public_key());
-    assert_eq!((signed.entry, &signed.key), (entry, p256(1).public_key()));
+    let author = Author::Key(p256(1).public_key().clone());
+    assert_eq!((signed.entry, signed.author), (entry, author));
 }
 
 #[test]

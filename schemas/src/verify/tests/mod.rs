@@ -5,6 +5,7 @@
 
 mod attestation;
 mod attestation_log;
+mod certified;
 mod classic_link;
 mod ingest;
 mod own;

@@ -76,7 +76,8 @@ fn under_a_roster_that_is_not_read_nothing_is_decided_and_nobody_signs() {
     let gate = &governed.running.gate;
     let reader = governed.running.store.reader();
     let ruling = gate.ruling(&reader).unwrap();
-    let refused = gate.admit_signature(&ruling, &key("ci").public_key().fingerprint()).unwrap_err();
+    let refused =
+        gate.admit_signature(&ruling, &key("ci").public_key().fingerprint().into()).unwrap_err();
     assert!(refused.to_string().contains("version 2 of the roster"), "{refused}");
     publish(3, &governed.roster_text(3));
     assert!(governed.decide(1).decision.passed());
