@@ -172,7 +172,7 @@ fn a_waiver_is_told_with_who_consented_until_when_and_why() {
     let artifact = subject(&allowed);
     let url = ["--registry", registry.url.as_str()];
     let waive = ["waive", &artifact, "--rule", "test-result", "--finding", "unit", "--until"];
-    let why = ["30d", "--reason", "flaky, see INC-7", "--key", "@k.key", "--json"];
+    let why = ["30d", "--reason", "flaky, see INC-7", "--key", "@k.key", "--out", "@w", "--json"];
     let waiver = dir.json(&[&waive[..], &why, &url].concat())["registry"]["digest"].take();
     let roster = format!(
         "schema = \"roster/v1\"\nversion = 2\nexpires = 2027-12-31T00:00:00Z\n[[signer]]\nname = \"lead\"\nkey = \"{fingerprint}\"\nmay = [\"waiver\"]\n"

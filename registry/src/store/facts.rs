@@ -56,7 +56,7 @@ impl Reader<'_> {
     /// [`StoreError::Engine`].
     pub fn facts(&self, sequences: &[u64]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let keys: Vec<_> = sequences.iter().map(|one| key::sequence(*one)).collect();
-        self.snapshot.get_sorted(Family::Facts, &keys).map_err(StoreError::Engine)
+        self.snapshot.values(Family::Facts, &keys).map_err(StoreError::Engine)
     }
 
     /// How far facts are kept; none where that is nowhere said.

@@ -68,7 +68,7 @@ fn verifier() -> Value {
     let mut schema =
         object(&["publicKey", "keyDetails"], &[("publicKey", raw), ("keyDetails", details)]);
     if let Some(members) = schema.as_object_mut() {
-        let text = "A public key: its SubjectPublicKeyInfo in DER. Certificates are refused.";
+        let text = "A public key: its SubjectPublicKeyInfo in DER. Certificates are refused; their bundles are posted to /v1/attestations.";
         members.insert("description".to_owned(), text.into());
     }
     schema
@@ -97,8 +97,12 @@ fn envelope() -> Value {
 }
 
 fn bundle() -> Value {
+    let certificate = || object(&["rawBytes"], &[("rawBytes", base64())]);
+    let chain = json!({"type": "array", "items": certificate(), "minItems": 1, "maxItems": 16});
+    let timestamp = object(&["signedTimestamp"], &[("signedTimestamp", base64())]);
+    let timestamps = json!({"type": "array", "items": timestamp, "maxItems": 32});
     json!({
-        "description": "A Sigstore bundle; written as version 0.3, read as 0.1 to 0.3.",
+        "description": "A Sigstore bundle; written as version 0.3, a certificate's in the version that it came in, read as 0.1 to 0.3.",
         "type": "object",
         "required": ["mediaType", "verificationMaterial"],
         "properties": {
@@ -111,6 +115,10 @@ fn bundle() -> Value {
                         "required": ["hint"],
                         "properties": {"hint": {"type": "string"}},
                     },
+                    "certificate": certificate(),
+                    "x509CertificateChain": object(&["certificates"], &[("certificates", chain)]),
+                    "timestampVerificationData":
+                        object(&[], &[("rfc3161Timestamps", timestamps)]),
                     "tlogEntries": {"type": "array", "items": reference("TransparencyLogEntry")},
                 },
             },
@@ -143,19 +151,22 @@ fn entry() -> Value {
             ("checkpoint", object(&["envelope"], &[("envelope", text.clone())])),
         ],
     );
+    let promise = object(&["signedEntryTimestamp"], &[("signedEntryTimestamp", base64())]);
     let kind = object(&["kind", "version"], &[("kind", text.clone()), ("version", text)]);
     let mut schema = object(
-        &["logId", "kindVersion", "inclusionProof", "canonicalizedBody"],
+        &["logId", "kindVersion", "canonicalizedBody"],
         &[
             ("logIndex", int64()),
             ("logId", object(&["keyId"], &[("keyId", base64())])),
             ("kindVersion", kind),
+            ("integratedTime", int64()),
+            ("inclusionPromise", promise),
             ("inclusionProof", proof),
             ("canonicalizedBody", base64()),
         ],
     );
     if let Some(members) = schema.as_object_mut() {
-        let text = "dev.sigstore.rekor.v1.TransparencyLogEntry, with the proof and the checkpoint.";
+        let text = "dev.sigstore.rekor.v1.TransparencyLogEntry. Those of this log have the proof and the checkpoint; those that a certificate's bundle came with are as they came.";
         members.insert("description".to_owned(), text.into());
     }
     schema

@@ -177,7 +177,7 @@ fn item(answer: &Answer) -> Value {
 fn who_is_not_in_the_roster_is_refused_by_name_and_told_what_to_do() {
     with_keyless(&rooted(), believing(), async |keyless| {
         let answer = keyless.post(STATEMENT, 422).await;
-        assert_eq!(answer.json()["type"], json!("urn:attestry:problem:untrusted-signer"));
+        assert_eq!(answer.json()["type"], json!("https://attestry.dev/problems/untrusted-signer"));
         says(&answer, &["certificate", "roster", "none is published"]);
         keyless.roster(1, &signer(OF_MESSAGE, "may = [\"signature\"]")).await;
         let answer = keyless.post(STATEMENT, 422).await;

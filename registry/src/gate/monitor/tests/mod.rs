@@ -208,6 +208,9 @@ fn a_decision_is_not_given_again_once_evidence_that_came_by_its_digest_first_is_
     for _ in 0..2 {
         assert!(governed.decide(1).decision.passed(), "a digest alone says nothing");
     }
+    // What else comes makes the gate decide anew, over a log that has the leaf.
+    let approval = json!({"environment": ENVIRONMENT, "expires": at(600)});
+    governed.state("lead", "https://attestry.dev/approval/v1", artifact(1), approval);
     let decided = governed.decide(1).digest;
     // The leaf is completed; the log has the size that it had.
     let size = governed.size();
