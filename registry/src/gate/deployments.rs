@@ -18,6 +18,7 @@ use attestry_schemas::verify::Signer;
 
 use super::Gate;
 use crate::store::key::{Term, TermKind};
+use crate::store::query::Search;
 use crate::store::{Reader, StoreError};
 
 /// The most subjects of deployments that are kept, the newest; what runs is kept before what does not.
@@ -465,10 +466,8 @@ impl Gate {
             Term::new(TermKind::Environment, asked.environment),
             Term::new(TermKind::Signer, self.roots.gate.to_string()),
         ];
-        for sequence in reader.sequences_with(&terms, asked.below, MAX_LOOKED_AT)? {
-            if sequence <= decided {
-                break;
-            }
+        let mut search = Search::of(reader);
+        for sequence in search.between(&terms, decided + 1, asked.below, MAX_LOOKED_AT)? {
             let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
             let Said::Summary(summary) = evidence.said() else { continue };
             let Some(other) = Details::read(summary) else { continue };

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::gate::Said;
+use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::{self, UtcTime};
 
 use super::decisions::Decisions;
@@ -20,6 +20,8 @@ use crate::store::{Reader, StoreError};
 
 /// The most new unauthorized deployments that wait for being told; more are counted all the same.
 const MAX_UNTOLD: usize = 1_000;
+/// How many leaves are read at once.
+const AT_ONCE: usize = 256;
 
 /// Whether something that runs would still be allowed.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,10 +260,14 @@ impl Gate {
             super::decisions::MAX_DECISIONS,
         )?);
         sequences.sort_unstable();
-        for sequence in sequences {
-            let record = reader.record(sequence)?;
-            let Some(record) = record else { continue };
-            self.count(reader, ruling, &mut read, sequence, &record)?;
+        for some in sequences.chunks(AT_ONCE) {
+            let records = reader.records(some)?.into_iter().flatten();
+            let logged_at_ms = some.iter().copied().zip(records.map(|one| one.logged_at_ms));
+            let logged_at_ms: BTreeMap<u64, i64> = logged_at_ms.collect();
+            for evidence in self.shelf.all(reader, some)? {
+                let Some(logged_at_ms) = logged_at_ms.get(&evidence.index()) else { continue };
+                self.count(reader, ruling, &mut read, &evidence, *logged_at_ms)?;
+            }
         }
         ledger.counted = read;
         ledger.size = size;
@@ -276,13 +282,12 @@ impl Gate {
         reader: &Reader<'_>,
         ruling: &Ruling,
         counted: &mut Counted,
-        sequence: u64,
-        record: &Record,
+        evidence: &Evidence,
+        logged_at_ms: i64,
     ) -> Result<(), StoreError> {
-        let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
-        let found = self.deployments_of(reader, &evidence, record.logged_at_ms)?;
+        let found = self.deployments_of(reader, evidence, logged_at_ms)?;
         counted.deployments.add(found, ruling.governance.trust.as_deref());
-        if let Some(decided) = self.decision_of(reader, &evidence, record.logged_at_ms)? {
+        if let Some(decided) = self.decision_of(reader, evidence, logged_at_ms)? {
             counted.decisions.add(decided);
         }
         Ok(())
@@ -300,7 +305,9 @@ impl Gate {
         let record = reader.record(sequence)?.ok_or_else(missing)?;
         match Concern::of(&record) {
             Concern::Deployment => {
-                self.count(reader, ruling, &mut ledger.counted, sequence, &record)?;
+                let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
+                let counted = &mut ledger.counted;
+                self.count(reader, ruling, counted, &evidence, record.logged_at_ms)?;
                 let of_it = |one: &&Deployment| one.index == sequence && one.cause().is_some();
                 let new =
                     ledger.counted.deployments.newest().take_while(|one| one.index >= sequence);
@@ -310,7 +317,9 @@ impl Gate {
                 return Ok(());
             }
             Concern::Summary if record.signer == self.roots.gate => {
-                return self.count(reader, ruling, &mut ledger.counted, sequence, &record);
+                let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
+                let counted = &mut ledger.counted;
+                return self.count(reader, ruling, counted, &evidence, record.logged_at_ms);
             }
             Concern::Readiness if !ledger.counted.deployments.is_empty() => {
                 let evidence = self.shelf.evidence(reader, sequence)?;

@@ -435,6 +435,8 @@ fn family_options(family: Family, cache: &Cache, engine: EngineOptions) -> Optio
     options.set_compression_type(match family {
         // Hashes do not compress.
         Family::Tiles | Family::Lookups | Family::Uses => DBCompressionType::None,
+        // They are there to be read fast, and can be made again.
+        Family::Facts => DBCompressionType::None,
         _ => DBCompressionType::Zstd,
     });
     options
@@ -458,7 +460,8 @@ impl Snapshot<'_> {
         self.inner.get_cf(self.engine.family(family), key).map_err(failed)
     }
 
-    /// Reads the values of some keys, which are sorted.
+    /// Reads the values of some keys, which are sorted. Their blocks are not kept in memory: whoever reads many values once must
+    /// not drive out what everybody reads.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -469,6 +472,7 @@ impl Snapshot<'_> {
     ) -> Result<Vec<Option<Vec<u8>>>, EngineError> {
         let mut options = ReadOptions::default();
         options.set_snapshot(&self.inner);
+        options.fill_cache(false);
         let family = self.engine.family(family);
         let read = self.engine.db.batched_multi_get_cf_opt(family, keys, true, &options);
         let value = |one: Result<Option<DBPinnableSlice<'_>>, _>| {

@@ -347,6 +347,18 @@ impl Reader<'_> {
             .transpose()
     }
 
+    /// The records of sequences that are sorted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn records(&self, sequences: &[u64]) -> Result<Vec<Option<Record>>, StoreError> {
+        let keys: Vec<_> = sequences.iter().map(|one| key::sequence(*one)).collect();
+        let read = self.snapshot.values(Family::Statements, &keys).map_err(StoreError::Engine)?;
+        let decode = |bytes: Vec<u8>| record::decode(&bytes, "attestation record");
+        let decoded = read.into_iter().map(|bytes| bytes.map(decode).transpose());
+        decoded.collect::<Result<_, _>>().map_err(StoreError::Record)
+    }
+
     /// The body of a leaf.
     ///
     /// # Errors

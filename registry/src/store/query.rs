@@ -127,17 +127,7 @@ impl Reader<'_> {
         from: u64,
         below: u64,
     ) -> Result<Vec<u64>, StoreError> {
-        let mut lists = self.lists(terms);
-        let mut sequences = Vec::new();
-        let mut below = below;
-        while let Some(at_most) = below.checked_sub(1)
-            && let Some(sequence) = agree(&mut lists, at_most)?
-            && sequence >= from
-        {
-            sequences.push(sequence);
-            below = sequence;
-        }
-        Ok(sequences)
+        Search::of(self).between(terms, from, below, usize::MAX)
     }
 
     fn lists(&self, terms: &[Term]) -> Vec<Cursor<'_>> {
@@ -205,12 +195,27 @@ impl<'r, 's> Search<'r, 's> {
         below: u64,
         limit: usize,
     ) -> Result<Vec<u64>, StoreError> {
-        let lists = self.lists(terms);
+        self.between(terms, 0, below, limit)
+    }
+
+    /// As [`Search::sequences_with`], of those from one on. Terms that few have come first: where nothing so new has the first of
+    /// them, no other list is opened.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn between(
+        &mut self,
+        terms: &[Term],
+        from: u64,
+        below: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut opened = 0;
         let mut sequences = Vec::new();
         let mut below = below;
         while sequences.len() < limit
             && let Some(at_most) = below.checked_sub(1)
-            && let Some(sequence) = agree(lists, at_most)?
+            && let Some(sequence) = self.agree(terms, &mut opened, (from, at_most))?
         {
             sequences.push(sequence);
             below = sequence;
@@ -218,16 +223,46 @@ impl<'r, 's> Search<'r, 's> {
         Ok(sequences)
     }
 
-    fn lists(&mut self, terms: &[Term]) -> &mut [Cursor<'r>] {
-        let reader = self.reader;
-        for (place, term) in terms.iter().enumerate() {
-            match self.lists.get_mut(place) {
-                Some(list) => list.turn_to(term.prefix()),
-                None => self.lists.push(reader.snapshot.cursor(Family::Postings, term.prefix())),
+    /// The greatest sequence within these two that has every term; `opened` lists are those of the first terms.
+    fn agree(
+        &mut self,
+        terms: &[Term],
+        opened: &mut usize,
+        (at_least, at_most): (u64, u64),
+    ) -> Result<Option<u64>, StoreError> {
+        let mut candidate = at_most;
+        let (mut agreeing, mut place) = (0, 0);
+        while agreeing < terms.len() {
+            if place == *opened {
+                self.open(place, terms);
+                *opened += 1;
             }
+            let Some(list) = self.lists.get_mut(place) else { break };
+            match at_or_before(list, candidate)? {
+                Some(sequence) if sequence >= at_least => {
+                    agreeing = if sequence == candidate { agreeing + 1 } else { 1 };
+                    candidate = sequence;
+                }
+                _ => return Ok(None),
+            }
+            place = (place + 1) % terms.len();
         }
-        self.lists.get_mut(..terms.len()).unwrap_or_default()
+        Ok((candidate >= at_least).then_some(candidate))
     }
+
+    /// Opens the list of a term, or turns one that is open to it.
+    fn open(&mut self, place: usize, terms: &[Term]) {
+        let Some(prefix) = terms.get(place).map(Term::prefix) else { return };
+        match self.lists.get_mut(place) {
+            Some(list) => list.turn_to(prefix),
+            None => self.lists.push(self.reader.snapshot.cursor(Family::Postings, prefix)),
+        }
+    }
+}
+
+fn at_or_before(list: &mut Cursor<'_>, sequence: u64) -> Result<Option<u64>, StoreError> {
+    let found = list.seek_at_or_before(&key::sequence(sequence)).map_err(StoreError::Engine)?;
+    Ok(found.and_then(|suffix| key::sequence_of(&suffix)))
 }
 
 /// The greatest sequence, at most `at_most`, that is in every list.
@@ -236,11 +271,7 @@ fn agree(lists: &mut [Cursor<'_>], at_most: u64) -> Result<Option<u64>, StoreErr
     let (mut agreeing, mut place) = (0, 0);
     while agreeing < lists.len() {
         let Some(list) = lists.get_mut(place) else { break };
-        let found =
-            list.seek_at_or_before(&key::sequence(candidate)).map_err(StoreError::Engine)?;
-        let Some(sequence) = found.and_then(|suffix| key::sequence_of(&suffix)) else {
-            return Ok(None);
-        };
+        let Some(sequence) = at_or_before(list, candidate)? else { return Ok(None) };
         agreeing = if sequence == candidate { agreeing + 1 } else { 1 };
         candidate = sequence;
         place = (place + 1) % lists.len();
