@@ -499,7 +499,9 @@ fn certificate_roots(paths: &[PathBuf], base: &Path) -> Result<CertificateRoots,
         // Strictly, as whoever verifies with the same file reads it.
         TrustedRoot::parse(text.as_bytes())
             .map_err(|source| ConfigError::TrustedRoot { path: path.clone(), source })?;
-        Ok((path.display().to_string(), text))
+        // By its name alone: refusals tell it to whoever sent the bundle.
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, text))
     };
     let texts: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, _>>()?;
     CertificateRoots::given(texts).map_err(ConfigError::CertificateRoots)

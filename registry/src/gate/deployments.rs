@@ -300,7 +300,8 @@ impl Deployments {
         for (at, key) in over {
             self.running.remove(&at);
             if let Some(runs) = self.all.get_mut(&key) {
-                if runs.subject == new.subject && !leaves {
+                // What nobody allowed says itself when it began.
+                if runs.subject == new.subject && !leaves && runs.cause().is_none() {
                     since = since.min(runs.since);
                 }
                 runs.until = Some(new.at);

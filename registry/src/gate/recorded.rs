@@ -21,12 +21,11 @@ use attestry_schemas::digest::{Digest, DigestSet, Sha256};
 use attestry_schemas::gate::{Details, Evidence, Said};
 use attestry_schemas::predicate::Predicate as _;
 use attestry_schemas::predicate::attestry::environment::{Deployment, DeploymentKind};
-use attestry_schemas::predicate::attestry::governance::RevocationReason;
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
-use attestry_schemas::roster::trust::{Distrust, Trust, reason_name};
+use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
 
-use super::{Gate, Request};
+use super::{Gate, Request, shelf};
 use crate::store::key::{Term, TermKind};
 use crate::store::{Reader, StoreError};
 
@@ -153,10 +152,10 @@ impl Gate {
         let digests = inputs.filter_map(|input| input.digest.as_ref()).flat_map(DigestSet::iter);
         for digest in digests.filter_map(|digest| digest.as_sha256()) {
             let Some(sequence) = reader.sequence_of_digest(&digest)? else { continue };
-            let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
-            let compromised = reason_name(RevocationReason::Compromised);
-            let standing = trust.signer(evidence.signer(), evidence.logged_at());
-            if matches!(standing, Err(Distrust::Revoked { reason, .. }) if reason == compromised) {
+            // By the record: what cannot be read any more falls all the same.
+            let Some(record) = reader.record(sequence)? else { return Ok(true) };
+            let held = shelf::held(record.digest, sequence, record.logged_at_ms);
+            if held.is_none_or(|held| trust.is_compromised(&record.signer, held.logged_at)) {
                 return Ok(true);
             }
         }

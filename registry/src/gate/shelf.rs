@@ -21,6 +21,7 @@ use attestry_schemas::digest::Sha256;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::{Evidence, Held, Seal, SealError};
 use attestry_schemas::key::{Fingerprint, PublicKey, SigningKey};
+use attestry_schemas::merkle;
 use attestry_schemas::note::NoteKey;
 use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::problem::chain;
@@ -32,6 +33,7 @@ use attestry_schemas::verify::{
 use jiff::Timestamp;
 
 use crate::log::ProofFault;
+use crate::store::engine::EngineError;
 use crate::store::record::{Kind, Record};
 use crate::store::{Reader, StoreError};
 
@@ -198,7 +200,8 @@ impl Shelf {
         sequences: &[u64],
     ) -> Result<Vec<Arc<Evidence>>, StoreError> {
         let mut all = Vec::with_capacity(sequences.len());
-        for (sequence, facts) in sequences.iter().zip(reader.facts(sequences)?) {
+        let facts = readable(reader.facts(sequences), sequences.len())?;
+        for (sequence, facts) in sequences.iter().zip(facts) {
             let written = match facts {
                 Some(facts) => self.written(reader, *sequence, &facts)?,
                 None => None,
@@ -305,7 +308,11 @@ impl Shelf {
             return Ok(None);
         };
         let Ok(bundle) = Bundle::parse(&reader.stored_bytes(record)?) else { return Ok(None) };
-        if let Some(leaves) = self.leaves(reader, sequence)?
+        let leaves = match self.leaves(reader, sequence)? {
+            Some(leaves) => Some(leaves),
+            None => self.leaf(reader, sequence)?.map(Arc::new),
+        };
+        if let Some(leaves) = leaves
             && let Ok(own) = verify::own_bundle(&bundle, &leaves, sequence)
         {
             return Ok(Some(Evidence::of_certified(&own, held)));
@@ -320,6 +327,24 @@ impl Shelf {
 
     fn key(&self, fingerprint: &Fingerprint) -> Option<PublicKey> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
+    }
+
+    /// One leaf, held against the newest checkpoint.
+    fn leaf(
+        &self,
+        reader: &Reader<'_>,
+        sequence: u64,
+    ) -> Result<Option<Verified<OwnLeaves>>, StoreError> {
+        let Some(log) = &self.log else { return Ok(None) };
+        let Some((size, checkpoint)) = reader.latest_checkpoint()? else { return Ok(None) };
+        let Some(body) = reader.leaf(sequence)? else { return Ok(None) };
+        let proof = match reader.inclusion(sequence, size) {
+            Ok(proof) => proof,
+            Err(ProofFault::Store(error)) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let leaf = merkle::leaf_hash(&body);
+        Ok(verify::own_leaf(&checkpoint.text, log, leaf, sequence, &proof).ok())
     }
 
     /// The leaves of the full tile that holds a sequence, once they are held against the newest checkpoint.
@@ -362,6 +387,23 @@ impl Shelf {
         }
         known.insert(index, leaves.clone());
         Ok(leaves)
+    }
+}
+
+/// The facts that were read; none where they are damaged at rest, as they can be read from the attestations again.
+fn readable(
+    read: Result<Vec<Option<Vec<u8>>>, StoreError>,
+    count: usize,
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    match read {
+        Err(StoreError::Engine(error @ EngineError::Corruption { .. })) => {
+            tracing::error!(
+                error = chain(&error),
+                "kept facts are damaged, and the attestations are read; attestry-registry fsck names what is affected"
+            );
+            Ok(vec![None; count])
+        }
+        read => read,
     }
 }
 

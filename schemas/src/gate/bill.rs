@@ -148,10 +148,10 @@ fn cyclonedx_licenses(document: &Value) -> Vec<(String, String)> {
         let choices = [said, observed].into_iter().flatten().filter_map(Value::as_array).flatten();
         for choice in choices.filter_map(Value::as_object) {
             let license = choice.get("license").and_then(Value::as_object);
-            let license = license.and_then(|one| text(one, "id").or_else(|| text(one, "name")));
-            if let Some(license) = license.or_else(|| text(choice, "expression")) {
-                found.push((name.clone(), license));
-            }
+            let told = ["id", "name", "url"];
+            let told = told.iter().filter_map(|member| license.and_then(|one| text(one, member)));
+            let all = told.chain(text(choice, "expression"));
+            found.extend(all.map(|license| (name.clone(), license)));
         }
     }
     found.sort();
@@ -168,18 +168,28 @@ fn parts(of: &Value) -> impl Iterator<Item = &Value> {
     of.get("components").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Of all packages, what was concluded and what was declared.
+/// Of all packages and files: what was concluded, declared, and found in them; with what a document calls the licences that are not
+/// of the SPDX list.
 fn spdx2_licenses(document: &Value) -> Vec<(String, String)> {
-    let packages = document.get("packages").and_then(Value::as_array);
+    let list = |name: &str| document.get(name).and_then(Value::as_array).into_iter().flatten();
+    let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut found = Vec::new();
-    for package in packages.into_iter().flatten() {
-        let text = |name: &str| package.get(name).and_then(Value::as_str);
-        for license in ["licenseConcluded", "licenseDeclared"].into_iter().filter_map(text) {
-            if !matches!(license, "NOASSERTION" | "NONE") {
-                found.push((text("name").unwrap_or_default().to_owned(), license.to_owned()));
-            }
-        }
+    for part in ["packages", "files", "snippets"].into_iter().flat_map(list) {
+        let name = text(part, "name").or_else(|| text(part, "fileName")).unwrap_or_default();
+        let one = ["licenseConcluded", "licenseDeclared"];
+        let several = ["licenseInfoFromFiles", "licenseInfoInFiles", "licenseInfoInSnippets"];
+        let several = several.into_iter().filter_map(|member| part.get(member)?.as_array());
+        let several = several.flatten().filter_map(Value::as_str).map(str::to_owned);
+        let all = one.into_iter().filter_map(|member| text(part, member)).chain(several);
+        let said = all.filter(|license| !matches!(license.as_str(), "NOASSERTION" | "NONE"));
+        found.extend(said.map(|license| (name.clone(), license)));
     }
+    for other in list("hasExtractedLicensingInfos") {
+        let reference = text(other, "licenseId").unwrap_or_default();
+        found.extend(text(other, "name").map(|license| (reference, license)));
+    }
+    found.sort();
+    found.dedup();
     found
 }
 

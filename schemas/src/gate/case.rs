@@ -117,14 +117,19 @@ impl<'c> Case<'c> {
     ) -> Selection<'c> {
         let mut counted = Vec::new();
         let mut set_aside = Vec::new();
-        // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time.
+        // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time. A signature of the
+        // artifact has nothing else to say, so signing again is how it is renewed; and of two entries of one signer the second may have
+        // rights that the first does not have.
         let mut said = BTreeSet::new();
         for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
             match self.named(signer, demand) {
-                Ok(signer) if said.insert((evidence.payload(), signer.name.as_str())) => {
-                    counted.push(Counted { evidence, signer });
+                Ok(signer) => {
+                    let is_renewal = matches!(evidence.said(), Said::Signature);
+                    let is_new = said.insert((evidence.payload(), signer.id.to_string()));
+                    if is_new || is_renewal {
+                        counted.push(Counted { evidence, signer });
+                    }
                 }
-                Ok(_) => {}
                 Err(why) => set_aside.push(format!("{}: {why}", short(evidence.digest()))),
             }
         }

@@ -19,7 +19,9 @@ use crate::predicate::provenance::Provenance;
 use crate::predicate::vsa::VerificationSummary;
 use crate::predicate::{self, Facts, Predicate, UtcTime};
 use crate::statement::{ResourceDescriptor, Statement};
-use crate::verify::{self, Certified, SIGN_V1, SignedMessage, SignedStatement, Signer, Verified};
+use crate::verify::{
+    self, Author, Certified, SIGN_V1, SignedMessage, SignedStatement, Signer, Verified,
+};
 
 mod sealed;
 
@@ -129,7 +131,7 @@ impl Evidence {
         let payload = &signed.envelope.payload;
         let signer = signed.author.signer();
         let stated = Self::stating(&signed.statement, Sha256::of(payload), signer, held);
-        Self { statement_bytes: payload.len(), ..stated }
+        Self { statement_bytes: payload.len(), ..stated }.signed_before(&signed.author)
     }
 
     /// The evidence of a signature over an artifact's digest, or over a document that names an image: of both then.
@@ -140,7 +142,15 @@ impl Evidence {
         let mut evidence = Self::signing(digest, signed.author.signer(), held);
         let image = signed.image.iter().map(|image| about(image.clone()));
         evidence.subjects.extend(image);
-        evidence
+        evidence.signed_before(&signed.author)
+    }
+
+    /// The same, no younger than what it was signed with: whoever has an old bundle can bring it late.
+    fn signed_before(mut self, author: &Author) -> Self {
+        if let Some(end) = author.signed_before() {
+            self.claimed_at = Some(self.claimed_at.map_or(end, |claimed| claimed.min(end)));
+        }
+        self
     }
 
     /// The evidence of what a certificate's holder signed.
@@ -223,7 +233,7 @@ impl Evidence {
         self.held.logged_at
     }
 
-    /// The time that freshness is judged by: the earlier of the claimed one and that of the log (DESIGN 9).
+    /// The time that freshness is judged by: the earliest of the claimed one, that of the log (DESIGN 9), and the end of the certificate.
     #[must_use]
     pub fn time(&self) -> UtcTime {
         self.claimed_at.map_or(self.held.logged_at, |claimed| claimed.min(self.held.logged_at))

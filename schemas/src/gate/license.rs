@@ -21,9 +21,10 @@ struct License {
 impl License {
     fn of(identifier: &str) -> Self {
         let lower = identifier.to_ascii_lowercase();
+        let lower = lower.strip_suffix(".html").unwrap_or(&lower);
         let is_gnu = GNU.iter().any(|family| lower.starts_with(family));
         // The deprecated identifier of a licence with an exception: that of the licence is before it.
-        let bare = lower.split_once(WITH).filter(|_| is_gnu).map_or(&*lower, |(bare, _)| bare);
+        let bare = lower.split_once(WITH).filter(|_| is_gnu).map_or(lower, |(bare, _)| bare);
         let ended = |ends: &[&str]| ends.iter().find_map(|end| bare.strip_suffix(end));
         let ends: &[&str] = if is_gnu { &["+", "-or-later"] } else { &["+"] };
         if let Some(name) = ended(ends) {
@@ -42,8 +43,9 @@ impl License {
 /// Whether a licence is the denied one, by its identifier or its name, or an expression with it.
 pub(super) fn is_denied(license: &str, denied: &str) -> bool {
     let denying = License::of(denied);
-    // An expression has operators and parentheses between the identifiers.
-    let parts = license.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'));
+    // An expression has operators and parentheses between the identifiers; a slash is how Cargo wrote a choice, and what is before an
+    // identifier in its URL.
+    let parts = license.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '/' | ','));
     let mut identifiers = parts.filter(|part| !part.is_empty());
     license.eq_ignore_ascii_case(denied)
         || identifiers.any(|part| denying.denies(&License::of(part)))
@@ -84,6 +86,8 @@ mod tests {
             ("GPL-2.0", "GPL-3.0", false),
             ("CC-BY-3.0-only", "CC-BY-3.0", false),
             ("Some Licence", "some licence", true),
+            ("MIT/GPL-3.0", "GPL-3.0", true),
+            ("https://spdx.org/licenses/GPL-3.0-only.html", "GPL-3.0", true),
             ("", "MIT", false),
         ] {
             assert_eq!(is_denied(license, denied), expected, "{license} by {denied}");

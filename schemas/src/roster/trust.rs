@@ -6,7 +6,7 @@
 //! was logged in between.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Roster, Signer};
 use crate::digest::Sha256;
@@ -132,6 +132,20 @@ impl Trust {
             let from = effective(revocation.reason, revocation.at, known_at);
             revoke(&mut revoked, id, from, revocation.reason);
         }
+        // Whoever is taken out of the roster stays revoked, as the newest roster that names them has it.
+        let mut earlier: Vec<&Published> = published.iter().collect();
+        earlier.sort_by_key(|one| Reverse(rank(one)));
+        let mut named: BTreeSet<String> =
+            ruling.roster.signers.iter().map(|entry| entry.id.to_string()).collect();
+        for one in earlier {
+            for entry in &one.roster.signers {
+                let id = entry.id.to_string();
+                if let (true, Some(revoked_then)) = (named.insert(id.clone()), entry.revoked) {
+                    let from = effective(revoked_then.reason, revoked_then.at, one.at);
+                    revoke(&mut revoked, id, from, revoked_then.reason);
+                }
+            }
+        }
         for revocation in revocations {
             let id = id_of(&revocation.signer);
             let from = effective(revocation.reason, revocation.effective_at, revocation.logged_at);
@@ -180,6 +194,16 @@ impl Trust {
     #[must_use]
     pub fn gate(&self) -> Fingerprint {
         self.gate
+    }
+
+    /// Whether what a signer signed, and the log first held at `logged_at`, falls with a compromise: also of one whom the roster does not
+    /// name any more.
+    #[must_use]
+    pub fn is_compromised(&self, signer: &verify::Signer, logged_at: UtcTime) -> bool {
+        let revoked = self.revoked.get(&signer.to_string());
+        revoked.is_some_and(|(from, reason)| {
+            *reason == RevocationReason::Compromised && logged_at >= *from
+        })
     }
 
     /// The roster's entry of who signed something that the log first held at `logged_at`.

@@ -3,6 +3,7 @@
 use super::{Identity, Signer};
 use crate::bundle::{SignerMaterial, key_hint};
 use crate::key::PublicKey;
+use crate::predicate::UtcTime;
 use crate::rekor;
 
 /// Who made a signature that was verified.
@@ -18,6 +19,8 @@ pub enum Author {
         key_details: String,
         /// Whom it names.
         identity: Identity,
+        /// When it ended: what it signed, it signed before.
+        not_after: UtcTime,
     },
 }
 
@@ -50,6 +53,15 @@ impl Author {
         match self {
             Self::Key(key) => SignerMaterial::PublicKey { hint: key_hint(key) },
             Self::Certificate { der, .. } => SignerMaterial::Certificate { der: der.clone() },
+        }
+    }
+
+    /// Before when the signature was made, as far as what verifies it tells: the end of a certificate. Nothing is known of a key.
+    #[must_use]
+    pub fn signed_before(&self) -> Option<UtcTime> {
+        match self {
+            Self::Key(_) => None,
+            Self::Certificate { not_after, .. } => Some(*not_after),
         }
     }
 

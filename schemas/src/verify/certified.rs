@@ -126,6 +126,7 @@ impl Certificate {
         let author = Author::Certificate {
             key_details: self.key_details(&bundle.content)?.to_owned(),
             identity: self.identity()?,
+            not_after: self.info.not_after.into(),
             der: self.der,
         };
         let entry = |digest: Sha256, signature: &[u8]| {

@@ -40,7 +40,7 @@ pub use classic_link::{SignedLink, classic_link, link_envelope};
 pub use ingest::{SignedMessage, SignedStatement, envelope, image_signature, message};
 pub use layout::{SignedLayout, layout};
 pub use log::{Logged, checkpoint, log_entry};
-pub use own::{OwnLeaves, own_bundle, own_bundle_signature, own_envelope, own_leaves};
+pub use own::{OwnLeaves, own_bundle, own_bundle_signature, own_envelope, own_leaf, own_leaves};
 pub use subject::{Subject, subject_algorithm};
 
 /// The predicate type of cosign's statement that signs an artifact.

@@ -12,7 +12,7 @@ use super::certified::{Certificate, Certified};
 use super::ingest::{self, SignedStatement};
 use super::{Author, Check, Refusal, Verified};
 use crate::bundle::Bundle;
-use crate::checkpoint::SignedCheckpoint;
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::digest::Sha256;
 use crate::dsse::Envelope;
 use crate::key::PublicKey;
@@ -22,7 +22,7 @@ use crate::problem::chain;
 use crate::rekor::Entry;
 use crate::tile::{Pyramid, TILE_HEIGHT, TILE_WIDTH};
 
-/// The hashes of 256 leaves that follow one another, which are in the log's tree.
+/// The hashes of leaves that follow one another, those of a full tile or one alone, which are in the log's tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnLeaves {
     first: u64,
@@ -52,11 +52,7 @@ pub fn own_leaves(
     index: u64,
     proof: &[Sha256],
 ) -> Result<Verified<OwnLeaves>, Refusal> {
-    let opened = SignedCheckpoint::open(checkpoint, key).map_err(|e| {
-        let expected = format!("a checkpoint of {}, signed by its own key", key.name());
-        Refusal::new(Check::Checkpoint, expected, chain(&e))
-    })?;
-    let head = opened.checkpoint;
+    let head = head(checkpoint, key)?;
     let refuse = |found: String| {
         let expected =
             format!("the full tile {index} of level 0 in the tree of size {}", head.size);
@@ -74,6 +70,33 @@ pub fn own_leaves(
     merkle::verify_inclusion(leaf, first, head.size, &proof, &head.root)
         .map_err(|e| refuse(chain(&e)))?;
     Ok(Verified::new(OwnLeaves { first, hashes: tile.hashes().to_vec() }))
+}
+
+/// Verifies that one leaf is in the tree of a checkpoint that the log's key has signed: for those that are in no full tile yet.
+///
+/// # Errors
+/// [`Refusal`] of [`Check::Checkpoint`] or [`Check::Inclusion`].
+pub fn own_leaf(
+    checkpoint: &str,
+    key: &NoteKey,
+    leaf: Sha256,
+    index: u64,
+    proof: &[Sha256],
+) -> Result<Verified<OwnLeaves>, Refusal> {
+    let head = head(checkpoint, key)?;
+    merkle::verify_inclusion(&leaf, index, head.size, proof, &head.root).map_err(|e| {
+        let expected = format!("leaf {index} in the tree of size {}", head.size);
+        Refusal::new(Check::Inclusion, expected, chain(&e))
+    })?;
+    Ok(Verified::new(OwnLeaves { first: index, hashes: vec![leaf] }))
+}
+
+fn head(checkpoint: &str, key: &NoteKey) -> Result<Checkpoint, Refusal> {
+    let opened = SignedCheckpoint::open(checkpoint, key).map_err(|e| {
+        let expected = format!("a checkpoint of {}, signed by its own key", key.name());
+        Refusal::new(Check::Checkpoint, expected, chain(&e))
+    })?;
+    Ok(opened.checkpoint)
 }
 
 /// Gives back the verified envelope of a leaf of the log's own: the leaf records the signature of exactly these bytes by this key,

@@ -13,7 +13,7 @@ use attestry_schemas::predicate::Predicate as _;
 use attestry_schemas::predicate::attestry::governance::Waiver;
 use attestry_schemas::rekor::{Entry, Verifier};
 use attestry_schemas::roster::Roster;
-use attestry_schemas::verify::{self, CertificateRoots, Certified, SignedStatement, Verified};
+use attestry_schemas::verify::{self, Certified, SignedStatement, Verified};
 
 use super::super::governance as documents;
 use crate::client::Client;
@@ -86,9 +86,10 @@ fn consent(digest: &str, roster: Option<&Roster>, client: &Client) -> Result<Con
     Ok(Consent::of(&waiver, &author.signer(), roster))
 }
 
-/// A statement that was signed with a certificate, by the authorities that ship with the program.
+/// A statement that was signed with a certificate. The decision, which was verified, names it by its digest, so its authority is one that
+/// the registry believed; here is only demanded that the certificate's key made the signature.
 fn certified(bundle: &Bundle) -> Result<Verified<SignedStatement>, String> {
-    match verify::certified(bundle, &CertificateRoots::embedded()) {
+    match verify::own_bundle_signature(bundle) {
         Ok(Certified::Statement(signed)) => Ok(signed),
         Ok(Certified::Message(_)) => Err("expected a waiver, found a signature".to_owned()),
         Err(refusal) => Err(refusal.to_string()),

@@ -80,7 +80,7 @@ fn tell(tried: &Tried, title: &str, session: &mut Session) {
             printable(&format!("{name} {subject} in {environment}, deployed {at}{running}"))
         ));
         if let Some(decision) = &denial.decision {
-            session.line(printable(&format!("    allowed by {decision}")));
+            session.line(printable(&format!("    names the decision {decision}")));
         }
         for reason in &denial.reasons {
             session.line(printable(&format!("    {reason}")));

@@ -15,7 +15,7 @@ use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::provenance::Provenance;
 use attestry_schemas::predicate::{self, Predicate as _, UtcTime};
 use attestry_schemas::roster::trust::{Trust, reason_name};
-use attestry_schemas::roster::{SIGNATURE, Signer};
+use attestry_schemas::roster::{Builder, SIGNATURE, Signer};
 use attestry_schemas::statement::Statement;
 use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify::{self, SIGN_V1};
@@ -173,7 +173,7 @@ impl Change<'_> {
         let lost = self.lost_builders();
         if !lost.is_empty() {
             let lost: Vec<&str> = lost.into_iter().collect();
-            why.push(format!("may no longer claim {}", lost.join(", ")));
+            why.push(format!("may no longer claim, at that level, {}", lost.join(", ")));
         }
         if let Some(until) = next.valid_until.filter(|_| next.valid_until != self.entry.valid_until)
         {
@@ -186,12 +186,12 @@ impl Change<'_> {
     }
 
     fn lost_builders(&self) -> BTreeSet<&str> {
-        let ids = |entry: &'_ Signer| -> BTreeSet<String> {
-            entry.builders.iter().map(|builder| builder.id.clone()).collect()
+        let next = self.next().map_or(&[][..], |entry| entry.builders.as_slice());
+        let is_kept = |builder: &Builder| {
+            next.iter().any(|kept| kept.id == builder.id && kept.level >= builder.level)
         };
-        let kept = self.next().map(ids).unwrap_or_default();
-        let all = self.entry.builders.iter().map(|builder| builder.id.as_str());
-        all.filter(|id| !kept.contains(*id)).collect()
+        let lost = self.entry.builders.iter().filter(|builder| !is_kept(builder));
+        lost.map(|builder| builder.id.as_str()).collect()
     }
 
     /// From when on the log can hold something that falls; none where anything can.

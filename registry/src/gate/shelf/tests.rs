@@ -122,3 +122,15 @@ fn nothing_that_was_changed_in_the_store_is_evidence() {
     assert_eq!(damaged.evidence(&reader, 5).unwrap(), None);
     assert_eq!(tiles(&damaged), 1, "the second is as it was");
 }
+
+#[test]
+fn facts_in_a_damaged_block_are_as_if_there_were_none() {
+    let damaged = |detail: &str| EngineError::Corruption { detail: detail.to_owned() };
+    let read = readable(Err(StoreError::Engine(damaged("a block"))), 3).unwrap();
+    assert_eq!(read, [None, None, None]);
+    let failing = EngineError::Io { detail: "no disk".to_owned() };
+    assert!(
+        readable(Err(StoreError::Engine(failing)), 3).is_err(),
+        "a disk that fails is no damage"
+    );
+}

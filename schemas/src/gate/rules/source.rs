@@ -11,7 +11,7 @@ use crate::policy::Demand;
 use crate::predicate::attestry::source::Review;
 use crate::predicate::vsa::{VerificationResult, source_level};
 use crate::predicate::{Predicate as _, Source, UtcTime, repository_of};
-use crate::roster::Roster;
+use crate::roster::{Roster, Signer, SignerId};
 
 /// The source level of SLSA 1.2 that means two-party review.
 const TWO_PARTY_LEVEL: u64 = 4;
@@ -149,10 +149,19 @@ fn repository(evidence: &Evidence) -> Option<String> {
     repository_of(uri).map(str::to_owned)
 }
 
-/// The name of the signer that a text means, or the text.
+/// The name of the signer that a text means: by the name, as whom the registry knows them, or by the address or URL of a
+/// certificate; or the text.
 fn meant<'t>(text: &'t str, roster: &'t Roster) -> &'t str {
-    let is_name = roster.signers.iter().any(|entry| entry.name == text);
-    if is_name { text } else { roster.principal(text).unwrap_or(text) }
+    let mut entries = roster.signers.iter();
+    if entries.clone().any(|entry| entry.name == text) {
+        return text;
+    }
+    let is_subject = |entry: &&Signer| match &entry.id {
+        SignerId::Identity { subject, .. } => subject.eq_ignore_ascii_case(text),
+        _ => false,
+    };
+    let by_subject = || entries.find(is_subject).map(|entry| entry.name.as_str());
+    roster.principal(text).or_else(by_subject).unwrap_or(text)
 }
 
 /// Whether somebody else than the author has approved it, by the word of somebody else than the author.

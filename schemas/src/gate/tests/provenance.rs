@@ -155,3 +155,14 @@ fn a_predicate_that_does_not_fit_its_type_stands_in_nobodys_way() {
     trial.say(built());
     trial.passes("provenance");
 }
+
+#[test]
+fn what_one_entry_of_a_signer_may_not_claim_another_may() {
+    let mut trial = trial();
+    trial.signer("ci", "ci-before", "may = [\"provenance\"]\n");
+    trial.say(built().by_key("ci-before"));
+    trial.fails("provenance", &["claim", "level"]);
+    // The same payload, by the entry that may.
+    trial.say(built());
+    trial.passes("provenance");
+}

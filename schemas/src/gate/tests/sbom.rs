@@ -193,3 +193,41 @@ fn a_bill_is_as_old_as_it_says() {
     trial.say(saying);
     trial.fails("sbom", &["sbom"]);
 }
+
+#[test]
+fn a_licence_is_found_wherever_a_document_has_it() {
+    let rules = rule("sbom", "deny_licenses = [\"GPL-3.0\"]");
+    let fails = |saying: Saying, finding: &str| {
+        let mut trial = Trial::of(&rules);
+        trial.say(saying);
+        trial.fails("sbom", &[finding]);
+    };
+    let spdx = |member: &str, value: Value| {
+        let mut document = json!({
+            "spdxVersion": "SPDX-2.3", "SPDXID": "SPDXRef-DOCUMENT", "name": "x",
+            "dataLicense": "CC0-1.0", "documentNamespace": "https://x.example/1",
+            "creationInfo": { "created": "2026-11-27T08:00:00Z", "creators": ["Tool: t"] },
+        });
+        document[member] = value;
+        Saying::of("ci", "spdx", document)
+    };
+    let package = |member: &str, value: Value| {
+        let mut package =
+            json!({"name": "x", "SPDXID": "SPDXRef-x", "downloadLocation": "NOASSERTION"});
+        package[member] = value;
+        spdx("packages", json!([package]))
+    };
+    fails(package("licenseInfoFromFiles", json!(["GPL-3.0-only"])), "GPL-3.0-only x");
+    let file = json!({"fileName": "./a.c", "SPDXID": "SPDXRef-f", "checksums": [], "licenseInfoInFiles": ["NONE", "GPL-3.0-or-later"]});
+    fails(spdx("files", json!([file])), "GPL-3.0-or-later ./a.c");
+    let other = json!({"licenseId": "LicenseRef-1", "extractedText": "…", "name": "GPL-3.0"});
+    fails(spdx("hasExtractedLicensingInfos", json!([other])), "GPL-3.0 LicenseRef-1");
+    let choice = |choice: Value| {
+        let part = json!({"type": "library", "name": "x", "licenses": [choice]});
+        cyclonedx(json!([part]))
+    };
+    fails(choice(json!({"expression": "MIT/GPL-3.0"})), "MIT/GPL-3.0 x");
+    let url = "https://spdx.org/licenses/GPL-3.0-only.html";
+    fails(choice(json!({"license": {"name": "x", "url": url}})), &format!("{url} x"));
+    fails(choice(json!({"license": {"id": "MIT"}, "expression": "GPL-3.0+"})), "GPL-3.0+ x");
+}

@@ -80,3 +80,12 @@ fn a_signer_without_the_permission_satisfies_nothing() {
     let answer = trial.fails("signature", &["signature"]);
     assert!(answer.found.contains("does not let scanner sign signature"), "{}", answer.found);
 }
+
+#[test]
+fn signing_again_renews_a_signature_that_is_too_old() {
+    let mut trial = Trial::of(&rule("signature", "signers = [\"ci\"]\nmax_age = \"1h\""));
+    trial.say(signature("ci").at("2026-11-27T08:00:00Z"));
+    trial.fails("signature", &["signature"]);
+    trial.say(signature("ci").at("2026-11-27T09:30:00Z"));
+    trial.passes("signature");
+}

@@ -68,6 +68,17 @@ fn a_review_by_a_second_party_is_one_by_somebody_else_than_the_author() {
     assert_eq!(case(reviewed("host", "token:bob", &["bob"])), Outcome::Fail);
     // By the author's own word.
     assert_eq!(case(reviewed("bob", "bob", &["alice"])), Outcome::Fail);
+    // By the address of the same signer's certificate.
+    let by_address = |author: &str, reviewer: &str| {
+        let mut trial = Trial::of(&rule("source", "two_party = true"));
+        let entry = "[[signer]]\nname = \"dora\"\nissuer = \"https://login.example\"\nsubject = \"dora@example.org\"\nmay = [\"review\"]\n";
+        trial.signers.insert("dora".to_owned(), entry.to_owned());
+        trial.say(built()).say(reviewed("host", author, &[reviewer]));
+        trial.answer("source").outcome
+    };
+    assert_eq!(by_address("Dora@example.org", "dora"), Outcome::Fail);
+    assert_eq!(by_address("dora", "dora@example.org"), Outcome::Fail);
+    assert_eq!(by_address("dora@example.org", "bob"), Outcome::Pass);
 }
 
 #[test]

@@ -115,3 +115,41 @@ fn of_two_rosters_of_one_version_the_first_rules_in_whatever_order_they_are_give
         assert_eq!(trust.digest(), first.roster.digest);
     }
 }
+
+#[test]
+fn whoever_is_taken_out_of_the_roster_after_a_compromise_stays_compromised() {
+    let trial = signed();
+    let (at, logged_at) = (time("2026-01-01T00:00:00Z"), time(LOGGED));
+    let signer = verify::Signer::Key(key("ci").public_key().fingerprint());
+    let published = |version: u64, entry: &str| {
+        let text = format!(
+            "schema = \"roster/v1\"\nversion = {version}\nexpires = 2027-12-31T00:00:00Z\n{entry}[[signer]]\nname = \"other\"\nkey = \"{}\"\nmay = [\"signature\"]\n",
+            key("other").public_key().fingerprint()
+        );
+        Published { roster: Roster::read(text.as_bytes()).unwrap(), at }
+    };
+    let entry = &trial.signers["ci"];
+    let revoked =
+        |reason: &str| format!("{entry}revoked_at = 2026-11-01T00:00:00Z\nreason = \"{reason}\"\n");
+    let is_compromised = |all: &[Published], revocations: &[Revocation]| {
+        let gate = key("gate").public_key().fingerprint();
+        let trust = Trust::new(all, revocations, gate).unwrap();
+        assert!(trust.signer(&signer, logged_at).is_err(), "it is not in the roster");
+        trust.is_compromised(&signer, logged_at)
+    };
+    let gone = published(3, "");
+    let compromised = published(2, &revoked("compromised"));
+    assert!(is_compromised(&[compromised.clone(), gone.clone()], &[]));
+    assert!(!is_compromised(&[published(2, &revoked("superseded")), gone.clone()], &[]));
+    assert!(!is_compromised(&[published(1, entry), gone.clone()], &[]), "never revoked");
+    // A later roster named it without that.
+    let reinstated = [compromised, published(3, entry), published(4, "")];
+    assert!(!is_compromised(&reinstated, &[]));
+    let revocation = Revocation {
+        signer: RevokedSigner::Fingerprint(key("ci").public_key().fingerprint()),
+        reason: RevocationReason::Compromised,
+        effective_at: time("2026-11-27T08:00:00Z"),
+        logged_at: time(NOW),
+    };
+    assert!(is_compromised(&[published(1, entry), gone], &[revocation]));
+}

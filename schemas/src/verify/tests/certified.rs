@@ -345,3 +345,19 @@ fn what_is_kept_is_written_in_its_canonical_form() {
         assert_eq!(Bundle::parse(&canonical).unwrap(), bundle);
     }
 }
+
+#[test]
+fn what_is_pushed_late_is_no_younger_than_its_certificate() {
+    use crate::gate::{Evidence, Held};
+    for text in [STATEMENT, MESSAGE] {
+        let certified = verify(&bundle(text)).unwrap();
+        let end = certified.author().signed_before().unwrap();
+        let at = |logged_at: &str| {
+            let (digest, logged_at) =
+                (digest(ARTIFACT).as_sha256().unwrap(), logged_at.parse().unwrap());
+            Evidence::of_certified(&certified, Held { digest, index: 0, logged_at })
+        };
+        assert!(at("2099-01-01T00:00:00Z").time() <= end, "{text:.0}");
+        assert_eq!(at("2020-01-01T00:00:00Z").time(), "2020-01-01T00:00:00Z".parse().unwrap());
+    }
+}

@@ -119,3 +119,31 @@ fn refuses_a_checkpoint_of_another_key() {
     let refused = own_leaves(&own.checkpoint(), &key, &own.tile(1), 1, &own.proof(1));
     assert_eq!(refused.unwrap_err().check, Check::Checkpoint);
 }
+
+#[test]
+fn one_leaf_is_proven_by_its_own_path() {
+    let own = Own::new();
+    let (checkpoint, key) = (own.checkpoint(), own.key());
+    let leaf = |index: u64| merkle::leaf_hash(&own.log.bodies[index as usize]);
+    let proof = |index: u64| {
+        let node = |at| Ok::<_, std::convert::Infallible>(own.log.node(at));
+        merkle::inclusion_proof(index, SIZE, node).unwrap()
+    };
+    for index in [0, INDEX, SIZE - 1] {
+        let proven = own_leaf(&checkpoint, &key, leaf(index), index, &proof(index)).unwrap();
+        assert_eq!(proven.get().hash(index), Some(&leaf(index)));
+        assert_eq!((proven.get().hash(index + 1), proven.get().hash(u64::MAX)), (None, None));
+    }
+    let refused = |leaf: Sha256, index: u64, proof: &[Sha256]| {
+        own_leaf(&checkpoint, &key, leaf, index, proof).unwrap_err().check
+    };
+    assert_eq!(refused(leaf(5), 6, &proof(6)), Check::Inclusion, "another leaf");
+    assert_eq!(refused(leaf(6), 6, &proof(5)), Check::Inclusion, "another path");
+    assert_eq!(refused(leaf(6), SIZE, &proof(6)), Check::Inclusion, "beyond the tree");
+    let envelope = own_leaf(&checkpoint, &key, leaf(INDEX), INDEX, &proof(INDEX)).unwrap();
+    own_envelope(&own.envelope, own.signer.public_key(), &envelope, INDEX).unwrap();
+    let mut other = own;
+    other.log.key = ed25519(8);
+    let refused = own_leaf(&other.checkpoint(), &key, Sha256([0; 32]), 0, &[]);
+    assert_eq!(refused.unwrap_err().check, Check::Checkpoint);
+}

@@ -93,6 +93,21 @@ fn a_decision_allows_nothing_any_more_once_the_same_was_asked_again_and_denied()
 }
 
 #[test]
+fn what_nobody_allowed_does_not_say_since_when_it_runs() {
+    let governed = Governed::new();
+    let mut long_ago = Governed::deployment("deployed", None);
+    long_ago["startedAt"] = json!("2020-01-01T00:00:00Z");
+    long_ago["finishedAt"] = json!("2020-01-01T00:00:00Z");
+    governed.record("deployer", 1, long_ago);
+    governed.deploy(1, governed.allow(1));
+    let [status] = governed.status().try_into().unwrap();
+    assert!(
+        status.deployment.cause().is_none() && status.deployment.since > at(-600),
+        "{status:?}"
+    );
+}
+
+#[test]
 fn a_decision_allows_nothing_under_another_name_nor_what_began_long_before_it() {
     let governed = Governed::new();
     let decision = governed.allow(1);
