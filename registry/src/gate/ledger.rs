@@ -261,9 +261,9 @@ impl Gate {
         )?);
         sequences.sort_unstable();
         for some in sequences.chunks(AT_ONCE) {
-            let records = reader.records(some)?.into_iter().flatten();
-            let logged_at_ms = some.iter().copied().zip(records.map(|one| one.logged_at_ms));
-            let logged_at_ms: BTreeMap<u64, i64> = logged_at_ms.collect();
+            let records = some.iter().zip(reader.records(some)?);
+            let logged_at_ms: BTreeMap<u64, i64> =
+                records.filter_map(|(at, record)| Some((*at, record?.logged_at_ms))).collect();
             for evidence in self.shelf.all(reader, some)? {
                 let Some(logged_at_ms) = logged_at_ms.get(&evidence.index()) else { continue };
                 self.count(reader, ruling, &mut read, &evidence, *logged_at_ms)?;
