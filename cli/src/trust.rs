@@ -1,9 +1,11 @@
 //! Which log to believe: the trusted root, and checkpoints opened with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attestry_schemas::checkpoint::{OpenedCheckpoint, SignedCheckpoint};
+use attestry_schemas::gate::pack::LeftOut;
 use attestry_schemas::trusted_root::{self, TrustedLog, TrustedRoot};
+use attestry_schemas::verify::CertificateRoots;
 
 use crate::client::Client;
 use crate::config::{NamedRoot, Settings, Source};
@@ -23,6 +25,39 @@ pub(crate) fn read(path: &Path) -> Result<TrustedRoot, Failure> {
         Failure::undecided(format!("{}: {}", path.display(), chain(&e)))
             .fix("name the trusted_root.json of the registry, or one that cosign takes")
     })
+}
+
+/// The authorities whose certificates count: those of the files, else those that ship with the program.
+///
+/// # Errors
+/// As [`read`], and when a file has no certificate authority.
+pub(crate) fn certificates(paths: &[PathBuf]) -> Result<CertificateRoots, Failure> {
+    if paths.is_empty() {
+        return Ok(CertificateRoots::embedded());
+    }
+    let read = |path: &PathBuf| Ok((path.display().to_string(), read(path)?.text().to_owned()));
+    let texts: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, Failure>>()?;
+    CertificateRoots::given(texts).map_err(|error| {
+        Failure::undecided(chain(&error)).fix(
+            "name the trusted_root.json of a Sigstore, as certificate_roots of the registry does",
+        )
+    })
+}
+
+/// Tells what of a pack did not verify.
+pub(crate) fn warn_of_left_out<'l>(
+    pack: &str,
+    left_out: impl IntoIterator<Item = &'l LeftOut>,
+    session: &mut Session,
+) {
+    let mut has_certificates = false;
+    for left in left_out {
+        has_certificates |= left.is_certificate;
+        session.warn(printable(&format!("{pack}: left out: {left}")));
+    }
+    if has_certificates {
+        session.warn("a registry may have certificate_roots of its own: --certificate-root FILE names the same authorities here");
+    }
 }
 
 /// Reads the trusted root that is named, if one is, and says where a file that nobody chose named it.

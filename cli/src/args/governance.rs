@@ -78,6 +78,10 @@ pub(crate) struct RosterImpactArgs {
     /// List at most this many attestations of each signer; --json has all
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) limit: u32,
+    /// A trusted root (trusted_root.json) of the authorities whose certificates count, where the registry has other
+    /// certificate_roots than public Sigstore and GitHub; repeatable
+    #[arg(long = "certificate-root", value_name = "FILE")]
+    pub(crate) certificate_roots: Vec<PathBuf>,
     /// The registry, and what its answers are checked against.
     #[command(flatten)]
     pub(crate) checked: CheckedRegistryArgs,
@@ -140,6 +144,10 @@ pub(crate) struct RosterRevokeArgs {
     /// With --dry-run, list at most this many attestations; --json has all
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) limit: u32,
+    /// With --dry-run, a trusted root (trusted_root.json) of the authorities whose certificates count, where the registry has other
+    /// certificate_roots than public Sigstore and GitHub; repeatable
+    #[arg(long = "certificate-root", value_name = "FILE", requires = "dry_run")]
+    pub(crate) certificate_roots: Vec<PathBuf>,
     /// The root key to sign with.
     #[command(flatten)]
     pub(crate) key: SigningKeyArgs,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::dsse::{self, Envelope};
+use attestry_schemas::gate::vex::foreign_product;
 use attestry_schemas::json::{self, JsonError};
 use attestry_schemas::predicate::{self, Finding, Severity};
 use attestry_schemas::statement::{MAX_STATEMENT_BYTES, ResourceDescriptor, Statement};
@@ -35,6 +36,7 @@ pub(super) fn run(args: &AttestArgs, session: &mut Session) -> Result<Exit, Fail
         .collect();
     let statement = Statement::new(descriptors, predicate_type, predicate)
         .map_err(|e| Failure::undecided(chain(&e)))?;
+    warn_of_products(&statement, session);
     let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &statement.to_json(), &key);
     let bundle = Bundle::of_key(key.public_key(), Content::Envelope(envelope));
     let key = Some(key.public_key().clone());
@@ -77,6 +79,15 @@ fn read_predicate(path: &Path, session: &mut Session) -> Result<Value, Failure> 
         };
         Failure::undecided(format!("the predicate in {}: {e}", path.display())).fix(fix)
     })
+}
+
+/// Tells of what an OpenVEX document says of something else than what it is attached to.
+pub(super) fn warn_of_products(statement: &Statement, session: &mut Session) {
+    if let Some(product) = foreign_product(statement) {
+        session.warn(printable(&format!(
+            "the document says of {product} that it is not affected: that is no name of what it is attached to, and no package, so the gate will not count it; name the product by its digest (pkg:oci/NAME@sha256%3A..., or hashes), or state no products"
+        )));
+    }
 }
 
 /// Refuses a predicate that breaks its specification, and tells of what is unusual.

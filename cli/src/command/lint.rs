@@ -1,6 +1,6 @@
 //! `attestry lint`: what a file holds, and which clauses of which specifications it breaks.
 
-use attestry_schemas::bundle::{Bundle, Content, SignerMaterial};
+use attestry_schemas::bundle::{Bundle, Content};
 use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
 use attestry_schemas::predicate::{self, Finding, Severity};
 use attestry_schemas::statement::Statement;
@@ -72,12 +72,7 @@ fn examine(document: &Document) -> Result<Report, Failure> {
 }
 
 fn of_bundle(document: &Document, bundle: &Bundle) -> Result<Report, Failure> {
-    let signer = match bundle.signer {
-        SignerMaterial::PublicKey { .. } => "a key",
-        SignerMaterial::Certificate { .. } | SignerMaterial::CertificateChain { .. } => {
-            "a certificate"
-        }
-    };
+    let signer = bundle.signer.leaf().map_or("a key", |_| "a certificate");
     let entries = super::count(bundle.tlog_entries.len() as u64, "log entry", "log entries");
     let kind = format!("a bundle by {signer} with {entries}");
     match &bundle.content {

@@ -42,7 +42,7 @@ fn lint(args: &PolicyLintArgs, session: &mut Session) -> Result<Exit, Failure> {
     let now = documents::now(session);
     let sound = |policy: Policy| Sound {
         summary: format!("{}, {against}", summary(&policy)),
-        warnings: policy.warnings(now),
+        warnings: policy.warnings(now, roster.as_ref()),
     };
     let read = |text: &[u8]| Policy::read(text, roster.as_ref()).map(sound);
     documents::lint(&args.files, read, session)
@@ -119,7 +119,8 @@ fn push(args: &DocumentPushArgs, session: &mut Session) -> Result<Exit, Failure>
     let client = registry.client();
     let roster = documents::ruling_roster(client, session)?;
     let policy = document.demand(|text| Policy::read(text, roster.as_ref()), session)?;
-    documents::warn(&document.place, &policy.warnings(documents::now(session)), session);
+    let warnings = policy.warnings(documents::now(session), roster.as_ref());
+    documents::warn(&document.place, &warnings, session);
     demand_next(&policy, &document, client, session)?;
     let publishing = Publishing {
         document: &document,
@@ -269,6 +270,6 @@ fn diff(args: &PolicyDiffArgs, session: &mut Session) -> Result<Exit, Failure> {
 fn linted(path: &Path, session: &mut Session) -> Result<(Document, Policy), Failure> {
     let document = Document::read(path, session)?;
     let policy = document.demand(|text| Policy::read(text, None), session)?;
-    documents::warn(&document.place, &policy.warnings(documents::now(session)), session);
+    documents::warn(&document.place, &policy.warnings(documents::now(session), None), session);
     Ok((document, policy))
 }

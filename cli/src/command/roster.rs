@@ -102,7 +102,9 @@ fn impact(args: &RosterImpactArgs, session: &mut Session) -> Result<Exit, Failur
     let client = super::client(settings.demand_registry(&args.checked.registry)?, session)?;
     let root = args.checked.trusted_root.trusted_root.as_deref();
     let root = crate::trust::find(root, &settings, &client, session)?;
-    let ruling = impact::ruling(&client, &root)?;
+    let certificates = crate::trust::certificates(&args.certificate_roots)?;
+    let asked = impact::Asked { client: &client, root: &root, certificates };
+    let ruling = impact::ruling(&asked)?;
     if let Some(trust) = &ruling.governance.trust
         && roster.version <= trust.roster().version
         && roster.digest != trust.digest()
@@ -111,7 +113,7 @@ fn impact(args: &RosterImpactArgs, session: &mut Session) -> Result<Exit, Failur
     }
     let now = documents::now(session);
     let proposal = Proposal { roster: Some(Published { roster, at: now }), revocation: None };
-    let impact = impact::work_out(&ruling, &proposal, &client, &root, now)?;
+    let impact = impact::work_out(&ruling, &proposal, &asked, now)?;
     impact.tell(args.limit as usize, session)
 }
 

@@ -404,6 +404,10 @@ fn what_a_roster_would_make_fall_is_told_before_it_is_published() {
     assert_eq!(all["signers"][0]["attestations"].as_array().unwrap().len(), 2);
     assert_eq!(all["signers"][0]["by_type"], json!({"policy": 1, "test-result": 1}));
     told(&ruling.replace("2027-12-31", "2027-12-30"), 1).says(&["expected a version above 1"]);
+    dir.write("next.toml", &next);
+    let with = |file: &'static str| [&impact[..], &["--certificate-root", file]].concat();
+    dir.run(&with("@none.json")).expect(2).says(&["none.json"]);
+    dir.run(&with("@trusted_root.json")).expect(2).says(&["trusted_root.json", "authorit"]);
     dir.write("trusted_root.json", &FakeRegistry::start_with(&[], [9; 32]).trusted_root());
     told(&next, 1).says(&["genesis"]);
 }
@@ -429,6 +433,10 @@ fn a_signer_is_revoked_by_a_statement_that_every_root_key_signs_alike() {
         "effectiveAt": "2023-01-01T00:00:00Z"});
     assert_eq!(made["predicate"], expected);
     dir.run(&["key", "generate", "--out", "@k2"]).expect(0);
+    let roots = ["--certificate-root", "@trusted_root.json"];
+    let dry_run = ["--from", "2023-01-01", "--dry-run", roots[0], roots[1]];
+    revoke(&dry_run).expect(2).says(&["trusted_root.json", "authorit"]);
+    revoke(&["--from", "2023-01-01", roots[0], roots[1]]).expect(2).says(&["--dry-run"]);
     let unknown = ["roster", "revoke", "nobody", "--reason", "superseded", "--from", "2023-01-01"];
     dir.run(&unknown).expect(2).says(&["name or the fingerprint of a signer", "nobody"]);
     revoke(&[]).expect(2).says(&["--from"]);

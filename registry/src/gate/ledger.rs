@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
-use attestry_schemas::digest::Sha256;
+use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::{self, UtcTime};
 
@@ -50,6 +50,15 @@ impl Standing {
     }
 }
 
+/// What must be assessed now.
+#[derive(Debug, Clone)]
+pub(super) struct Due {
+    pub(super) place: Place,
+    pub(super) deployment: Deployment,
+    /// Whether there is new evidence: it goes first.
+    pub(super) has_news: bool,
+}
+
 /// What is in the log.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
@@ -66,6 +75,8 @@ pub(super) struct Ledger {
     watched: BTreeMap<String, BTreeSet<Place>>,
     /// Places that new evidence may have changed.
     touched: BTreeSet<Place>,
+    /// Places that must be assessed again without any news.
+    stale: BTreeSet<Place>,
     /// Unauthorized deployments that came since the process started.
     untold: Vec<Deployment>,
     /// The size of the log that was read.
@@ -98,9 +109,10 @@ impl Ledger {
         }
     }
 
-    /// What must be assessed now: what is touched, was not yet assessed, or may be otherwise by now.
-    pub(super) fn take_due(&mut self, now: UtcTime) -> Vec<(Place, Deployment)> {
+    /// What must be assessed now: what is touched, which comes first, was not yet assessed, or may be otherwise by now.
+    pub(super) fn take_due(&mut self, now: UtcTime) -> Vec<Due> {
         let touched = std::mem::take(&mut self.touched);
+        let stale = std::mem::take(&mut self.stale);
         let gone: Vec<Place> = self
             .standings
             .keys()
@@ -110,12 +122,28 @@ impl Ledger {
         gone.iter().for_each(|place| self.forget(place));
         let is_due = |(place, deployment): &(&Place, &Deployment)| {
             touched.contains(place)
+                || stale.contains(place)
                 || self
                     .standing(place, deployment)
                     .is_none_or(|standing| standing.until.is_some_and(|until| now >= until))
         };
         let due = self.counted.deployments.running().filter(is_due);
-        due.map(|(place, deployment)| (place.clone(), deployment.clone())).collect()
+        let due = due.map(|(place, deployment)| Due {
+            place: place.clone(),
+            deployment: deployment.clone(),
+            has_news: touched.contains(place),
+        });
+        let mut due: Vec<Due> = due.collect();
+        due.sort_by_key(|one| !one.has_news);
+        due
+    }
+
+    /// Takes back what was not assessed.
+    pub(super) fn put_back(&mut self, due: Due) {
+        match due.has_news {
+            true => self.touched.insert(due.place),
+            false => self.stale.insert(due.place),
+        };
     }
 
     /// Says that a place must be assessed again.
@@ -161,6 +189,16 @@ impl Ledger {
     fn touch_about<'d>(&mut self, digests: impl IntoIterator<Item = &'d str>) {
         for digest in digests {
             self.touched.extend(self.watched.get(digest).into_iter().flatten().cloned());
+        }
+    }
+
+    /// Everything that runs must be assessed again. What comes meanwhile about one of the artifacts is news, though nobody has found
+    /// out yet what else matters to them.
+    pub(super) fn stale_all(&mut self) {
+        for (place, deployment) in self.counted.deployments.running() {
+            let subject = Digest::from(deployment.subject).to_string();
+            self.watched.entry(subject).or_default().insert(place.clone());
+            self.stale.insert(place.clone());
         }
     }
 
@@ -272,7 +310,7 @@ impl Gate {
         ledger.counted = read;
         ledger.size = size;
         ledger.governed_at = ruling.newest;
-        ledger.touch_where(|_| true);
+        ledger.stale_all();
         Ok(())
     }
 

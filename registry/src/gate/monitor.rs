@@ -5,7 +5,6 @@
 //! last one in the log is recorded there, signed, before anyone is told: what was flagged, when and
 //! why can be audited, and a restart flags nothing twice. The webhook follows the log by itself.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -17,6 +16,7 @@ use attestry_schemas::problem::chain;
 use super::assessment::Changed;
 use super::deployments::{Deployment, Place};
 use super::event::Event;
+use super::ledger::Due;
 use super::webhook::Webhook;
 use super::{Gate, GateError};
 use crate::store::StoreError;
@@ -25,6 +25,8 @@ use crate::store::StoreError;
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// The time between two looks while much is logged: what comes meanwhile is assessed once.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long is assessed before it is looked whether there is news, which goes first: a start assesses everything that runs.
+const LONGEST_TURN: Duration = Duration::from_millis(250);
 /// The shortest time between two updates of the numbers.
 const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
 /// The time after a failure.
@@ -142,40 +144,44 @@ impl Watch {
         for deployment in &untold {
             self.tell(&Event::unauthorized(&self.gate, deployment, 0));
         }
+        let began = Instant::now();
         let mut due = due.into_iter();
         let mut failed = Ok(());
-        for (place, deployment) in due.by_ref() {
+        for one in due.by_ref() {
             if self.is_stopping() {
                 return Ok(Duration::ZERO);
             }
             // One that cannot be assessed must not keep the others from it.
-            if let Err(error) = self.assess(&place, &deployment) {
-                self.again(BTreeMap::from([(place, deployment)]));
+            if let Err(error) = self.assess(&one.place, &one.deployment) {
+                self.put_back([one]);
                 let goes_on = matches!(error, GateError::Unassessed(_));
                 failed = Err(error);
                 if !goes_on {
                     break;
                 }
             }
+            if began.elapsed() >= LONGEST_TURN {
+                break;
+            }
         }
-        self.again(due.collect());
+        let left = self.put_back(due);
         failed?;
-        let mut wait = LONGEST_WAIT;
+        let mut wait = if left > 0 { Duration::ZERO } else { LONGEST_WAIT };
         if shown.is_none_or(|at| at.elapsed() >= BETWEEN_NUMBERS) {
             self.gate.show_numbers()?;
             *shown = Some(Instant::now());
         } else {
-            wait = BETWEEN_NUMBERS;
+            wait = wait.min(BETWEEN_NUMBERS);
         }
         let next = self.gate.ledger()?.next_due();
         let wait_s = next.map(|next| next.unix_seconds() - self.gate.now().unix_seconds());
         Ok(wait_s.map_or(wait, |s| wait.min(Duration::from_secs(s.max(0).unsigned_abs()))))
     }
 
-    /// Marks what could not be assessed.
-    fn again(&self, places: BTreeMap<Place, Deployment>) {
+    /// Gives back what was not assessed; tells how much that is.
+    fn put_back(&self, all: impl IntoIterator<Item = Due>) -> usize {
         let mut ledger = self.gate.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        places.into_keys().for_each(|place| ledger.touch(place));
+        all.into_iter().map(|one| ledger.put_back(one)).count()
     }
 
     fn assess(&self, place: &Place, deployment: &Deployment) -> Result<(), GateError> {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use attestry_schemas::digest::{DigestSet, Sha256};
 use attestry_schemas::dsse::Envelope;
+use attestry_schemas::gate::decision::Refused;
 use attestry_schemas::gate::difference::Differences;
-use attestry_schemas::gate::{Decision, Details, Evidence, Purpose, Question, Said};
+use attestry_schemas::gate::{Decision, Details, Evidence, Failure, Purpose, Question, Said};
 use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::verify::Signer;
 
@@ -46,6 +47,8 @@ pub struct Replayed {
 pub(super) struct Recorded<'e> {
     pub(super) question: Question,
     pub(super) request: Request,
+    /// Why nothing was evaluated.
+    refused: Option<Refused>,
     summary: &'e VerificationSummary,
 }
 
@@ -64,10 +67,7 @@ impl Gate {
             return Err(ReplayError::NotADecision("a leaf without an envelope"));
         };
         let recorded = self.recorded(&evidence)?;
-        let ruling = self.ruling_at(reader, recorded.question.log_size)?;
-        let gathered =
-            self.gather(reader, &recorded.request, &ruling, recorded.question.log_size)?;
-        let decision = self.evaluate(&recorded.question, &ruling, &gathered, reader);
+        let decision = self.again(reader, &recorded)?;
         let bytes = reader.attested_bytes(*digest)?;
         let payload = Envelope::parse(&bytes).map(|envelope| envelope.payload).unwrap_or_default();
         let same = decision.statement().to_json() == payload;
@@ -81,6 +81,18 @@ impl Gate {
             differences,
             decision,
         }))
+    }
+
+    /// The decision of the same inputs. What has no digest is about no artifact: nothing was evaluated, and is not now.
+    fn again(&self, reader: &Reader<'_>, recorded: &Recorded<'_>) -> Result<Decision, StoreError> {
+        let question = &recorded.question;
+        if let Some(Refused { why, fix, cause: Some(Failure::NoDigest) }) = &recorded.refused {
+            let denied = Decision::denied(question, None, why, fix);
+            return Ok(denied.failing(Failure::NoDigest));
+        }
+        let ruling = self.ruling_at(reader, question.log_size)?;
+        let gathered = self.gather(reader, &recorded.request, &ruling, question.log_size)?;
+        Ok(self.evaluate(question, &ruling, &gathered, reader))
     }
 
     /// What a decision of this gate was asked.
@@ -112,7 +124,7 @@ impl Gate {
             Some(None) => return Err(other("a summary of what runs without a SHA-256")),
         };
         let question = Question { purpose, ..self.question(&request, now, details.log_size) };
-        Ok(Recorded { question, request, summary })
+        Ok(Recorded { question, request, refused: details.refused, summary })
     }
 
     /// Who ruled when the log had `size` leaves.

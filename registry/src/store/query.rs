@@ -74,7 +74,7 @@ impl Reader<'_> {
     /// [`StoreError`].
     pub fn search(&self, query: &Query) -> Result<Page, StoreError> {
         let limit = query.limit.clamp(1, MAX_PAGE);
-        let mut lists = self.lists(&query.terms);
+        let (mut search, mut opened) = (Search::of(self), 0);
         let mut page = Page::default();
         let mut below = match (query.below, self.first_after(query.until_ms)?) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -84,7 +84,8 @@ impl Reader<'_> {
             let Some(at_most) = below.map_or(Some(u64::MAX), |b| b.checked_sub(1)) else {
                 return Ok(page);
             };
-            let Some(sequence) = agree(&mut lists, at_most)? else { return Ok(page) };
+            let agreed = search.agree(&query.terms, &mut opened, (0, at_most))?;
+            let Some(sequence) = agreed else { return Ok(page) };
             let missing = || StoreError::Missing { what: format!("record {sequence}") };
             let record = self.record(sequence)?.ok_or_else(missing)?;
             // Sequences and log times grow together, so everything further down is older.
@@ -128,13 +129,6 @@ impl Reader<'_> {
         below: u64,
     ) -> Result<Vec<u64>, StoreError> {
         Search::of(self).between(terms, from, below, usize::MAX)
-    }
-
-    fn lists(&self, terms: &[Term]) -> Vec<Cursor<'_>> {
-        if terms.is_empty() {
-            return vec![self.snapshot.cursor(Family::Statements, Vec::new())];
-        }
-        terms.iter().map(|t| self.snapshot.cursor(Family::Postings, t.prefix())).collect()
     }
 
     /// The first sequence that was logged after a time, by binary search.
@@ -185,7 +179,7 @@ impl<'r, 's> Search<'r, 's> {
         Self { reader, lists: Vec::new() }
     }
 
-    /// The sequences below one that have all of the terms, of which there is at least one, the newest first; at most `limit`.
+    /// The sequences below one that have all of the terms, the newest first; at most `limit`. All that there are without a term.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -223,7 +217,8 @@ impl<'r, 's> Search<'r, 's> {
         Ok(sequences)
     }
 
-    /// The greatest sequence within these two that has every term; `opened` lists are those of the first terms.
+    /// The greatest sequence within these two that has every term; `opened` lists are those of the first terms. Without a term, the
+    /// list of all attestations is the only one.
     fn agree(
         &mut self,
         terms: &[Term],
@@ -231,8 +226,9 @@ impl<'r, 's> Search<'r, 's> {
         (at_least, at_most): (u64, u64),
     ) -> Result<Option<u64>, StoreError> {
         let mut candidate = at_most;
+        let lists = terms.len().max(1);
         let (mut agreeing, mut place) = (0, 0);
-        while agreeing < terms.len() {
+        while agreeing < lists {
             if place == *opened {
                 self.open(place, terms);
                 *opened += 1;
@@ -245,17 +241,18 @@ impl<'r, 's> Search<'r, 's> {
                 }
                 _ => return Ok(None),
             }
-            place = (place + 1) % terms.len();
+            place = (place + 1) % lists;
         }
         Ok((candidate >= at_least).then_some(candidate))
     }
 
     /// Opens the list of a term, or turns one that is open to it.
     fn open(&mut self, place: usize, terms: &[Term]) {
-        let Some(prefix) = terms.get(place).map(Term::prefix) else { return };
-        match self.lists.get_mut(place) {
-            Some(list) => list.turn_to(prefix),
-            None => self.lists.push(self.reader.snapshot.cursor(Family::Postings, prefix)),
+        let snapshot = &self.reader.snapshot;
+        match (self.lists.get_mut(place), terms.get(place).map(Term::prefix)) {
+            (Some(list), Some(prefix)) => list.turn_to(prefix),
+            (None, Some(prefix)) => self.lists.push(snapshot.cursor(Family::Postings, prefix)),
+            (_, None) => self.lists = vec![snapshot.cursor(Family::Statements, Vec::new())],
         }
     }
 }
@@ -263,20 +260,6 @@ impl<'r, 's> Search<'r, 's> {
 fn at_or_before(list: &mut Cursor<'_>, sequence: u64) -> Result<Option<u64>, StoreError> {
     let found = list.seek_at_or_before(&key::sequence(sequence)).map_err(StoreError::Engine)?;
     Ok(found.and_then(|suffix| key::sequence_of(&suffix)))
-}
-
-/// The greatest sequence, at most `at_most`, that is in every list.
-fn agree(lists: &mut [Cursor<'_>], at_most: u64) -> Result<Option<u64>, StoreError> {
-    let mut candidate = at_most;
-    let (mut agreeing, mut place) = (0, 0);
-    while agreeing < lists.len() {
-        let Some(list) = lists.get_mut(place) else { break };
-        let Some(sequence) = at_or_before(list, candidate)? else { return Ok(None) };
-        agreeing = if sequence == candidate { agreeing + 1 } else { 1 };
-        candidate = sequence;
-        place = (place + 1) % lists.len();
-    }
-    Ok(Some(candidate))
 }
 
 #[cfg(test)]

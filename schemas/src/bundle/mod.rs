@@ -136,6 +136,18 @@ pub enum SignerMaterial {
     },
 }
 
+impl SignerMaterial {
+    /// The certificate of the key that signed, X.509 DER; none of a managed key.
+    #[must_use]
+    pub fn leaf(&self) -> Option<&[u8]> {
+        match self {
+            Self::Certificate { der } => Some(der),
+            Self::CertificateChain { ders } => ders.first().map(Vec::as_slice),
+            Self::PublicKey { .. } => None,
+        }
+    }
+}
+
 /// A signature over an artifact's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageSignature {

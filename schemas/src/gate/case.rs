@@ -85,11 +85,15 @@ impl<'c> Selection<'c> {
 
     /// What there is instead of evidence that counts.
     pub(super) fn instead(&self, nothing: &str) -> String {
-        match self.set_aside.as_slice() {
-            [] => nothing.to_owned(),
-            [one] => format!("none that counts: {one}"),
-            [first, rest @ ..] => format!("none that counts: {first}; and {} more", rest.len()),
-        }
+        instead(&self.set_aside, nothing)
+    }
+}
+
+fn instead(aside: &[String], nothing: &str) -> String {
+    match aside {
+        [] => nothing.to_owned(),
+        [one] => format!("none that counts: {one}"),
+        [first, rest @ ..] => format!("none that counts: {first}; and {} more", rest.len()),
     }
 }
 
@@ -106,6 +110,30 @@ impl<'c> Case<'c> {
     pub(super) fn select(&self, demand: &Demand, is: impl Fn(&Said) -> bool) -> Selection<'c> {
         let subject = self.subject();
         self.select_where(demand, |evidence| is(evidence.said()) && evidence.is_about(&subject))
+    }
+
+    /// What there is about the artifact instead of evidence of these types that counts, also what a permitted signer says in a way
+    /// that no rule reads.
+    pub(super) fn instead(
+        &self,
+        selection: &Selection<'_>,
+        nothing: &str,
+        types: &[&str],
+    ) -> String {
+        let subject = self.subject();
+        let unread = self.evidence.iter().filter_map(|Weighed { evidence, signer }| {
+            let is_meant = signer.is_ok()
+                && types.contains(&evidence.permission())
+                && evidence.is_about(&subject);
+            let why = match evidence.said() {
+                Said::Malformed(why) => format!("does not fit its type: {why}"),
+                Said::Other => format!("is {}, which no rule reads", evidence.predicate_type()?),
+                _ => return None,
+            };
+            is_meant.then(|| format!("{} {why}", short(evidence.digest())))
+        });
+        let aside: Vec<String> = selection.set_aside.iter().cloned().chain(unread).collect();
+        instead(&aside, nothing)
     }
 
     /// The evidence that fits and counts: of a signer whom the roster permits it and the demand names,

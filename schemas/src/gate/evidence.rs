@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bill::Sbom;
-use super::findings::{Scan, Vex};
+use super::findings::Scan;
+use super::vex::Vex;
 use crate::digest::{Digest, DigestSet, Sha256};
 use crate::layout::StepLink;
 use crate::predicate::attestry::environment::{Deployment, Readiness, SecretScan};

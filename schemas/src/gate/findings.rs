@@ -1,14 +1,13 @@
-//! What scanners found, and what others say of it: vulns v0.2 and OpenVEX as the gate reads them.
+//! What scanners found: vulns v0.2 as the gate reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::digest::Sha256;
 use crate::policy::Severity;
 use crate::predicate::vulns::{Vulnerabilities, Vulnerability};
-use crate::predicate::{EVIDENCE_EXTENSION, Predicate as _, UtcTime};
+use crate::predicate::{EVIDENCE_EXTENSION, Predicate as _, UtcTime, canonical_purl};
 
 /// A scan for vulnerabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +35,8 @@ pub struct Vulnerable {
     pub published: Option<UtcTime>,
     /// The package that has it.
     pub package: Option<String>,
+    /// The package URL of it, in its canonical spelling.
+    pub purl: Option<String>,
     /// The versions in which it is fixed.
     pub fixed: Vec<String>,
 }
@@ -103,79 +104,8 @@ fn vulnerable(found: Vulnerability) -> Vulnerable {
         severity: severity.unwrap_or(Severity::Unknown),
         published: text("publishedDate").and_then(UtcTime::from_rfc3339),
         package: text("package").map(str::to_owned),
+        purl: text("purl").map(canonical_purl),
         fixed: texts("fixedVersions"),
         id: found.id,
-    }
-}
-
-/// What a VEX document says of one vulnerability.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vex {
-    /// Its name and aliases.
-    pub names: Vec<String>,
-    /// Whether it does not matter: `not_affected` or `fixed`.
-    pub harmless: bool,
-    /// Why, in the words of the document.
-    pub why: String,
-    /// The SHA-256 digests of the products that it names, in hex; none when it is for whatever it is attached to.
-    pub products: BTreeSet<String>,
-}
-
-impl Vex {
-    /// Reads an OpenVEX document; statements without a name are left out.
-    #[must_use]
-    pub fn read(predicate: &Value) -> Vec<Self> {
-        let statements = predicate.get("statements").and_then(Value::as_array);
-        statements.into_iter().flatten().filter_map(Self::statement).collect()
-    }
-
-    fn statement(statement: &Value) -> Option<Self> {
-        let vulnerability = statement.get("vulnerability")?;
-        let mut names: Vec<String> = Vec::new();
-        match vulnerability {
-            // Before 0.2.0 it was a text.
-            Value::String(name) => names.push(name.clone()),
-            _ => {
-                names.extend(vulnerability.get("name")?.as_str().map(str::to_owned));
-                let aliases = vulnerability.get("aliases").and_then(Value::as_array);
-                let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
-                names.extend(aliases.map(str::to_owned));
-            }
-        }
-        let status = statement.get("status").and_then(Value::as_str)?;
-        let justification = statement.get("justification").and_then(Value::as_str);
-        let why = match justification {
-            Some(justification) => format!("{status}: {justification}"),
-            None => status.to_owned(),
-        };
-        let mut products = BTreeSet::new();
-        for product in statement.get("products").and_then(Value::as_array).into_iter().flatten() {
-            digests_of(product, &mut products);
-        }
-        Some(Self { names, harmless: matches!(status, "not_affected" | "fixed"), why, products })
-    }
-
-    /// Whether it is for this artifact: the products of a statement may be others than the subject of its attestation.
-    #[must_use]
-    pub fn is_about(&self, artifact: &Sha256) -> bool {
-        self.products.is_empty() || self.products.contains(&artifact.hex())
-    }
-}
-
-/// The SHA-256 digests by which a product is named: of its `hashes`, and of its identifiers, such as
-/// `pkg:oci/api@sha256%3A…`.
-fn digests_of(product: &Value, found: &mut BTreeSet<String>) {
-    let hashes = product.get("hashes").and_then(|hashes| hashes.get("sha-256")?.as_str());
-    found.extend(hashes.map(str::to_ascii_lowercase));
-    let identifiers = product.get("identifiers").and_then(Value::as_object).into_iter().flatten();
-    let texts = identifiers.map(|(_, value)| value).chain(product.get("@id")).chain(Some(product));
-    for text in texts.filter_map(Value::as_str) {
-        let text = text.to_ascii_lowercase().replace("%3a", ":");
-        for (at, mark) in text.match_indices("sha256:") {
-            let hex = text.get(at + mark.len()..).and_then(|rest| rest.get(..64));
-            found.extend(
-                hex.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned),
-            );
-        }
     }
 }

@@ -26,6 +26,7 @@ pub mod governance;
 mod license;
 pub mod pack;
 mod rules;
+pub mod vex;
 
 pub use answer::{Answer, Finding, Outcome};
 pub use decision::{Decision, Details, Failure, PolicyVerdict};

@@ -7,6 +7,7 @@
 //! does not verify is left out and told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::governance::{Governance, Proposal, Roots};
 use super::{Evidence, Held};
 use crate::base64;
-use crate::bundle::{Bundle, Content, SignerMaterial};
+use crate::bundle::{Bundle, Content};
 use crate::digest::Sha256;
 use crate::dsse::{self, Envelope};
 use crate::json::{self, JsonError};
@@ -103,6 +104,21 @@ pub struct Packed {
     pub document: Option<String>,
 }
 
+/// What of a pack did not verify.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LeftOut {
+    /// What it is, and why.
+    pub why: String,
+    /// Whether it is signed with a certificate: of an authority that is not among those that were named, perhaps.
+    pub is_certificate: bool,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// A pack whose content was verified against a trusted root.
 #[derive(Debug)]
 pub struct Opened {
@@ -115,7 +131,7 @@ pub struct Opened {
     /// The evidence that verified.
     pub evidence: Vec<Arc<Evidence>>,
     /// What did not verify, and why.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<LeftOut>,
     documents: BTreeMap<Sha256, Vec<u8>>,
     roots: Roots,
     statements: Vec<Arc<Evidence>>,
@@ -205,7 +221,7 @@ impl Pack {
         self.keys.iter().filter_map(|pem| PublicKey::from_pem(pem).ok()).collect()
     }
 
-    fn documents(&self, left_out: &mut Vec<String>) -> BTreeMap<Sha256, Vec<u8>> {
+    fn documents(&self, left_out: &mut Vec<LeftOut>) -> BTreeMap<Sha256, Vec<u8>> {
         let mut documents = BTreeMap::new();
         for (digest, text) in &self.documents {
             let bytes = base64::decode(text, "document").ok();
@@ -213,7 +229,10 @@ impl Pack {
                 (Ok(digest), Some(bytes)) if Sha256::of(&bytes) == digest => {
                     documents.insert(digest, bytes);
                 }
-                _ => left_out.push(format!("the document {digest}: its bytes have another digest")),
+                _ => left_out.push(LeftOut {
+                    why: format!("the document {digest}: its bytes have another digest"),
+                    is_certificate: false,
+                }),
             }
         }
         documents
@@ -275,7 +294,7 @@ struct Trusted<'r> {
 fn verified(
     bundles: &[Packed],
     trust: &Trusted<'_>,
-    left_out: &mut Vec<String>,
+    left_out: &mut Vec<LeftOut>,
 ) -> Vec<Arc<Evidence>> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
@@ -283,7 +302,11 @@ fn verified(
         match of_packed(packed, trust) {
             Ok(evidence) if seen.insert(evidence.index()) => all.push(Arc::new(evidence)),
             Ok(_) => {}
-            Err(why) => left_out.push(format!("bundle {index}: {why}")),
+            Err(why) => left_out.push(LeftOut {
+                why: format!("bundle {index}: {why}"),
+                is_certificate: Bundle::from_value(packed.bundle.clone())
+                    .is_ok_and(|bundle| bundle.signer.leaf().is_some()),
+            }),
         }
     }
     all
@@ -293,7 +316,7 @@ fn of_packed(packed: &Packed, trust: &Trusted<'_>) -> Result<Evidence, String> {
     let bundle = Bundle::from_value(packed.bundle.clone()).map_err(|e| chain(&e))?;
     let Trusted { keys, root, .. } = trust;
     match (&bundle.signer, &bundle.content) {
-        (SignerMaterial::Certificate { .. } | SignerMaterial::CertificateChain { .. }, _) => {
+        (signer, _) if signer.leaf().is_some() => {
             let certificates = trust.certificates.ok_or("expected a key, found a certificate")?;
             of_certificate(bundle, root, certificates)
         }

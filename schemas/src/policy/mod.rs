@@ -412,10 +412,10 @@ impl Policy {
             && names.into_iter().any(|name| self.artifacts.iter().any(|p| p.matches(name)))
     }
 
-    /// What its author should look at twice at a moment, though it is no fault.
+    /// What its author should look at twice at a moment, though it is no fault; beside a roster also what its signers can never do.
     #[must_use]
-    pub fn warnings(&self, now: UtcTime) -> Vec<String> {
-        warning::of(self, now)
+    pub fn warnings(&self, now: UtcTime, roster: Option<&Roster>) -> Vec<String> {
+        warning::of(self, now, roster)
     }
 
     /// Its name and version, as they are told: `production@3`.

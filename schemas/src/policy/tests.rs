@@ -242,17 +242,37 @@ fn a_source_or_reference_that_no_provenance_has_is_refused_with_the_form_that_on
 fn a_policy_that_has_ended_or_ends_soon_is_told_of() {
     let text = format!("{HEAD}[[rule]]\ntype = \"signature\"\n");
     let policy = Policy::read(text.as_bytes(), None).unwrap();
-    let told = |now: &str| policy.warnings(now.parse().unwrap()).join("; ");
+    let told = |now: &str| policy.warnings(now.parse().unwrap(), None).join("; ");
     assert_eq!(told("2027-06-15T00:00:00Z"), "");
     assert!(told("2027-06-29T00:00:00Z").contains("it expires at 2027-06-30T00:00:00Z, in 1d;"));
     assert!(told("2027-06-30T00:00:00Z").contains("it expired at 2027-06-30T00:00:00Z"));
+}
+
+#[test]
+fn owners_of_a_layout_who_have_no_key_in_the_roster_are_told_of() {
+    let layout = format!(
+        "[[rule]]\ntype = \"layout\"\ndocument = \"{}\"\nowners = [\"lead\", \"ci\"]\n",
+        Sha256::of(b"")
+    );
+    let policy = Policy::read(format!("{HEAD}{layout}").as_bytes(), None).unwrap();
+    let now = "2026-12-01T00:00:00Z".parse().unwrap();
+    assert_eq!(policy.warnings(now, None), Vec::<String>::new());
+    let found = policy.warnings(now, Some(&roster()));
+    assert!(
+        found.len() == 1 && found[0].contains("rule layout: no layout can have 1"),
+        "{found:?}"
+    );
+    let key = crate::key::SigningKey::from_ed25519_seed([7; 32]);
+    let mut roster = roster();
+    roster.signers[0].id = crate::roster::SignerId::Key(key.public_key().clone());
+    assert_eq!(policy.warnings(now, Some(&roster)), Vec::<String>::new());
 }
 
 /// What is told at a moment of a policy for these environments.
 fn warned(environments: &str, rules: &str, now: &str) -> Vec<String> {
     let head = HEAD.replace("[\"production\"]", environments);
     let policy = Policy::read(format!("{head}{rules}").as_bytes(), None).unwrap();
-    policy.warnings(now.parse().unwrap())
+    policy.warnings(now.parse().unwrap(), None)
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! What the author of a policy should look at twice, though it is no fault: what is never used, or never holds.
 
+use std::collections::BTreeSet;
+
 use super::{Policy, Rule, RuleKind, Severity};
 use crate::document::expiry_warning;
 use crate::predicate::UtcTime;
+use crate::roster::Roster;
 
-pub(super) fn of(policy: &Policy, now: UtcTime) -> Vec<String> {
+pub(super) fn of(policy: &Policy, now: UtcTime, roster: Option<&Roster>) -> Vec<String> {
     let mut all: Vec<String> = expiry_warning(policy.expires, now).into_iter().collect();
     for rule in policy.all_rules() {
         all.extend(
             of_rule(rule, policy, now).map(|warning| format!("rule {}: {warning}", rule.id)),
         );
+        let beside = roster.and_then(|roster| without_keys(rule, roster));
+        all.extend(beside.map(|warning| format!("rule {}: {warning}", rule.id)));
     }
     all
 }
@@ -39,6 +44,19 @@ fn of_rule<'p>(
         }
         _ => Box::new(std::iter::empty()),
     }
+}
+
+/// Owners of a layout sign it with keys that stand in the roster.
+fn without_keys(rule: &Rule, roster: &Roster) -> Option<String> {
+    let RuleKind::Layout { owners, threshold, .. } = &rule.kind else { return None };
+    let with_key = roster.entries_of(owners).filter(|entry| entry.key().is_some());
+    let with_key: BTreeSet<&String> = with_key.map(|entry| &entry.name).collect();
+    ((with_key.len() as u64) < *threshold).then(|| {
+        format!(
+            "no layout can have {threshold} of these owners: the roster has the public keys of {}, and a layout is signed with such alone; write the keys themselves into the roster, where it has fingerprints or identities",
+            with_key.len()
+        )
+    })
 }
 
 fn into_itself(from: &str) -> String {

@@ -159,16 +159,72 @@ fn encoded(bytes: &[u8]) -> String {
 pub fn purl_names(text: &str) -> Vec<String> {
     let full = canonical_purl(text);
     let mut names = vec![full.clone()];
-    if let Some(purl) = parse(&full) {
-        let plain = full.split(['?', '#']).next().unwrap_or(&full);
-        let bare = purl
-            .version
-            .and_then(|version| plain.strip_suffix(version)?.strip_suffix('@'))
-            .unwrap_or(plain);
-        names.extend([plain.to_owned(), bare.to_owned()]);
+    if let Some(parts) = Parts::of(&full) {
+        names.extend([parts.plain.to_owned(), parts.bare.to_owned()]);
         names.dedup();
     }
     names
+}
+
+/// A package URL in its canonical spelling, by what one can cover of another.
+struct Parts<'a> {
+    /// Without qualifiers and subpath.
+    plain: &'a str,
+    /// Without version, too.
+    bare: &'a str,
+    version: Option<&'a str>,
+    /// `key=value` each.
+    qualifiers: Vec<&'a str>,
+    subpath: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(canonical: &'a str) -> Option<Self> {
+        let version = parse(canonical)?.version;
+        let (rest, subpath) = match canonical.split_once('#') {
+            Some((rest, subpath)) => (rest, Some(subpath)),
+            None => (canonical, None),
+        };
+        let (plain, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+        let bare = version.and_then(|version| plain.strip_suffix(version)?.strip_suffix('@'));
+        let qualifiers = qualifiers.split('&').filter(|pair| !pair.is_empty()).collect();
+        Some(Self { plain, bare: bare.unwrap_or(plain), version, qualifiers, subpath })
+    }
+}
+
+/// Whether a package URL means a package among others: it is of the same type and name, and each of version, qualifiers and
+/// subpath that it has is the package's. So do the tools of OpenVEX compare them. Both in their
+/// [canonical](canonical_purl) spelling.
+pub fn purl_covers(meaning: &str, package: &str) -> bool {
+    let (Some(meaning), Some(package)) = (Parts::of(meaning), Parts::of(package)) else {
+        return false;
+    };
+    meaning.bare == package.bare
+        && (meaning.version.is_none() || meaning.version == package.version)
+        && (meaning.subpath.is_none() || meaning.subpath == package.subpath)
+        && meaning.qualifiers.iter().all(|qualifier| package.qualifiers.contains(qualifier))
+}
+
+/// Whether a package URL, in its canonical spelling, is that of an image.
+pub fn names_image(canonical: &str) -> bool {
+    canonical.starts_with("pkg:oci/") || canonical.starts_with("pkg:docker/")
+}
+
+/// The package URL of an image by the name of its repository, with its tag if the name has one, in its canonical spelling
+/// (purl-spec, type `oci`): `pkg:oci/api?repository_url=registry.example.com%2Fpay%2Fapi`. None of another URI.
+pub fn image_purl(name: &str) -> Option<String> {
+    let schemes = ["oci://", "docker://"];
+    let name = schemes.iter().find_map(|scheme| name.strip_prefix(scheme)).unwrap_or(name);
+    if name.contains("://") || behind_scheme(name).is_some() {
+        return None;
+    }
+    let path = name.split_once('@').map_or(name, |(path, _)| path);
+    let (repository, tag) = match path.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, format!("&tag={tag}")),
+        _ => (path, String::new()),
+    };
+    let last = repository.rsplit('/').next().filter(|last| !last.is_empty())?;
+    Some(canonical_purl(&format!("pkg:oci/{last}?repository_url={repository}{tag}")))
 }
 
 #[cfg(test)]
@@ -190,6 +246,51 @@ mod tests {
         check("pkg:golang/a/b#c", &["pkg:golang/a/b#c", "pkg:golang/a/b"]);
         check("pkg:npm/@a/", &["pkg:npm/@a/"]);
         check("", &[""]);
+    }
+
+    #[test]
+    fn a_package_url_covers_what_has_all_that_it_says() {
+        let check = |meaning: &str, package: &str, expected: bool| {
+            let found = purl_covers(&canonical_purl(meaning), &canonical_purl(package));
+            assert_eq!(found, expected, "{meaning} of {package}");
+        };
+        let git = "pkg:apk/wolfi/git@2.39.0-r1?arch=x86_64&distro=wolfi";
+        for (meaning, expected) in [
+            (git, true),
+            ("pkg:apk/wolfi/git", true),
+            ("pkg:apk/wolfi/git@2.39.0-r1", true),
+            ("pkg:apk/wolfi/git@2.39.0-r1?distro=wolfi", true),
+            ("pkg:apk/wolfi/git?arch=x86_64", true),
+            ("pkg:apk/wolfi/git@2.39.0-r2", false),
+            ("pkg:apk/wolfi/git?arch=aarch64", false),
+            ("pkg:apk/wolfi/git?other=1", false),
+            ("pkg:apk/wolfi/git#sub", false),
+            ("pkg:apk/alpine/git", false),
+            ("pkg:apk/git", false),
+            ("pkg:deb/wolfi/git", false),
+            ("git", false),
+        ] {
+            check(meaning, git, expected);
+        }
+        check("pkg:golang/a/b@1#c", "pkg:golang/a/b@1#c", true);
+        check("pkg:golang/a/b@1", "pkg:golang/a/b", false);
+        check("pkg:npm/@Scope/x", "pkg:npm/%40scope/x@1", true);
+        check("git", "git", false);
+    }
+
+    #[test]
+    fn an_image_has_the_package_url_of_its_repository() {
+        let check = |name: &str, expected: Option<&str>| {
+            assert_eq!(image_purl(name).as_deref(), expected, "{name}");
+        };
+        let api = "pkg:oci/api?repository_url=r.example:5000%2Fpay%2FAPI";
+        check("r.example:5000/pay/API", Some(api));
+        check("oci://r.example:5000/pay/API@sha256:00", Some(api));
+        check("docker://r.example:5000/pay/API:1@sha256:00", Some(&format!("{api}&tag=1")));
+        check("api", Some("pkg:oci/api?repository_url=api"));
+        for name in ["https://r.example/api", "pkg:oci/api", "", "a/", ":1"] {
+            check(name, None);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::verify;
 pub mod diff;
 mod read;
 pub mod trust;
+mod warning;
 
 pub use read::SCHEMA;
 
@@ -64,6 +65,17 @@ pub struct Signer {
     pub valid_until: Option<UtcTime>,
     /// Since when they no longer count.
     pub revoked: Option<Revoked>,
+}
+
+impl Signer {
+    /// The key that stands in the roster; none of an identity, and of a key that is kept elsewhere.
+    #[must_use]
+    pub fn key(&self) -> Option<&PublicKey> {
+        match &self.id {
+            SignerId::Key(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// Under what kinds of names the registry knows who asks for something.
@@ -201,12 +213,20 @@ impl Roster {
         })
     }
 
+    /// The entries of the signers that are named, themselves or by a group.
+    pub fn entries_of<'r>(&'r self, names: &'r [String]) -> impl Iterator<Item = &'r Signer> {
+        let is = |entry: &&Signer| self.is_named(&entry.name, names.iter().map(String::as_str));
+        self.signers.iter().filter(is)
+    }
+
     /// What its author should look at twice at a moment, though it is no fault.
     #[must_use]
     pub fn warnings(&self, now: UtcTime) -> Vec<String> {
         let mut all: Vec<String> = expiry_warning(self.expires, now).into_iter().collect();
+        all.extend(warning::of_policies(self));
         for entry in &self.signers {
             let name = &entry.name;
+            all.extend(warning::of_identity(entry).map(|told| format!("signer {name}: {told}")));
             let odd = entry.principals.iter().filter(|principal| !is_principal(principal));
             all.extend(odd.map(|principal| {
                 format!(
@@ -233,10 +253,7 @@ impl Roster {
 
     /// The keys that stand in the roster.
     pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.signers.iter().filter_map(|entry| match &entry.id {
-            SignerId::Key(key) => Some(key),
-            _ => None,
-        })
+        self.signers.iter().filter_map(Signer::key)
     }
 }
 

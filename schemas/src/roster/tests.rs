@@ -110,6 +110,41 @@ fn warns_of_what_ends_soon_and_of_callers_that_nobody_can_be() {
 }
 
 #[test]
+fn warns_of_identities_that_can_never_sign() {
+    let identity = |name: &str, issuer: &str, subject: &str, may: &str| {
+        format!(
+            "[[signer]]\nname = \"{name}\"\nissuer = \"{issuer}\"\nsubject = \"{subject}\"\nmay = {may}\n"
+        )
+    };
+    let issuer = "https://token.example";
+    let sound = identity("sound", issuer, "a@example.com", "[\"provenance\"]");
+    let told = |more: &str| roster(1, more).warnings(time("2026-01-30T00:00:00Z"));
+    assert_eq!(told(&sound), Vec::<String>::new());
+    for (odd, expected) in [
+        (identity("a", "token.example", "b", "[\"vsa\"]"), "such as https://token"),
+        (identity("a", issuer, "https://ci.example/*", "[\"vsa\"]"), "compared exactly"),
+        (identity("a", issuer, "mailto:a@example.com", "[\"vsa\"]"), "take mailto: out"),
+        (identity("a", issuer, "b", "[\"link\", \"sbom\"]").replace("sbom", "spdx"), "link in may"),
+        (identity("a", issuer, "b", "[\"policy\"]"), "policy in may"),
+        (identity("a", issuer, "b", "[\"roster\"]"), "roster in may"),
+    ] {
+        let found = told(&odd);
+        assert!(found.len() == 1 && found[0].contains(expected), "{odd}: {found:?}");
+    }
+    let policies = |members: &str, threshold: u64| {
+        let signers = sound.clone() + &signer("key", KEY, "");
+        told(&format!(
+            "{signers}[groups]\ng = [{members}]\n[policies]\ngroup = \"g\"\nthreshold = {threshold}\n"
+        ))
+    };
+    assert_eq!(policies("\"key\", \"sound\"", 1), Vec::<String>::new());
+    let found = policies("\"key\", \"sound\"", 2);
+    assert!(found.len() == 1 && found[0].contains("2 of group g"), "{found:?}");
+    assert!(found[0].ends_with("which 1 of them have"), "{found:?}");
+    assert!(policies("\"sound\"", 1)[0].contains("no policy can be published"));
+}
+
+#[test]
 fn a_signature_counts_by_when_the_log_first_held_it() {
     let more =
         signer("ci", KEY, "valid_from = 2026-02-01T00:00:00Z\nvalid_until = 2026-03-01T00:00:00Z");

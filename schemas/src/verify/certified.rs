@@ -15,7 +15,7 @@ use spki::der::{Decode as _, Reader as _, SliceReader};
 
 use super::ingest::{self, SignedMessage, SignedStatement};
 use super::{Author, CertificateRoots, Check, Identity, Refusal, Verified};
-use crate::bundle::{Bundle, Content, MessageSignature, SignerMaterial};
+use crate::bundle::{Bundle, Content, MessageSignature};
 use crate::digest::{Algorithm, Digest, Sha256};
 use crate::key::{ED25519_DETAILS, P256_DETAILS};
 use crate::problem::chain;
@@ -110,12 +110,8 @@ impl Certificate {
     /// Reads the certificate whose key made the bundle's signature.
     pub(super) fn of(bundle: &Bundle) -> Result<Self, Refusal> {
         let refuse = |found| Refusal::new(Check::Certificate, "a certificate in the bundle", found);
-        let der = match &bundle.signer {
-            SignerMaterial::Certificate { der } => Some(der),
-            SignerMaterial::CertificateChain { ders } => ders.first(),
-            SignerMaterial::PublicKey { .. } => None,
-        };
-        let der = der.ok_or_else(|| refuse("a signature of a managed key".to_owned()))?.clone();
+        let der = bundle.signer.leaf();
+        let der = der.ok_or_else(|| refuse("a signature of a managed key".to_owned()))?.to_vec();
         let info = parse_certificate_info(&DerCertificate::from_bytes(&der))
             .map_err(|error| refuse(format!("one that does not parse: {}", chain(&error))))?;
         Ok(Self { der, info })

@@ -137,6 +137,7 @@ impl Preparing<'_> {
                 warn_of(&warnings, session);
                 attest::check(&uri, &value, session)?;
                 let statement = Statement::new(descriptors(), &uri, value).map_err(fail)?;
+                attest::warn_of_products(&statement, session);
                 (statement.to_json(), uri)
             }
             Product::Written { uri, frame, json, warnings } => {

@@ -4,14 +4,13 @@
 //! came with it.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::consent::Consents;
 use attestry_schemas::gate::pack::{MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Purpose, Question};
 use attestry_schemas::predicate::UtcTime;
-use attestry_schemas::verify::CertificateRoots;
 
 use super::{Asked, Made, Told};
 use crate::args::{GateAskArgs, Since};
@@ -41,11 +40,9 @@ pub(super) fn decide(
         Failure::refused(format!("{}: {}", path.display(), chain(e)))
             .fix("check that the trusted root is that of the registry that made the pack")
     };
-    let certificates = certificates(&args.certificate_roots)?;
+    let certificates = trust::certificates(&args.certificate_roots)?;
     let opened = pack.open_with(&root, &certificates).map_err(|e| fail(&e))?;
-    for why in &opened.left_out {
-        session.warn(printable(&format!("{}: left out: {why}", path.display())));
-    }
+    trust::warn_of_left_out(&path.display().to_string(), &opened.left_out, session);
     let now = (session.io.now)();
     let now: UtcTime = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).into();
     let question = Question {
@@ -102,21 +99,6 @@ fn read(path: &Path, session: &mut Session) -> Result<Pack, Failure> {
     Pack::parse(&text).map_err(|e| {
         Failure::undecided(format!("{}: {}", path.display(), chain(&e)))
             .fix("make it again with attestry gate pack")
-    })
-}
-
-/// The authorities whose certificates count: those that are named, else those that ship with the program.
-fn certificates(paths: &[PathBuf]) -> Result<CertificateRoots, Failure> {
-    if paths.is_empty() {
-        return Ok(CertificateRoots::embedded());
-    }
-    let read =
-        |path: &PathBuf| Ok((path.display().to_string(), trust::read(path)?.text().to_owned()));
-    let texts: Vec<(String, String)> = paths.iter().map(read).collect::<Result<_, Failure>>()?;
-    CertificateRoots::given(texts).map_err(|error| {
-        Failure::undecided(chain(&error)).fix(
-            "name the trusted_root.json of a Sigstore, as certificate_roots of the registry does",
-        )
     })
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::governance::{Governance, Proposal};
-use attestry_schemas::gate::pack::{MAX_PACK_BYTES, Opened, Pack};
+use attestry_schemas::gate::pack::{LeftOut, MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Decision, Purpose, Question, Run};
 use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::provenance::Provenance;
@@ -18,7 +18,7 @@ use attestry_schemas::roster::trust::{Trust, reason_name};
 use attestry_schemas::roster::{Builder, SIGNATURE, Signer};
 use attestry_schemas::statement::Statement;
 use attestry_schemas::trusted_root::TrustedRoot;
-use attestry_schemas::verify::{self, SIGN_V1};
+use attestry_schemas::verify::{self, CertificateRoots, SIGN_V1};
 use serde::Serialize;
 
 use crate::answers::FoundItem;
@@ -35,6 +35,16 @@ const NOWHERE: &str = "none";
 /// The most reasons that are told of one deployment.
 const MAX_REASONS: usize = 20;
 
+/// Whom to ask, and what the answers are checked against.
+pub(super) struct Asked<'a> {
+    /// The registry.
+    pub(super) client: &'a Client,
+    /// Its trusted root.
+    pub(super) root: &'a TrustedRoot,
+    /// The authorities whose certificates count.
+    pub(super) certificates: CertificateRoots,
+}
+
 /// What would follow.
 #[derive(Debug, Serialize)]
 pub(super) struct Impact {
@@ -48,6 +58,8 @@ pub(super) struct Impact {
     flagged_already: u64,
     /// Whether more runs than the registry tells at once.
     truncated: bool,
+    /// The evidence that did not verify here, and does not count.
+    left_out: BTreeSet<LeftOut>,
 }
 
 /// A signer of whom something would no longer count.
@@ -75,17 +87,16 @@ struct Flagged {
 ///
 /// # Errors
 /// When the registry cannot be asked, its pack does not verify, or no roster rules.
-pub(super) fn ruling(client: &Client, root: &TrustedRoot) -> Result<Opened, Failure> {
-    let opened = opened(client, root, Sha256::of(b""), NOWHERE, None)?;
+pub(super) fn ruling(asked: &Asked<'_>) -> Result<Opened, Failure> {
+    let opened = opened(asked, Sha256::of(b""), NOWHERE, None)?;
     if opened.governance.trust.is_none() {
-        return Err(super::none_rules(client));
+        return Err(super::none_rules(asked.client));
     }
     Ok(opened)
 }
 
 fn opened(
-    client: &Client,
-    root: &TrustedRoot,
+    asked: &Asked<'_>,
     subject: Sha256,
     environment: &str,
     name: Option<&str>,
@@ -98,9 +109,9 @@ fn opened(
     if let Some(name) = name {
         path.push_str(&format!("&name={}", query_value(name)));
     }
-    let answer = client.fetch_bounded(&path, MAX_PACK_BYTES as u64)?;
+    let answer = asked.client.fetch_bounded(&path, MAX_PACK_BYTES as u64)?;
     let pack = Pack::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
-    pack.open(root).map_err(|e| {
+    pack.open_with(asked.root, &asked.certificates).map_err(|e| {
         Failure::refused(format!("{}: {}", answer.url, chain(&e)))
             .fix("check that the trusted root is that of this registry")
     })
@@ -113,10 +124,10 @@ fn opened(
 pub(super) fn work_out(
     ruling: &Opened,
     proposal: &Proposal,
-    client: &Client,
-    root: &TrustedRoot,
+    asked: &Asked<'_>,
     now: UtcTime,
 ) -> Result<Impact, Failure> {
+    let client = asked.client;
     let after = ruling.governance_with(proposal);
     let (Some(before), Some(after)) = (&ruling.governance.trust, &after.trust) else {
         return Err(super::none_rules(client));
@@ -136,9 +147,10 @@ pub(super) fn work_out(
         judged: 0,
         flagged_already: 0,
         truncated: running.truncated,
+        left_out: BTreeSet::new(),
     };
     for item in &running.items {
-        impact.judge(item, proposal, client, root, now)?;
+        impact.judge(item, proposal, asked, now)?;
     }
     Ok(impact)
 }
@@ -280,10 +292,10 @@ impl Impact {
         &mut self,
         item: &Running,
         proposal: &Proposal,
-        client: &Client,
-        root: &TrustedRoot,
+        asked: &Asked<'_>,
         now: UtcTime,
     ) -> Result<(), Failure> {
+        let Asked { client, root, .. } = *asked;
         let (Ok(subject), Some(Ok(deployment))) =
             (item.subject.parse::<Sha256>(), item.deployment.as_deref().map(str::parse::<Sha256>))
         else {
@@ -301,7 +313,11 @@ impl Impact {
             Some(details) => details.name.clone(),
             None => item.name.clone(),
         };
-        let opened = opened(client, root, subject, &item.environment, name.as_deref())?;
+        let opened = opened(asked, subject, &item.environment, name.as_deref())?;
+        self.left_out.extend(opened.left_out.iter().map(|left| LeftOut {
+            why: format!("{} {subject}: {left}", item.environment),
+            ..left.clone()
+        }));
         // What the log holds has happened, whatever this machine's clock says.
         let newest = opened.evidence.iter().map(|one| one.logged_at()).max();
         let question = Question {
@@ -346,6 +362,7 @@ impl Impact {
         if self.truncated {
             session.warn("more runs than the registry tells at once: only the first are judged");
         }
+        crate::trust::warn_of_left_out("the evidence of what runs", &self.left_out, session);
         if session.json() {
             session.answer(self)?;
             return Ok(exit);

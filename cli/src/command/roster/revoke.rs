@@ -81,7 +81,9 @@ fn tell_impact(
     session: &mut Session,
 ) -> Result<Exit, Failure> {
     let root = registry.trusted_root(session)?;
-    let ruling = impact::ruling(registry.client(), &root)?;
+    let certificates = crate::trust::certificates(&args.certificate_roots)?;
+    let asked = impact::Asked { client: registry.client(), root: &root, certificates };
+    let ruling = impact::ruling(&asked)?;
     let now = documents::now(session);
     let revocation = Revocation {
         signer: predicate.signer.clone(),
@@ -90,7 +92,7 @@ fn tell_impact(
         logged_at: now,
     };
     let proposal = Proposal { revocation: Some(revocation), roster: None };
-    let impact = impact::work_out(&ruling, &proposal, registry.client(), &root, now)?;
+    let impact = impact::work_out(&ruling, &proposal, &asked, now)?;
     impact.tell(args.limit as usize, session)
 }
 

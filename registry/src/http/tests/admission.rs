@@ -258,6 +258,10 @@ fn an_image_without_a_digest_is_denied_by_a_decision_about_its_reference() {
             assert!(why.contains("text of the reference"), "{why}");
             let text = answer["auditAnnotations"]["decision-1"].as_str().unwrap();
             assert!(text.starts_with("sha256:") && text.contains("FAILED"), "{text}");
+            let decision = text.split(' ').next().unwrap();
+            let replay = format!("POST /v1/decisions/{decision}/replay");
+            let replayed = cluster.server.write(&replay, 200, "").await.json();
+            assert_eq!(replayed["same"], true, "{replayed:#}");
             // Asked again, it is the same decision, and a dry run makes none.
             let again = cluster.answer(&review(reference, "alice")).await;
             assert_eq!(again["auditAnnotations"], answer["auditAnnotations"]);

@@ -375,7 +375,7 @@ fn the_gate_counts_it_before_and_after_a_restart_and_in_a_pack() {
         assert_eq!(keyless.verdict(released()).await, "PASSED");
         let (pack, root) = keyless.pack(released()).await;
         let opened = pack.open_with(&root, &roots()).unwrap();
-        assert_eq!(opened.left_out, Vec::<String>::new());
+        assert_eq!(opened.left_out, []);
         assert!(offline(&opened, released()));
         let evidence = opened.evidence.iter().find(|one| json!(one.index()) == made["index"]);
         let evidence = evidence.unwrap();
@@ -383,7 +383,7 @@ fn the_gate_counts_it_before_and_after_a_restart_and_in_a_pack() {
         assert_eq!(evidence.signer().to_string(), shown(OF_MESSAGE));
         // Other authorities do not vouch for it.
         let opened = pack.open(&root).unwrap();
-        assert!(opened.left_out[0].contains("certificate"), "{:?}", opened.left_out);
+        assert!(opened.left_out[0].is_certificate, "{:?}", opened.left_out);
         assert!(!offline(&opened, released()));
     });
     // It was verified before it was logged, and counts whatever became of its authority: by its leaf alone at first, and by that of a full
@@ -451,7 +451,7 @@ fn the_provenance_of_github_satisfies_a_rule_for_its_builder() {
         assert_eq!((&again["index"], &again["digest"]), (&made["index"], &made["digest"]));
         let (pack, root) = keyless.pack(artifact).await;
         let opened = pack.open(&root).unwrap();
-        assert_eq!(opened.left_out, Vec::<String>::new());
+        assert_eq!(opened.left_out, []);
         assert!(offline(&opened, artifact));
     });
     demand_clean(&registry);

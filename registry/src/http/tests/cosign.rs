@@ -59,7 +59,7 @@ async fn offline(cluster: &Cluster<'_>, image: &str) -> bool {
     let pack = Pack::parse(cluster.server.get(&path, 200).await.body()).unwrap();
     let root = cluster.server.plain("GET /v1/trusted-root", 200).await;
     let opened = pack.open(&TrustedRoot::parse(root.body()).unwrap()).unwrap();
-    assert_eq!(opened.left_out, Vec::<String>::new());
+    assert_eq!(opened.left_out, []);
     let question = Question {
         subject: image.parse().unwrap(),
         name: Some("registry.example.com/pay/api".to_owned()),

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 1 | the [`FORMAT`] |
 //! | 32 | HMAC-SHA-256 (RFC 2104) over the format, the leaf's hash, and what follows |
-//! | the rest | CBOR (RFC 8949): all of [`Evidence`] but its index, which is the leaf's |
+//! | the rest | CBOR (RFC 8949): all of [`Evidence`] but its index, which is the leaf's; members by their number |
 //!
 //! The key of the seal is derived from the log's key (HKDF, RFC 5869). It binds the facts to one leaf, and they
 //! are read only with a leaf that a checkpoint of the log proves ([`OwnLeaves`]). That is as strong as reading the attestation under
@@ -28,7 +28,7 @@ use crate::verify::{OwnLeaves, Signer, Verified};
 
 /// The format of what is written. It changes with every type that [`Said`] holds: what has another is not read. Programs with
 /// the rule `rego` keep predicates, too.
-pub const FORMAT: u8 = if cfg!(feature = "rego") { 0x81 } else { 0x01 };
+pub const FORMAT: u8 = if cfg!(feature = "rego") { 0x82 } else { 0x02 };
 
 const TAG_BYTES: usize = 32;
 const PURPOSE: &[u8] = b"attestry facts at rest";
@@ -109,7 +109,7 @@ impl Seal {
     /// Writes down what an attestation says, for the leaf that records its signature. None of what would not be read back the same.
     #[must_use]
     pub fn close(&self, evidence: &Evidence, leaf: &Sha256) -> Option<Vec<u8>> {
-        let cbor = serde_cbor::to_vec(&Written {
+        let cbor = serde_cbor::ser::to_vec_packed(&Written {
             digest: &evidence.held.digest,
             logged_at: &evidence.held.logged_at,
             signer: &evidence.signer,

@@ -12,7 +12,7 @@ use crate::layout::{self, LayoutDocument, StepLink, StepReport};
 use crate::policy::{Demand, RuleKind};
 use crate::predicate::UtcTime;
 use crate::problem::chain;
-use crate::roster::SignerId;
+use crate::roster::Signer;
 use crate::verify;
 
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
@@ -92,30 +92,17 @@ fn read(case: &Case<'_>, digest: Sha256) -> Result<LayoutDocument, String> {
 }
 
 /// When the owners' entries in the roster end.
-fn ends<'c>(case: &Case<'c>, owners: &[String]) -> impl Iterator<Item = UtcTime> {
-    let roster = case.trust.roster();
-    let named = roster
-        .signers
-        .iter()
-        .filter(|signer| roster.is_named(&signer.name, owners.iter().map(String::as_str)));
-    named.filter_map(|signer| signer.valid_until).collect::<Vec<_>>().into_iter()
+fn ends<'c>(case: &'c Case<'_>, owners: &'c [String]) -> impl Iterator<Item = UtcTime> + 'c {
+    case.trust.roster().entries_of(owners).filter_map(|signer| signer.valid_until)
 }
 
 /// The keys of the owners that stand in the roster and count now.
 fn keys(case: &Case<'_>, owners: &[String]) -> Vec<PublicKey> {
-    let roster = case.trust.roster();
-    let named = roster
-        .signers
-        .iter()
-        .filter(|signer| roster.is_named(&signer.name, owners.iter().map(String::as_str)));
     let counts = |key: &&PublicKey| {
         case.trust.signer(&verify::Signer::Key(key.fingerprint()), case.now()).is_ok()
     };
-    let keys = named.filter_map(|signer| match &signer.id {
-        SignerId::Key(key) => Some(key),
-        _ => None,
-    });
-    keys.filter(counts).cloned().collect()
+    let entries = case.trust.roster().entries_of(owners);
+    entries.filter_map(Signer::key).filter(counts).cloned().collect()
 }
 
 /// The links of signers whom the roster lets sign links. Who may do which step is the layout's business.

@@ -28,6 +28,23 @@ mod window;
 
 /// Judges one rule that is not `any`.
 pub(super) fn judge(kind: &RuleKind, case: &Case<'_>) -> Judgement {
+    let mut judgement = judged(kind, case);
+    if let Some(fix) = judgement.fix.as_mut().filter(|fix| fix.contains("--key KEY"))
+        && sign_by_certificate(kind, case)
+    {
+        fix.push_str("; who may sign this has a certificate and no key: make the bundle with cosign or in the CI job, then attestry push BUNDLE --registry URL");
+    }
+    judgement
+}
+
+/// Whether all whom a rule names sign with certificates.
+fn sign_by_certificate(kind: &RuleKind, case: &Case<'_>) -> bool {
+    let named = names_of(kind).next().unwrap_or_default();
+    let mut entries = case.trust.roster().entries_of(named).peekable();
+    entries.peek().is_some() && entries.all(|entry| entry.id.fingerprint().is_none())
+}
+
+fn judged(kind: &RuleKind, case: &Case<'_>) -> Judgement {
     if case.question.purpose.is_run() && is_about_act(kind) {
         return Judgement::pass("nothing of what runs already", "it runs, so that was judged");
     }

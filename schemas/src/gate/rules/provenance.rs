@@ -44,7 +44,12 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     }
     let fix = "build where the policy says, with attestry run or the builder's own provenance, and push the attestation";
     let Some((one, faults)) = nearest else {
-        return Judgement::fail("provenance", wanted, selection.instead("no provenance"), fix);
+        return Judgement::fail(
+            "provenance",
+            wanted,
+            case.instead(&selection, "no provenance", &["provenance", "provenance-v0.2"]),
+            fix,
+        );
     };
     let texts: Vec<&String> = faults.iter().map(|fault| &fault.text).collect();
     let found = format!("{}: {}", short(one.digest()), joined(&texts, ""));

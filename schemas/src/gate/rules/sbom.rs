@@ -26,7 +26,12 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
         _ => false,
     });
     if selection.counted.is_empty() {
-        return Judgement::fail("sbom", wanted, selection.instead("no bill of materials"), fix);
+        return Judgement::fail(
+            "sbom",
+            wanted,
+            case.instead(&selection, "no bill of materials", &["cyclonedx", "spdx"]),
+            fix,
+        );
     }
     let denied_names: Vec<Name> = deny_components.iter().map(|purl| Name::of(purl)).collect();
     let mut findings = Vec::new();

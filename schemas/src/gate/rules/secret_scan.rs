@@ -17,7 +17,7 @@ pub(super) fn judge(case: &Case<'_>, demand: &Demand, most: u64) -> Judgement {
         return Judgement::fail(
             "secret-scan",
             wanted,
-            selection.instead("no search for secrets"),
+            case.instead(&selection, "no search for secrets", &["secret-scan"]),
             fix,
         );
     }

@@ -25,7 +25,12 @@ pub(super) fn judge(
     let fix = "run the tests and import their report: attestry evidence add REPORT --subject ARTIFACT --key KEY --registry URL";
     let selection = case.select(demand, |said| matches!(said, Said::TestResult(_)));
     if selection.counted.is_empty() {
-        return Judgement::fail("test-result", wanted, selection.instead("no test result"), fix);
+        return Judgement::fail(
+            "test-result",
+            wanted,
+            case.instead(&selection, "no test result", &["test-result"]),
+            fix,
+        );
     }
     let results: Vec<Run<'_>> = selection.counted.iter().filter_map(Run::of).collect();
     let standing: Vec<&Run<'_>> = standing(&results);

@@ -27,7 +27,12 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
         _ => false,
     });
     let Some(newest) = selection.counted.first() else {
-        return Judgement::fail("vsa", wanted, selection.instead("no summary of it"), fix);
+        return Judgement::fail(
+            "vsa",
+            wanted,
+            case.instead(&selection, "no summary of it", &["vsa"]),
+            fix,
+        );
     };
     let Said::Summary(summary) = newest.evidence.said() else {
         return Judgement::fail("vsa", wanted, "no summary of it", fix);

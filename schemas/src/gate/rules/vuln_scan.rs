@@ -1,12 +1,14 @@
 //! `vuln-scan`: the newest scan of every scanner has nothing that blocks.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::super::answer::{Finding, Judgement, earlier};
-use super::super::case::{Case, Counted, by, joined, later};
+use super::super::case::{Case, Counted, by, joined, later, short};
 use super::super::evidence::Said;
 use super::super::findings::{Scan, Vulnerable};
-use crate::digest::Sha256;
+use super::super::vex::{Named, Vex};
+use crate::digest::{Digest, Sha256};
 use crate::policy::{Demand, RuleKind, Severity};
 use crate::predicate::UtcTime;
 
@@ -20,11 +22,24 @@ enum Weighed {
 }
 
 /// What else the evidence says of vulnerabilities, by each of their names.
+#[derive(Default)]
 struct Known<'c> {
     /// When a scan first saw it in the artifact.
     sighted: BTreeMap<&'c str, UtcTime>,
-    /// The newest assessment of it: how many are newer, its digest, and whether it says that it does not matter.
-    assessed: BTreeMap<&'c str, (usize, Sha256, bool)>,
+    /// The assessments of it, the newest first.
+    assessed: BTreeMap<&'c str, Vec<Assessment<'c>>>,
+    /// How many statements there are of all.
+    statements: usize,
+}
+
+/// What a document says of a vulnerability.
+struct Assessment<'c> {
+    /// How many are newer.
+    newer: usize,
+    document: Sha256,
+    /// What it is attached to.
+    artifact: Rc<Named>,
+    says: &'c Vex,
 }
 
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
@@ -38,7 +53,12 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let selection = case.select(demand, |said| matches!(said, Said::Scan(_)));
     let newest = selection.newest_by(|one| scan(one).map(|scan| scan.scanner.clone()));
     if newest.is_empty() {
-        return Judgement::fail("vuln-scan", wanted, selection.instead("no scan"), fix);
+        return Judgement::fail(
+            "vuln-scan",
+            wanted,
+            case.instead(&selection, "no scan", &["vulns", "vuln"]),
+            fix,
+        );
     }
     let scans: Vec<&Scan> = newest.iter().filter_map(scan).collect();
     let missing = |name: &&String| !scans.iter().any(|scan| is_scanner(&scan.scanner, name));
@@ -107,9 +127,9 @@ fn weigh(found: &Vulnerable, case: &Case<'_>, kind: &RuleKind, known: &Known<'_>
     if !blocks(found.severity, *block) {
         return Weighed::TooLight;
     }
-    let assessed = names(found).filter_map(|name| known.assessed.get(name)).min();
-    if let Some((_, digest, true)) = assessed {
-        return Weighed::Harmless(*digest);
+    let assessed = known.assessment(found);
+    if let Some(assessment) = assessed.filter(|assessment| assessment.says.harmless) {
+        return Weighed::Harmless(assessment.document);
     }
     if let Some(leeway) = leeway.get(&found.severity) {
         // The earlier one: a date of publication is a claim, and would else put it off for as long as it says.
@@ -125,7 +145,11 @@ fn weigh(found: &Vulnerable, case: &Case<'_>, kind: &RuleKind, known: &Known<'_>
         [] => String::new(),
         versions => format!(", fixed in {}", joined(versions, "")),
     };
-    let text = format!("{} ({}){package}{fixed}", found.id, found.severity);
+    let beside = match assessed {
+        Some(_) => String::new(),
+        None => known.beside(found).unwrap_or_default(),
+    };
+    let text = format!("{} ({}){package}{fixed}{beside}", found.id, found.severity);
     Weighed::Blocks(Finding::new(&found.id, text))
 }
 
@@ -135,7 +159,7 @@ fn names(found: &Vulnerable) -> impl Iterator<Item = &str> {
 
 impl<'c> Known<'c> {
     fn of(case: &Case<'c>, kind: &RuleKind) -> Self {
-        let mut known = Self { sighted: BTreeMap::new(), assessed: BTreeMap::new() };
+        let mut known = Self::default();
         let RuleKind::VulnScan { demand, leeway, vex, .. } = kind else { return known };
         if !leeway.is_empty() {
             // What was seen first was seen by a scan that may be too old by now.
@@ -165,11 +189,32 @@ impl<'c> Known<'c> {
     /// Documents come the newest first; within one the last statement of a vulnerability is its newest.
     fn assess(&mut self, one: Counted<'c>, artifact: &Sha256) {
         let Said::Vex(statements) = one.evidence.said() else { return };
-        for vex in statements.iter().rev().filter(|vex| vex.is_about(artifact)) {
-            let newer = self.assessed.len();
-            for name in &vex.names {
-                self.assessed.entry(name).or_insert((newer, one.digest(), vex.harmless));
+        let digest = Digest::from(*artifact);
+        let artifact = Rc::new(Named::new(artifact, one.evidence.names_of(&digest)));
+        for says in statements.iter().rev() {
+            let newer = self.statements;
+            self.statements += 1;
+            for name in &says.names {
+                let (document, artifact) = (one.digest(), Rc::clone(&artifact));
+                let assessment = Assessment { newer, document, artifact, says };
+                self.assessed.entry(name).or_default().push(assessment);
             }
         }
+    }
+
+    /// The newest assessment that counts for what was found.
+    fn assessment(&self, found: &Vulnerable) -> Option<&Assessment<'c>> {
+        let counts = |one: &&Assessment<'c>| one.says.counts_for(&one.artifact, found);
+        let newest = |name: &str| self.assessed.get(name)?.iter().find(counts);
+        names(found).filter_map(newest).min_by_key(|one| one.newer)
+    }
+
+    /// Tells of an assessment under its name that is of something else.
+    fn beside(&self, found: &Vulnerable) -> Option<String> {
+        let newest = |name: &str| self.assessed.get(name)?.first();
+        let one = names(found).filter_map(newest).min_by_key(|one| one.newer)?;
+        let product = one.says.first_product()?;
+        let document = short(one.document);
+        Some(format!("; {document} says {} of {product}, which is another", one.says.why))
     }
 }

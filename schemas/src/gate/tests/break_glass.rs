@@ -4,7 +4,7 @@ use super::*;
 
 const TERMS: &str = "[break_glass]\ngroup = \"leads\"\nthreshold = 2\nlongest = \"4h\"\n";
 
-fn glass(signer: &str, expires: &str) -> Saying {
+pub(super) fn glass(signer: &str, expires: &str) -> Saying {
     let predicate = json!({
         "environment": "production", "reason": "incident 7", "expires": expires,
         "reviewBy": "2026-12-01T00:00:00Z", "group": "leads",

@@ -304,3 +304,15 @@ fn names_that_others_give_steer_no_terminal() {
     let told = lines(&trial);
     assert!(told.iter().all(|line| !line.chars().any(char::is_control)), "{told:?}");
 }
+
+#[test]
+fn who_signs_by_certificate_is_not_told_to_use_a_key() {
+    let mut trial = Trial::of(&rule("signature", "signers = [\"keyless\"]"));
+    let entry = "[[signer]]\nname = \"keyless\"\nissuer = \"https://token.example\"\nsubject = \"a@example.com\"\nmay = [\"signature\"]\n";
+    trial.signers.insert("keyless".to_owned(), entry.to_owned());
+    let fix = trial.fails("signature", &["signature"]).fix.unwrap();
+    assert!(fix.contains("attestry push BUNDLE"), "{fix}");
+    trial.signer("keyless", "a key of it", "may = [\"signature\"]\n");
+    let fix = trial.fails("signature", &["signature"]).fix.unwrap();
+    assert!(fix.ends_with("--key KEY --registry URL"), "{fix}");
+}

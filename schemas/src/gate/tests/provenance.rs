@@ -151,9 +151,26 @@ fn a_predicate_that_does_not_fit_its_type_stands_in_nobodys_way() {
         trial.say(Saying::of("ci", "provenance", predicate).at("2026-11-27T09:59:00Z"));
     }
     assert!(trial.evidence.iter().all(|one| matches!(one.said(), Said::Malformed(_))));
-    trial.fails("provenance", &["provenance"]);
+    let answer = trial.fails("provenance", &["provenance"]);
+    assert!(answer.found.contains("does not fit its type: "), "{}", answer.found);
+    assert!(answer.found.ends_with("; and 3 more"), "{}", answer.found);
     trial.say(built());
     trial.passes("provenance");
+}
+
+#[test]
+fn provenance_of_another_version_is_told_of() {
+    let mut trial = trial();
+    trial.signer("old", "old", "may = [\"provenance-v0.2\"]\n");
+    let before = json!({ "builder": { "id": BUILDER }, "buildType": "https://ci.example/build" });
+    let made = trial.held(Saying::of("old", "provenance-v0.2", before.clone()));
+    trial.say(Saying::of("tester", "provenance-v0.2", before));
+    let answer = trial.fails("provenance", &["provenance"]);
+    let expected = format!(
+        "none that counts: {} is https://slsa.dev/provenance/v0.2, which no rule reads",
+        case::short(made)
+    );
+    assert_eq!(answer.found, expected);
 }
 
 #[test]

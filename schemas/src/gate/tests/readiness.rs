@@ -7,7 +7,12 @@ fn configuration() -> Sha256 {
 }
 
 /// A scan of an environment: id, status, severity of each check, of the category `network`.
-fn checked(scanner: &str, environment: &str, checks: &[(&str, &str, &str)], at: &str) -> Saying {
+pub(super) fn checked(
+    scanner: &str,
+    environment: &str,
+    checks: &[(&str, &str, &str)],
+    at: &str,
+) -> Saying {
     let checks: Vec<Value> = checks
         .iter()
         .map(|(id, status, severity)| {

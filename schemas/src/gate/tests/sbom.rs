@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn cyclonedx(components: Value) -> Saying {
+pub(super) fn cyclonedx(components: Value) -> Saying {
     let bom = json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "components": components });
     Saying::of("ci", "cyclonedx", bom)
 }

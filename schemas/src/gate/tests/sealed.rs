@@ -59,6 +59,40 @@ fn whatever_a_predicate_holds_is_read_back() {
     own.demand_kept(&malformed);
 }
 
+/// What is kept has members by number and no names: another order, another member, another variant before one would be read as
+/// something else. Whoever changes a type that is kept changes [`SEALED_FORMAT`] with it, and then this digest.
+#[test]
+fn what_is_kept_has_its_form_by_its_format() {
+    let own = Own::of("log");
+    let product = json!({ "products": [{ "@id": "pkg:oci/api", "subcomponents": [{ "@id": "pkg:deb/debian/x" }] }] });
+    let package = json!({ "package": "x", "purl": "pkg:deb/debian/x", "aliases": ["GHSA-1"] });
+    let sayings = [
+        signature("ci"),
+        built(),
+        tested("tester", "FAILED", &["unit"], &["e2e"]),
+        vuln_scan::annotated("CVE-1", package, LOGGED),
+        vuln_scan::vex("triage", "not_affected", "CVE-1", product),
+        sbom::cyclonedx(json!([{ "type": "library", "name": "x", "purl": "pkg:deb/debian/x" }])),
+        secret_scan::searched("gitleaks", &["one"], LOGGED),
+        readiness::checked("kube-bench", "production", &[("1", "PASSED", "HIGH")], LOGGED),
+        summary("verifier", "https://verifier.example", "PASSED", &["SLSA_BUILD_LEVEL_3"]),
+        reviewed("host", "alice", &["bob"]),
+        approval("alice", "2026-12-01T00:00:00Z"),
+        waiver("alice", "vuln-scan", "CVE-1", "2026-12-01T00:00:00Z"),
+        break_glass::glass("alice", "2026-11-27T12:00:00Z"),
+        deployed("deployed", "production", Some(artifact()), LOGGED),
+    ];
+    let mut all = Vec::new();
+    for saying in sayings {
+        all.extend(own.seal.close(&saying.evidence(7), &own.leaf(7)).expect("it is kept"));
+    }
+    let expected = match SEALED_FORMAT {
+        0x02 => "5a0627c095dd56ef16996e069fa869814242b8656aa693683612ff83f09f2a02",
+        _ => "b",
+    };
+    assert_eq!(Sha256::of(&all).hex(), expected, "format {SEALED_FORMAT:#04x}");
+}
+
 #[test]
 fn facts_are_of_one_leaf_and_of_one_registry() {
     let own = Own::of("log");

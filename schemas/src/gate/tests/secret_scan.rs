@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn searched(scanner: &str, fingerprints: &[&str], at: &str) -> Saying {
+pub(super) fn searched(scanner: &str, fingerprints: &[&str], at: &str) -> Saying {
     let findings: Vec<Value> = fingerprints
         .iter()
         .map(|f| json!({ "rule": "aws-key", "file": "a.env", "line": 3, "fingerprint": f }))

@@ -5,7 +5,7 @@ use super::*;
 const LEEWAY: &str = "block = \"high\"\nmax_age = \"1d\"\nleeway = { high = \"7d\" }";
 
 /// A scan of one high vulnerability with what else is known of it.
-fn annotated(id: &str, annotations: Value, at: &str) -> Saying {
+pub(super) fn annotated(id: &str, annotations: Value, at: &str) -> Saying {
     let result = json!({
         "id": id,
         "severity": [{ "method": "trivy", "score": "high" }],
@@ -14,10 +14,13 @@ fn annotated(id: &str, annotations: Value, at: &str) -> Saying {
     scan_of(vec![result], at)
 }
 
-fn vex(signer: &str, status: &str, name: &str, more: Value) -> Saying {
+pub(super) fn vex(signer: &str, status: &str, name: &str, more: Value) -> Saying {
     let mut statement = json!({ "vulnerability": { "name": name }, "status": status });
     if status == "not_affected" {
         statement["justification"] = "component_not_present".into();
+    }
+    if status == "affected" {
+        statement["action_statement"] = "update".into();
     }
     for (member, value) in more.as_object().unwrap() {
         statement[member] = value.clone();
@@ -183,28 +186,96 @@ fn the_newest_assessment_counts_under_any_name_of_the_vulnerability() {
     trial.say(annotated("GHSA-1", json!({ "aliases": ["CVE-1"] }), LOGGED));
     trial.say(vex("triage", "fixed", "CVE-1", json!({})));
     trial.passes("vuln-scan");
-    let affected = json!({ "action_statement": "update" });
-    trial.say(vex("triage", "affected", "CVE-1", affected));
+    trial.say(vex("triage", "affected", "CVE-1", json!({})));
     trial.fails("vuln-scan", &["GHSA-1"]);
 }
 
-#[test]
-fn an_assessment_of_another_product_says_nothing_of_the_artifact() {
-    let product = |digest: Sha256| json!({ "products": [{ "@id": format!("pkg:oci/api@sha256%3A{}", digest.hex()) }] });
-    for (more, passes) in [
-        (product(artifact()), true),
-        (product(other_artifact()), false),
-        (json!({ "products": [{ "@id": "pkg:oci/api" }] }), true),
-        (
-            json!({ "products": [{ "@id": "x:y", "hashes": { "sha-256": other_artifact().hex() } }] }),
-            false,
-        ),
-    ] {
-        let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
-        trial.say(scanned(&[("CVE-1", "high")], LOGGED));
-        trial.say(vex("triage", "not_affected", "CVE-1", more.clone()));
-        assert_eq!(trial.decide().passed(), passes, "{more}");
+/// A decision about one high finding in Debian's libssl3, with an assessment of these products.
+#[track_caller]
+fn with_products(status: &str, more: &Value, passes: bool) {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+    let package =
+        json!({ "package": "libssl3", "purl": "pkg:deb/debian/libssl3@3.0.8-1?arch=amd64" });
+    trial.say(annotated("CVE-1", package, LOGGED));
+    if status == "affected" {
+        trial.say(vex("triage", "not_affected", "CVE-1", json!({})).at("2026-11-27T08:00:00Z"));
     }
+    trial.say(vex("triage", status, "CVE-1", more.clone()));
+    assert_eq!(trial.decide().passed(), passes, "{status}: {more}");
+}
+
+#[test]
+fn an_assessment_is_of_the_artifact_or_package_that_it_names() {
+    let products = |list: Value| json!({ "products": list });
+    let id = |text: &str| json!([{ "@id": text }]);
+    let image = |digest: Sha256| format!("pkg:oci/api@sha256%3A{}", digest.hex());
+    let inside = |package: &str| json!([{ "@id": image(artifact()), "subcomponents": [{ "@id": package }] }]);
+    let purl = |text: &str| json!([{ "identifiers": { "purl": text } }]);
+    let this = [
+        json!({}),
+        json!({ "products": null }),
+        products(json!([])),
+        products(id(&image(artifact()))),
+        products(json!([image(artifact())])),
+        products(
+            json!([{ "@id": "x:y", "hashes": { "sha-256": artifact().hex().to_ascii_uppercase() } }]),
+        ),
+        products(json!([{ "@id": image(other_artifact()) }, { "@id": image(artifact()) }])),
+        products(id(NAME)),
+        products(id("pkg:oci/api")),
+        products(id("pkg:oci/API?repository_url=pay/api")),
+        products(id("pkg:deb/debian/libssl3")),
+        products(purl("pkg:deb/debian/libssl3@3.0.8-1?arch=amd64")),
+        products(json!(["pkg:deb/debian/libssl3@3.0.8-1"])),
+        products(inside("pkg:deb/debian/libssl3@3.0.8-1")),
+        products(inside("libssl3")),
+        json!({ "products": [image(artifact())], "subcomponents": ["pkg:deb/debian/libssl3"] }),
+    ];
+    let other = [
+        products(id(&image(other_artifact()))),
+        products(json!([{ "@id": "x:y", "hashes": { "sha-256": other_artifact().hex() } }])),
+        products(id("pkg:deb/debian/libcrypto3")),
+        products(id("pkg:deb/debian/libssl3@3.0.8-2")),
+        products(id("pkg:deb/debian/libssl3?arch=arm64")),
+        products(inside("pkg:deb/debian/libcrypto3")),
+        json!({ "products": [image(artifact())], "subcomponents": ["pkg:deb/debian/libcrypto3"] }),
+    ];
+    let unclear = [
+        products(id("pkg:oci/web")),
+        products(id("pkg:oci/api?repository_url=elsewhere/api")),
+        products(id("pkg:oci/api?tag=2")),
+        products(id("https://product.example/api")),
+        products(json!([{}])),
+        products(json!([7])),
+        products("https://product.example/api".into()),
+        products(json!([{ "hashes": { "sha-512": "00" } }])),
+        products(inside("https://package.example/libssl3")),
+        json!({ "subcomponents": ["pkg:deb/debian/libssl3"] }),
+    ];
+    for (list, harmless, harmful) in
+        [(&this[..], true, false), (&other[..], false, true), (&unclear[..], false, false)]
+    {
+        for more in list {
+            with_products("not_affected", more, harmless);
+            with_products("affected", more, harmful);
+        }
+    }
+}
+
+#[test]
+fn what_is_assessed_elsewhere_is_told() {
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+    trial.say(annotated("CVE-1", json!({ "package": "libssl3" }), LOGGED));
+    let web = json!({ "products": [{ "@id": "pkg:oci/web" }] });
+    let document = trial.held(vex("triage", "not_affected", "CVE-1", web));
+    let answer = trial.answer("vuln-scan");
+    assert_eq!(
+        answer.findings.first().unwrap().text,
+        format!(
+            "CVE-1 (high) in libssl3; {} says not_affected: component_not_present of pkg:oci/web, which is another",
+            case::short(document)
+        )
+    );
 }
 
 #[test]

@@ -70,6 +70,45 @@ fn a_new_scan_flips_what_runs_and_a_better_one_flips_it_back() {
 }
 
 #[test]
+fn what_has_news_is_assessed_first() {
+    let governed = Governed::new();
+    for (n, environment) in [(1, "a"), (2, "b"), (3, "c")] {
+        let mut deployed = Governed::deployment("deployed", None);
+        deployed["environment"] = json!(environment);
+        governed.record("deployer", n, deployed);
+    }
+    let gate = &governed.running.gate;
+    until("all assessed", || {
+        let ledger = gate.ledger().unwrap();
+        let mut running = ledger.counted.deployments.running();
+        running.by_ref().all(|(place, one)| ledger.standing(place, one).is_some())
+    });
+    let mut ledger = gate.ledger().unwrap();
+    let place = |environment: &str| {
+        let of = |(place, _): &(&Place, &Deployment)| place.environment == environment;
+        ledger.counted.deployments.running().find(of).unwrap().0.clone()
+    };
+    let (first, last) = (place("a"), place("c"));
+    ledger.stale_all();
+    ledger.touch(last.clone());
+    let due = |ledger: &mut crate::gate::ledger::Ledger| {
+        let due = ledger.take_due(gate.now());
+        due.into_iter().map(|one| (one.place.clone(), one)).collect::<Vec<_>>()
+    };
+    let all = due(&mut ledger);
+    assert_eq!(
+        all.iter().map(|(place, _)| &place.environment).collect::<Vec<_>>(),
+        ["c", "a", "b"]
+    );
+    assert!(due(&mut ledger).is_empty(), "it was taken");
+    // What is put back keeps its turn.
+    all.into_iter().take(2).for_each(|(_, one)| ledger.put_back(one));
+    let again: Vec<_> =
+        due(&mut ledger).into_iter().map(|(place, one)| (place, one.has_news)).collect();
+    assert_eq!(again, [(last, true), (first, false)]);
+}
+
+#[test]
 fn what_nobody_changed_is_not_flagged_again_after_a_restart() {
     let governed = Governed::new();
     let deployed = governed.deploy(1, governed.allow(1)).digest;

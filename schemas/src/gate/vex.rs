@@ -1,0 +1,267 @@
+//! What others say of the vulnerabilities that scanners find: OpenVEX as the gate reads it.
+//!
+//! A statement is about the products that it names, and those may be others than what the attestation is attached to. So
+//! it says of one vulnerability, of one package, whether it is about it ([`Vex::scope`]). Doubt never helps: what does not matter must be
+//! said of this very artifact or package, and what matters counts unless it is said of another.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::findings::Vulnerable;
+use crate::digest::Sha256;
+use crate::predicate::{self, canonical_purl, image_purl, names_image, purl_covers};
+use crate::statement::{ResourceDescriptor, Statement};
+
+/// What a VEX document says of one vulnerability: a statement of OpenVEX 0.2.0, or of a version before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vex {
+    /// Its name and aliases.
+    pub names: Vec<String>,
+    /// Whether it does not matter: `not_affected` or `fixed`.
+    pub harmless: bool,
+    /// Why, in the words of the document.
+    pub why: String,
+    /// What it is about; nothing when that is whatever it is attached to.
+    pub products: Vec<Product>,
+}
+
+/// What a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// An artifact or a package.
+    pub what: Component,
+    /// The packages inside that have the vulnerability; nothing when all of them are meant.
+    pub inside: Vec<Component>,
+}
+
+/// A piece of software by what it is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// SHA-256 digests in hex: its hashes, and those in its names, such as `pkg:oci/api@sha256%3A…`.
+    pub digests: BTreeSet<String>,
+    /// Its IRI and identifiers, package URLs in their canonical spelling.
+    pub names: BTreeSet<String>,
+}
+
+/// The artifact that an attestation is about, as that attestation calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its SHA-256 digest in hex.
+    pub digest: String,
+    /// Its names.
+    pub names: BTreeSet<String>,
+}
+
+/// Whether a statement is about a vulnerability that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// It is about something else.
+    Other,
+    /// It does not say what it is about in a way that can be compared.
+    Unclear,
+    /// It is about this.
+    This,
+}
+
+impl Vex {
+    /// Reads an OpenVEX document; statements without a name are left out.
+    #[must_use]
+    pub fn read(predicate: &Value) -> Vec<Self> {
+        items(predicate, "statements").filter_map(Self::statement).collect()
+    }
+
+    fn statement(statement: &Value) -> Option<Self> {
+        let vulnerability = statement.get("vulnerability")?;
+        let mut names: Vec<String> = Vec::new();
+        match vulnerability {
+            // Before 0.2.0 it was a text.
+            Value::String(name) => names.push(name.clone()),
+            _ => {
+                names.extend(vulnerability.get("name")?.as_str().map(str::to_owned));
+                let aliases = items(vulnerability, "aliases").filter_map(Value::as_str);
+                names.extend(aliases.map(str::to_owned));
+            }
+        }
+        let status = statement.get("status").and_then(Value::as_str)?;
+        let justification = statement.get("justification").and_then(Value::as_str);
+        let why = match justification {
+            Some(justification) => format!("{status}: {justification}"),
+            None => status.to_owned(),
+        };
+        Some(Self {
+            names,
+            harmless: matches!(status, "not_affected" | "fixed"),
+            why,
+            products: products(statement),
+        })
+    }
+
+    /// Whether it counts for what was found in an artifact. What says that something does not matter is said of this; what
+    /// says that it does is not said of another.
+    #[must_use]
+    pub fn counts_for(&self, artifact: &Named, found: &Vulnerable) -> bool {
+        match self.scope(artifact, found) {
+            Scope::This => true,
+            Scope::Unclear => !self.harmless,
+            Scope::Other => false,
+        }
+    }
+
+    /// Whether it is about what was found in an artifact.
+    #[must_use]
+    pub fn scope(&self, artifact: &Named, found: &Vulnerable) -> Scope {
+        let scopes = self.products.iter().map(|product| product.scope(artifact, found));
+        scopes.max().unwrap_or(Scope::This)
+    }
+
+    /// What it is about, for people: its first product.
+    #[must_use]
+    pub fn first_product(&self) -> Option<String> {
+        let product = self.products.first()?;
+        let inside = product.inside.first().and_then(Component::told);
+        let inside = inside.map_or_else(String::new, |package| format!("{package} in "));
+        Some(format!("{inside}{}", product.what.told().unwrap_or("something without a name")))
+    }
+}
+
+/// The first product of a document that keeps the gate from counting what it says does not matter: neither one of the subjects that
+/// the document is attached to, as they are called there, nor a package. None of another predicate.
+#[must_use]
+pub fn foreign_product(statement: &Statement) -> Option<String> {
+    predicate::from_uri(&statement.predicate_type).filter(|known| known.short == "openvex")?;
+    let subjects: Vec<Named> = statement.subject.iter().filter_map(Named::of).collect();
+    let foreign = |vex: &Vex| {
+        let fits = |product: &Product| {
+            product.what.is_package() && product.what.digests.is_empty()
+                || subjects.iter().any(|subject| product.what.is_artifact(subject) == Some(true))
+        };
+        vex.harmless && !vex.products.is_empty() && !vex.products.iter().any(fits)
+    };
+    Vex::read(&statement.predicate).iter().find(|vex| foreign(vex))?.first_product()
+}
+
+/// The products of a statement. Before 0.2.0 they were texts, and what is inside stood beside them.
+fn products(statement: &Value) -> Vec<Product> {
+    let beside: Vec<Component> = items(statement, "subcomponents").map(Component::read).collect();
+    let read = |product: &Value| {
+        let own = items(product, "subcomponents").map(Component::read);
+        Product { what: Component::read(product), inside: own.chain(beside.clone()).collect() }
+    };
+    let products: Vec<Product> = items(statement, "products").map(read).collect();
+    if products.is_empty() && !beside.is_empty() {
+        return vec![Product { what: Component::default(), inside: beside }];
+    }
+    products
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    // What stands alone where a list belongs is one item: it must not look as if nothing were there.
+    match value.get(name) {
+        None | Some(Value::Null) => [].iter(),
+        Some(Value::Array(items)) => items.iter(),
+        Some(item) => std::slice::from_ref(item).iter(),
+    }
+}
+
+impl Product {
+    fn scope(&self, artifact: &Named, found: &Vulnerable) -> Scope {
+        if self.inside.is_empty() && self.what.names(found) {
+            return Scope::This;
+        }
+        let inside = self.inside.iter().map(|component| match component.names(found) {
+            true => Scope::This,
+            false => component.instead(found),
+        });
+        let inside = inside.max().unwrap_or(Scope::This);
+        self.what.as_artifact(artifact, found).min(inside)
+    }
+}
+
+impl Component {
+    fn read(component: &Value) -> Self {
+        let hashes = component.get("hashes").and_then(|hashes| hashes.get("sha-256")?.as_str());
+        let mut digests: BTreeSet<String> =
+            hashes.map(str::to_ascii_lowercase).into_iter().collect();
+        let identifiers =
+            component.get("identifiers").and_then(Value::as_object).into_iter().flatten();
+        let texts =
+            identifiers.map(|(_, value)| value).chain(component.get("@id")).chain(Some(component));
+        let names: BTreeSet<String> = texts.filter_map(Value::as_str).map(canonical_purl).collect();
+        digests.extend(names.iter().flat_map(|name| digests_in(name)));
+        Self { digests, names }
+    }
+
+    /// What it is called, for people.
+    fn told(&self) -> Option<&str> {
+        self.names.iter().chain(&self.digests).next().map(String::as_str)
+    }
+
+    /// Whether it is the package in which something was found.
+    fn names(&self, found: &Vulnerable) -> bool {
+        self.names.iter().any(|name| {
+            found.package.as_ref() == Some(name)
+                || found.purl.as_ref().is_some_and(|purl| name == purl || purl_covers(name, purl))
+        })
+    }
+
+    /// Whether it is called by a package URL of something else than an image.
+    fn is_package(&self) -> bool {
+        self.names.iter().any(|name| name.starts_with("pkg:") && !names_image(name))
+    }
+
+    /// What there is to say when it is not called like the package in which something was found.
+    fn instead(&self, found: &Vulnerable) -> Scope {
+        match found.purl.is_some() && self.is_package() {
+            true => Scope::Other,
+            false => Scope::Unclear,
+        }
+    }
+
+    /// Whether it is an artifact; none when its names do not say.
+    fn is_artifact(&self, artifact: &Named) -> Option<bool> {
+        if !self.digests.is_empty() {
+            return Some(self.digests.contains(&artifact.digest));
+        }
+        self.names.iter().any(|name| artifact.is_called(name)).then_some(true)
+    }
+
+    fn as_artifact(&self, artifact: &Named, found: &Vulnerable) -> Scope {
+        match self.is_artifact(artifact) {
+            Some(true) => Scope::This,
+            Some(false) => Scope::Other,
+            None => self.instead(found),
+        }
+    }
+}
+
+/// The SHA-256 digests that a name has in it.
+fn digests_in(name: &str) -> Vec<String> {
+    let text = name.to_ascii_lowercase().replace("%3a", ":");
+    let behind = text.match_indices("sha256:").filter_map(|(at, mark)| text.get(at + mark.len()..));
+    let digests = behind.filter_map(|rest| rest.get(..64));
+    digests.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned).collect()
+}
+
+impl Named {
+    /// The artifact of this digest under the names that an attestation gives to it.
+    pub fn new<'n>(digest: &Sha256, names: impl Iterator<Item = &'n str>) -> Self {
+        Self { digest: digest.hex(), names: names.map(str::to_owned).collect() }
+    }
+
+    /// A subject of a statement by its SHA-256.
+    fn of(subject: &ResourceDescriptor) -> Option<Self> {
+        let digest = subject.digest.as_ref()?.iter().find_map(|digest| digest.as_sha256())?;
+        Some(Self::new(&digest, subject.name.as_deref().into_iter()))
+    }
+
+    /// Whether a name of a product is one of its own: the same text, or a package URL that covers it.
+    fn is_called(&self, product: &str) -> bool {
+        self.names.iter().any(|name| {
+            name == product
+                || purl_covers(product, &canonical_purl(name))
+                || image_purl(name).is_some_and(|image| purl_covers(product, &image))
+        })
+    }
+}
