@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::gate::{Answer, Details, Evidence, Said};
+use attestry_schemas::gate::{Answer, Evidence, Said};
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::verify::Signer;
@@ -102,11 +102,10 @@ impl Gate {
         evidence: &Evidence,
         logged_at_ms: i64,
     ) -> Result<Option<Decided>, StoreError> {
-        let Said::Summary(summary) = evidence.said() else { return Ok(None) };
+        let Said::Summary(summary, Some(details)) = evidence.said() else { return Ok(None) };
         if *evidence.signer() != Signer::Key(self.roots.gate) {
             return Ok(None);
         }
-        let Some(details) = Details::read(summary) else { return Ok(None) };
         let digests = evidence.subjects().iter().filter_map(|subject| subject.digest.as_ref());
         let mut digests = digests.flat_map(attestry_schemas::digest::DigestSet::iter);
         let Some(subject) = digests.find_map(|digest| digest.as_sha256()) else { return Ok(None) };
@@ -145,7 +144,7 @@ impl Gate {
         Ok(Some(Decided {
             index: evidence.index(),
             logged_at_ms,
-            environment: details.environment,
+            environment: details.environment.clone(),
             subject,
             passed,
             denied_by,

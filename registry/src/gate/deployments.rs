@@ -387,24 +387,24 @@ impl Gate {
         let evidence = self.shelf.evidence(reader, sequence)?;
         let of_gate = evidence.filter(|one| *one.signer() == Signer::Key(self.roots.gate));
         let Some(evidence) = of_gate else { return Ok(Err(Cause::UnknownDecision)) };
-        let Said::Summary(summary) = evidence.said() else {
+        let Said::Summary(summary, Some(details)) = evidence.said() else {
             return Ok(Err(Cause::UnknownDecision));
         };
-        let Some(details) = Details::read(summary).filter(|details| details.run.is_none()) else {
+        if details.run.is_some() {
             return Ok(Err(Cause::UnknownDecision));
-        };
-        if let Some(cause) = why_not(&evidence, summary, &details, asked) {
+        }
+        if let Some(cause) = why_not(&evidence, summary, details, asked) {
             return Ok(Err(cause));
         }
         // The others are seen from the decision itself; this one takes a search.
-        if self.is_superseded(reader, sequence, &details, asked)? {
+        if self.is_superseded(reader, sequence, details, asked)? {
             return Ok(Err(Cause::SupersededDecision));
         }
         Ok(Ok(Allowed {
             break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
-            name: details.name,
-            caller: details.caller,
-            configuration: details.configuration.and_then(|text| text.parse().ok()),
+            name: details.name.clone(),
+            caller: details.caller.clone(),
+            configuration: details.configuration.as_ref().and_then(|text| text.parse().ok()),
             log_size: details.log_size,
         }))
     }
@@ -470,8 +470,7 @@ impl Gate {
         let mut search = Search::of(reader);
         for sequence in search.between(&terms, decided + 1, asked.below, MAX_LOOKED_AT)? {
             let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
-            let Said::Summary(summary) = evidence.said() else { continue };
-            let Some(other) = Details::read(summary) else { continue };
+            let Said::Summary(summary, Some(other)) = evidence.said() else { continue };
             let is_same = other.run.is_none()
                 && (&other.environment, &other.name) == (&details.environment, &details.name)
                 && (&other.caller, &other.configuration)

@@ -4,7 +4,7 @@
 //! whoever has the log can tell it again, with the same id.
 
 use attestry_schemas::digest::{DigestSet, Sha256};
-use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::vsa::VerificationResult;
 use serde::Serialize;
 
@@ -141,8 +141,7 @@ impl Gate {
 
     /// The event of a recorded verdict about what runs. What was never authorized is not called compliant again.
     fn flip(&self, reader: &Reader<'_>, evidence: &Evidence) -> Result<Option<Event>, StoreError> {
-        let Said::Summary(summary) = evidence.said() else { return Ok(None) };
-        let Some(details) = Details::read(summary) else { return Ok(None) };
+        let Said::Summary(summary, Some(details)) = evidence.said() else { return Ok(None) };
         let Some(run) = details.run.as_ref().and_then(|run| run.read()) else { return Ok(None) };
         let digests = evidence.subjects().iter().filter_map(|subject| subject.digest.as_ref());
         let subject = digests.flat_map(DigestSet::iter).find_map(|digest| digest.as_sha256());
@@ -163,8 +162,8 @@ impl Gate {
             index: Some(evidence.index()),
             because: run.because.map(|digest| digest.to_string()),
             since: run.since.map(|since| since.to_string()),
-            reasons: if is_compliant { Vec::new() } else { reasons(&details) },
-            environment: details.environment,
+            reasons: if is_compliant { Vec::new() } else { reasons(details) },
+            environment: details.environment.clone(),
         }))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
-use attestry_schemas::gate::{Details, Evidence, Said};
+use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::policy::RuleKind;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::verify::Signer;
@@ -135,17 +135,18 @@ impl Basket<'_, '_> {
         let gate = Signer::Key(self.gate.roots.gate);
         let mut judged: BTreeMap<String, (u64, bool)> = BTreeMap::new();
         self.found.retain(|sequence, evidence| {
-            let (Said::Summary(summary), true) = (evidence.said(), *evidence.signer() == gate)
+            let (Said::Summary(summary, details), true) =
+                (evidence.said(), *evidence.signer() == gate)
             else {
                 return true;
             };
-            let Some(details) = Details::read(summary) else { return false };
+            let Some(details) = details else { return false };
             if !earlier.contains(&details.environment) {
                 return false;
             }
-            let Some(run) = details.run else { return true };
+            let Some(run) = &details.run else { return true };
             let passed = summary.verification_result == VerificationResult::Passed;
-            judged.insert(run.deployment, (*sequence, passed));
+            judged.insert(run.deployment.clone(), (*sequence, passed));
             false
         });
         // Of the verdicts about what runs there, the newest counts where it denies; none of them allows anything.

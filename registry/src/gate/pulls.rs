@@ -119,8 +119,9 @@ impl Gate {
         let passed = self.passed(&reader, about, environment).map_err(|e| chain(&e))?;
         let is_own =
             |details: &Details| details.name.as_ref().is_some_and(|name| names.contains(name));
-        let own = passed.into_iter().find(|(_, _, details)| is_own(details));
-        let Some((evidence, _, details)) = own else {
+        let own =
+            passed.iter().find_map(|one| Some((one, one.details()?)).filter(|(_, d)| is_own(d)));
+        let Some((evidence, details)) = own else {
             let name = names.first().map_or("", String::as_str);
             let why = format!(
                 "expected a PASSED decision for {environment} about {name}, found none; ask for one with attestry gate {} --environment {environment} --name {name}",
@@ -128,12 +129,12 @@ impl Gate {
             );
             return Ok((Pull::Refused { was_decided: false, reasons: vec![why] }, None));
         };
-        let configuration = details.configuration.and_then(|text| text.parse().ok());
+        let configuration = details.configuration.as_ref().and_then(|text| text.parse().ok());
         let request = Request {
             subject,
-            name: details.name,
+            name: details.name.clone(),
             environment: environment.to_owned(),
-            caller: details.caller,
+            caller: details.caller.clone(),
             configuration,
         };
         let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;

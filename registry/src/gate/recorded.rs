@@ -84,14 +84,14 @@ impl Gate {
         };
         let about = Term::new(TermKind::Subject, Digest::from(request.subject).to_string());
         let decisions = self.passed(reader, about, &request.environment)?;
-        let counts = |(_, _, details): &(Arc<Evidence>, VerificationSummary, Details)| {
+        let counts = |details: &Details| {
             let is_named = details.name.as_ref() == Some(name) || details.names.contains(name);
             is_named && (!by_admission || is_of_admission(details))
         };
-        let Some((evidence, summary, _)) = decisions.into_iter().find(counts) else {
-            return Ok(None);
-        };
-        if self.is_compromised(reader, trust, &summary)? {
+        let found = decisions.into_iter().find(|one| one.details().is_some_and(counts));
+        let Some(evidence) = found else { return Ok(None) };
+        let Said::Summary(summary, _) = evidence.said() else { return Ok(None) };
+        if self.is_compromised(reader, trust, summary)? {
             return Ok(None);
         }
         Ok(Some(RecordedPass { digest: evidence.digest(), index: evidence.index() }))
@@ -103,7 +103,7 @@ impl Gate {
         reader: &Reader<'_>,
         term: Term,
         environment: &str,
-    ) -> Result<Vec<(Arc<Evidence>, VerificationSummary, Details)>, StoreError> {
+    ) -> Result<Vec<Arc<Evidence>>, StoreError> {
         let terms = [
             term,
             Term::new(TermKind::TypeName, "vsa"),
@@ -114,15 +114,13 @@ impl Gate {
         let mut found = Vec::new();
         for sequence in reader.sequences_with(&terms, u64::MAX, MAX_LOOKED_AT)? {
             let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
-            let Said::Summary(summary) = evidence.said() else { continue };
-            let Some(details) = Details::read(summary) else { continue };
+            let Said::Summary(summary, Some(details)) = evidence.said() else { continue };
             let is_ours = *evidence.signer() == Signer::Key(self.roots.gate);
             let has_passed = summary.verification_result == VerificationResult::Passed;
             // A verdict about what runs lets nothing enter.
             let is_about_entry = details.run.is_none() && details.environment == environment;
             if is_ours && has_passed && is_about_entry {
-                let summary = summary.as_ref().clone();
-                found.push((evidence, summary, details));
+                found.push(evidence);
             }
         }
         Ok(found)
@@ -137,8 +135,8 @@ impl Gate {
     ) -> Result<bool, StoreError> {
         let named = Term::new(TermKind::SubjectName, name);
         let decisions = self.passed(reader, named, &request.environment)?;
-        let last = decisions.iter().find(|(_, _, details)| is_of_admission(details));
-        Ok(last.is_some_and(|(evidence, ..)| evidence.is_about(&request.subject.into())))
+        let last = decisions.iter().find(|one| one.details().is_some_and(is_of_admission));
+        Ok(last.is_some_and(|evidence| evidence.is_about(&request.subject.into())))
     }
 
     /// Whether an input of a decision falls with a signer that is revoked for compromise.

@@ -47,9 +47,8 @@ pub struct Replayed {
 pub(super) struct Recorded<'e> {
     pub(super) question: Question,
     pub(super) request: Request,
-    /// Why nothing was evaluated.
-    refused: Option<Refused>,
     summary: &'e VerificationSummary,
+    details: &'e Details,
 }
 
 impl Gate {
@@ -73,7 +72,7 @@ impl Gate {
         let same = decision.statement().to_json() == payload;
         let differences = match same {
             true => Differences::default(),
-            false => Differences::between(recorded.summary, &decision.summary()),
+            false => Differences::between(recorded.summary, recorded.details, &decision),
         };
         Ok(Some(Replayed {
             recorded: recorded.summary.verification_result,
@@ -86,7 +85,9 @@ impl Gate {
     /// The decision of the same inputs. What has no digest is about no artifact: nothing was evaluated, and is not now.
     fn again(&self, reader: &Reader<'_>, recorded: &Recorded<'_>) -> Result<Decision, StoreError> {
         let question = &recorded.question;
-        if let Some(Refused { why, fix, cause: Some(Failure::NoDigest) }) = &recorded.refused {
+        if let Some(Refused { why, fix, cause: Some(Failure::NoDigest) }) =
+            &recorded.details.refused
+        {
             let denied = Decision::denied(question, None, why, fix);
             return Ok(denied.failing(Failure::NoDigest));
         }
@@ -101,11 +102,10 @@ impl Gate {
         if *evidence.signer() != Signer::Key(self.roots.gate) {
             return Err(other("an attestation of another signer"));
         }
-        let Said::Summary(summary) = evidence.said() else {
+        let Said::Summary(summary, details) = evidence.said() else {
             return Err(other("another statement"));
         };
-        let details =
-            Details::read(summary).ok_or_else(|| other("a summary without our details"))?;
+        let details = details.as_deref().ok_or_else(|| other("a summary without our details"))?;
         let subjects = evidence.subjects().iter().filter_map(|subject| subject.digest.as_ref());
         let subject = subjects.flat_map(DigestSet::iter).find_map(|digest| digest.as_sha256());
         let subject = subject.ok_or_else(|| other("a summary without a SHA-256"))?;
@@ -118,13 +118,13 @@ impl Gate {
             caller: details.caller.clone(),
             configuration: details.configuration.as_deref().and_then(|text| text.parse().ok()),
         };
-        let purpose = match details.run.map(|run| run.read()) {
+        let purpose = match details.run.as_ref().map(|run| run.read()) {
             None => Purpose::Deploy,
             Some(Some(run)) => Purpose::Run(run),
             Some(None) => return Err(other("a summary of what runs without a SHA-256")),
         };
         let question = Question { purpose, ..self.question(&request, now, details.log_size) };
-        Ok(Recorded { question, request, refused: details.refused, summary })
+        Ok(Recorded { question, request, summary, details })
     }
 
     /// Who ruled when the log had `size` leaves.

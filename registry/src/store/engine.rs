@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBPinnableSlice, DBRawIterator, DBRecoveryMode, ErrorKind, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBPinnableSlice, DBRawIterator, DBRecoveryMode, ErrorKind, Options,
+    ReadOptions, WriteBatch, WriteOptions,
 };
 
 use super::durable;
@@ -427,8 +427,18 @@ fn database_options() -> Options {
 fn family_options(family: Family, cache: &Cache, engine: EngineOptions) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
+    // Indexes and filters in parts, of which only the top stays in memory: whole, those of a large file do not fit into one
+    // shard of the cache, and are read and decompressed again for every value.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(4 << 10);
     blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_bloom_filter(10.0, false);
+    if family == Family::Facts {
+        // What is about one artifact was logged together, mostly, and is read together.
+        blocks.set_block_size(16 << 10);
+    }
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_size(engine.write_buffer_bytes);

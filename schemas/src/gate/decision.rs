@@ -448,6 +448,14 @@ impl Details {
             .collect()
     }
 
+    /// Takes the details out of a decision; none, and nothing changes, of another verifier's summary.
+    #[must_use]
+    pub fn take(summary: &mut VerificationSummary) -> Option<Self> {
+        let details = Self::read(summary)?;
+        summary.extensions.remove(GATE_EXTENSION);
+        Some(details)
+    }
+
     /// The details of a decision that was read; none of another verifier's summary.
     #[must_use]
     pub fn read(summary: &VerificationSummary) -> Option<Self> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Answer;
 use super::answer::cut;
-use super::decision::{Details, PolicyDetails};
+use super::decision::{Decision, Details, PolicyDetails};
 use crate::predicate::Predicate as _;
 use crate::predicate::vsa::{GATE_EXTENSION, VerificationSummary};
 
@@ -55,14 +55,12 @@ pub struct Differences {
 }
 
 impl Differences {
-    /// From a recorded decision to the one that is made of the same inputs now.
+    /// From a recorded decision and its details to the one that is made of the same inputs now.
     #[must_use]
-    pub fn between(recorded: &VerificationSummary, now: &VerificationSummary) -> Self {
+    pub fn between(recorded: &VerificationSummary, details: &Details, now: &Decision) -> Self {
         let mut all = Vec::new();
-        if let (Some(recorded), Some(now)) = (Details::read(recorded), Details::read(now)) {
-            of_details(&recorded, &now, &mut all);
-        }
-        let mut outside = of_summary(recorded, now);
+        of_details(details, now.details(), &mut all);
+        let mut outside = of_summary(recorded, &now.summary());
         // All but the result follows from the answers.
         outside.retain(|one| all.is_empty() || one.member == "verificationResult");
         outside.append(&mut all);

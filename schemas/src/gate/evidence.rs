@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bill::Sbom;
+use super::decision::Details;
 use super::findings::Scan;
 use super::vex::Vex;
 use crate::digest::{Digest, DigestSet, Sha256};
@@ -100,8 +101,8 @@ pub enum Said {
     SecretScan(Box<SecretScan>),
     /// How an environment is configured.
     Readiness(Box<Readiness>),
-    /// What another verifier, or this gate, decided.
-    Summary(Box<VerificationSummary>),
+    /// What another verifier, or this gate, decided; of a decision with its details, which the summary then has no longer.
+    Summary(Box<VerificationSummary>, Option<Box<Details>>),
     /// That a change was reviewed.
     Review(Box<Review>),
     /// That somebody consents.
@@ -280,6 +281,15 @@ impl Evidence {
         }
     }
 
+    /// The details of a decision, by this gate or another; whose it is, the signer says.
+    #[must_use]
+    pub fn details(&self) -> Option<&Details> {
+        match &self.said {
+            Said::Summary(_, details) => details.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What it is about.
     #[must_use]
     pub fn subjects(&self) -> &[ResourceDescriptor] {
@@ -360,7 +370,10 @@ fn read(predicate_type: &str, predicate: &Value) -> Said {
         "spdx" => Said::Sbom(Box::new(Sbom::spdx(predicate))),
         "secret-scan" => typed(predicate, |read| Said::SecretScan(Box::new(read))),
         "readiness" => typed(predicate, |read| Said::Readiness(Box::new(read))),
-        "vsa" => typed(predicate, |read| Said::Summary(Box::new(read))),
+        "vsa" => typed(predicate, |mut read| {
+            let details = Details::take(&mut read).map(Box::new);
+            Said::Summary(Box::new(read), details)
+        }),
         "review" => typed(predicate, |read| Said::Review(Box::new(read))),
         "approval" => typed(predicate, |read| Said::Approval(Box::new(read))),
         "waiver" => typed(predicate, |read| Said::Waiver(Box::new(read))),
@@ -392,7 +405,9 @@ fn claimed_at(said: &Said) -> Option<UtcTime> {
         Said::Sbom(sbom) => sbom.created,
         Said::SecretScan(scan) => Some(scan.scanned_at),
         Said::Readiness(readiness) => Some(readiness.scanned_at),
-        Said::Summary(summary) => summary.time_verified.as_deref().and_then(UtcTime::from_rfc3339),
+        Said::Summary(summary, _) => {
+            summary.time_verified.as_deref().and_then(UtcTime::from_rfc3339)
+        }
         Said::Review(review) => Some(review.reviewed_at),
         Said::Deployment(deployment) => Some(deployment.finished_at),
         _ => None,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::super::answer::{Answer, Judgement};
 use super::super::case::{Case, Counted, later, short};
 use super::super::decision::{Details, PolicyDetails};
@@ -13,7 +11,7 @@ use crate::digest::Sha256;
 use crate::document::{Duration, duration::lasting};
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::environment::DeploymentKind;
-use crate::predicate::vsa::{GATE_EXTENSION, VerificationResult, VerificationSummary};
+use crate::predicate::vsa::{GATE_EXTENSION, VerificationResult};
 use crate::verify::Signer;
 
 pub(super) fn judge(case: &Case<'_>, from: &str, soak: Duration) -> Judgement {
@@ -77,7 +75,8 @@ pub(super) fn judge(case: &Case<'_>, from: &str, soak: Duration) -> Judgement {
 /// A decision of the gate about the artifact.
 struct Decided<'c> {
     evidence: &'c Evidence,
-    summary: &'c VerificationSummary,
+    /// None where they do not read.
+    details: Option<&'c Details>,
     passed: bool,
 }
 
@@ -86,9 +85,7 @@ impl Decided<'_> {
     /// it for what it is. Who asked, when, and by which name is the matter of that question only; otherwise
     /// anyone could stop a promotion by a question that must be denied.
     fn is_issue_after(&self, passed: &Self) -> bool {
-        let (Some(mine), Some(before)) =
-            (Details::read(self.summary), Details::read(passed.summary))
-        else {
+        let (Some(mine), Some(before)) = (self.details, passed.details) else {
             return true;
         };
         let denies = |policy: &&PolicyDetails| {
@@ -118,11 +115,13 @@ fn decisions<'c>(case: &Case<'c>, environment: &str) -> Vec<Decided<'c>> {
     let gate = Signer::Key(case.trust.gate());
     let of_gate = |one: &&Evidence| *one.signer() == gate && one.is_about(&subject);
     let decided = |evidence: &'c Evidence| {
-        let Said::Summary(summary) = evidence.said() else { return None };
-        let details = summary.extensions.get(GATE_EXTENSION)?;
-        let here = details.get("environment").and_then(Value::as_str) == Some(environment);
+        let Said::Summary(summary, details) = evidence.said() else { return None };
+        let details = details.as_deref();
+        // A denial by a later version of the program is one, though not all that it says is read.
+        let unread = || summary.extensions.get(GATE_EXTENSION)?.get("environment")?.as_str();
+        let here = details.map_or_else(unread, |details| Some(details.environment.as_str()));
         let passed = summary.verification_result == VerificationResult::Passed;
-        here.then_some(Decided { evidence, summary, passed })
+        (here == Some(environment)).then_some(Decided { evidence, details, passed })
     };
     let all = case.evidence.iter().map(|one| one.evidence).filter(of_gate);
     let mut found: Vec<_> = all.filter_map(decided).collect();

@@ -72,7 +72,7 @@ fn prove(case: &Case<'_>, demand: &Demand, source: &Source, commit: &str) -> Pro
     let mut proof = Proof::default();
     let mut elsewhere = None;
     let newest = selection.newest_by(|one| match one.evidence.said() {
-        Said::Summary(summary) => (summary.verifier.id.clone(), repository(one.evidence)),
+        Said::Summary(summary, _) => (summary.verifier.id.clone(), repository(one.evidence)),
         _ => (one.signer.name.clone(), repository(one.evidence)),
     });
     for one in newest {
@@ -85,11 +85,13 @@ fn prove(case: &Case<'_>, demand: &Demand, source: &Source, commit: &str) -> Pro
         proof.evidence.push(one.digest());
         proof.until = earlier(proof.until, selection.expires(&one));
         match one.evidence.said() {
-            Said::Summary(summary) if summary.verification_result == VerificationResult::Failed => {
+            Said::Summary(summary, _)
+                if summary.verification_result == VerificationResult::Failed =>
+            {
                 let text = format!("{} says FAILED", summary.verifier.id);
                 proof.findings.push(Finding::new("failed", text));
             }
-            Said::Summary(summary) => {
+            Said::Summary(summary, _) => {
                 let predicate = summary.to_value().unwrap_or_default();
                 let level = predicate.as_object().and_then(source_level).map(u64::from);
                 proof.two_party |= level.is_some_and(|level| level >= TWO_PARTY_LEVEL);
@@ -134,7 +136,7 @@ fn about<'c>(case: &Case<'c>, demand: &Demand, commit: &str) -> Selection<'c> {
     let digests = ["gitCommit", "sha1"].iter().filter_map(|name| Digest::new(*name, commit).ok());
     let digests: Vec<Digest> = digests.collect();
     case.select_where(demand, |evidence| {
-        matches!(evidence.said(), Said::Summary(_) | Said::Review(_))
+        matches!(evidence.said(), Said::Summary(..) | Said::Review(_))
             && digests.iter().any(|digest| evidence.is_about(digest))
     })
 }
@@ -142,7 +144,7 @@ fn about<'c>(case: &Case<'c>, demand: &Demand, commit: &str) -> Selection<'c> {
 /// The repository that evidence about a commit is for.
 fn repository(evidence: &Evidence) -> Option<String> {
     let uri = match evidence.said() {
-        Said::Summary(summary) => &summary.resource_uri,
+        Said::Summary(summary, _) => &summary.resource_uri,
         Said::Review(review) => &review.repository,
         _ => return None,
     };

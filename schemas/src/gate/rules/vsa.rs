@@ -20,7 +20,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     }
     let fix = format!("have {verifier} verify the artifact, and push its summary");
     let selection = case.select(demand, |said| match said {
-        Said::Summary(summary) => {
+        Said::Summary(summary, _) => {
             summary.verifier.id == *verifier
                 && resource.as_ref().is_none_or(|pattern| pattern.matches(&summary.resource_uri))
         }
@@ -34,7 +34,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
             fix,
         );
     };
-    let Said::Summary(summary) = newest.evidence.said() else {
+    let Said::Summary(summary, _) = newest.evidence.said() else {
         return Judgement::fail("vsa", wanted, "no summary of it", fix);
     };
     let until = selection.expires(newest);

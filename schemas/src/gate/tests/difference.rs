@@ -4,7 +4,7 @@ use super::*;
 use crate::gate::difference::{Differences, MAX_DIFFERENCES};
 
 fn told(recorded: &Decision, now: &Decision) -> Vec<String> {
-    let found = Differences::between(&recorded.summary(), &now.summary());
+    let found = Differences::between(&recorded.summary(), recorded.details(), now);
     assert_eq!(found.more, 0);
     found.told.iter().map(ToString::to_string).collect()
 }
@@ -80,7 +80,7 @@ fn no_more_are_told_than_the_bound() {
     let recorded = trial.decide();
     trial.policies.clear();
     trial.policy("production", "enforce", &rules("b"));
-    let found = Differences::between(&recorded.summary(), &trial.decide().summary());
+    let found = Differences::between(&recorded.summary(), recorded.details(), &trial.decide());
     assert_eq!(found.told.len(), MAX_DIFFERENCES);
     assert!(found.more >= 160, "{}", found.more);
 }

@@ -60,7 +60,12 @@ fn a_decision_that_somebody_else_signs_is_none() {
     let mut trial = trial();
     passed(&mut trial, "2026-11-25T09:00:00Z");
     let predicate = match trial.evidence.pop().unwrap().said() {
-        Said::Summary(summary) => crate::predicate::Predicate::to_value(&**summary).unwrap(),
+        Said::Summary(summary, Some(details)) => {
+            let mut whole = summary.as_ref().clone();
+            let details = serde_json::to_value(details).unwrap();
+            whole.extensions.insert(crate::predicate::vsa::GATE_EXTENSION.to_owned(), details);
+            crate::predicate::Predicate::to_value(&whole).unwrap()
+        }
         other => panic!("{other:?}"),
     };
     trial.say(Saying::of("verifier", "vsa", predicate));

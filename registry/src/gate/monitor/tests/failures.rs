@@ -31,8 +31,7 @@ fn denied(governed: &Governed, decided: &Decided, cause: Failure, words: &str) {
     let reader = governed.running.store.reader();
     let logged = gate.shelf.evidence(&reader, decided.index).unwrap().unwrap();
     assert_eq!(logged.digest(), decided.digest);
-    let Said::Summary(summary) = logged.said() else { panic!("{logged:?}") };
-    let refused = Details::read(summary).unwrap().refused.unwrap();
+    let refused = logged.details().unwrap().refused.clone().unwrap();
     assert_eq!(refused.cause, Some(cause), "{refused:?}");
     assert!(refused.why.contains(words), "{refused:?}");
     let text = String::from_utf8(governed.running.metrics.render()).unwrap();
