@@ -150,8 +150,7 @@ impl Pipeline {
     #[must_use]
     pub fn new() -> Self {
         let keys = SIGNERS.iter().map(|(name, _)| (*name, fixtures::p256_key())).collect();
-        let now: String = Clock::system().now().to_string().chars().take(19).collect();
-        Self { root: fixtures::p256_key(), keys, now: format!("{now}Z") }
+        Self { root: fixtures::p256_key(), keys, now: moment() }
     }
 
     /// The root key, which publishes the roster.
@@ -268,15 +267,15 @@ impl Pipeline {
         Ok(lines)
     }
 
-    /// That an artifact was deployed, as a bundle to post.
+    /// That an artifact was deployed just now, as a bundle to post.
     ///
     /// # Errors
     /// A statement that cannot be made.
     pub fn deployment(&self, artifact: &Artifact, decision: &Sha256) -> Result<Vec<u8>, Failure> {
+        let now = moment();
         let says = json!({
             "environment": ENVIRONMENT, "kind": "deployed",
-            "decision": {"sha256": decision.hex()},
-            "startedAt": self.now, "finishedAt": self.now,
+            "decision": {"sha256": decision.hex()}, "startedAt": now, "finishedAt": now,
         });
         let key = self.key("deployer")?;
         let uri = "https://attestry.dev/deployment/v1";
@@ -286,6 +285,12 @@ impl Pipeline {
     fn key(&self, name: &str) -> Result<&SigningKey, Failure> {
         self.keys.get(name).ok_or_else(|| format!("expected a key of {name}").into())
     }
+}
+
+/// The moment of the system's clock, RFC 3339 in whole seconds.
+fn moment() -> String {
+    let now: String = Clock::system().now().to_string().chars().take(19).collect();
+    format!("{now}Z")
 }
 
 impl Default for Pipeline {

@@ -73,10 +73,10 @@ impl Gate {
             caller: allowed.and_then(|allowed| allowed.caller.clone()),
             configuration: allowed.and_then(|allowed| allowed.configuration),
         };
-        let gathered = self.gather(&reader, &request, &ruling, size).map_err(|e| chain(&e))?;
         let run = Run { deployment: deployment.statement, because: None, since: None };
         let purpose = Purpose::Run(run);
         let question = Question { purpose, ..self.question(&request, now, size) };
+        let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
         let decision = self.evaluate(&question, &ruling, &gathered, &reader);
         let baseline = match (before, allowed) {
             (Some((_, index)), _) => index,

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
-use attestry_schemas::gate::{Evidence, Said};
+use attestry_schemas::gate::{self, Evidence, Question, Said};
 use attestry_schemas::policy::RuleKind;
 use attestry_schemas::predicate::vsa::VerificationResult;
+use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
 
 use super::history::subjects;
-use super::{Gate, Request, Ruling};
+use super::{Gate, Ruling};
 use crate::store::key::{Term, TermKind};
 use crate::store::query::Search;
 use crate::store::{Reader, StoreError};
@@ -24,6 +25,10 @@ const MAX_ABOUT_OTHERS: usize = 1_000;
 const MAX_MATERIALS: usize = 4_096;
 /// The most artifacts of one name, those that were deployed last, of which it is looked up when they were built.
 const MAX_PREDECESSORS: usize = 32;
+
+/// The statements about deployments that are looked at first to find what runs, and how many times as many with each further look.
+const FIRST_STATEMENTS: usize = 8;
+const MORE_STATEMENTS: usize = 8;
 
 /// What was found, sorted by sequence.
 #[derive(Debug, Default)]
@@ -48,7 +53,20 @@ struct Asked {
     earlier: BTreeSet<String>,
 }
 
+/// At which moment what is gathered is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    OfTheQuestion,
+    /// Whoever has a pack may ask of another.
+    Any,
+}
+
 impl Asked {
+    /// The same but for what rules about the act of deploying ask.
+    fn of_what_runs(self) -> Self {
+        Self { running: false, earlier: BTreeSet::new(), ..self }
+    }
+
     fn of(ruling: &Ruling, environment: &str) -> Self {
         let mut asked = Self::default();
         let policies = ruling.governance.policies.iter().map(|published| &published.policy);
@@ -163,23 +181,77 @@ impl Basket<'_, '_> {
         subject: Sha256,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        for sequence in self.gate.deployments_concerning(environment, self.below, subject, names)? {
+        let (gate, below) = (self.gate, self.below);
+        let all = gate.deployments_concerning(environment, below, subject, names, usize::MAX)?;
+        for sequence in all.sequences {
             self.keep(sequence)?;
         }
         Ok(())
     }
 
-    /// Adds the provenance of what was deployed last under one of the names: among that is what runs. That of the artifact itself
-    /// is there already.
+    /// Adds what tells which artifact runs in the environment of a question, and the provenance of that. The statements are read from
+    /// the newest on: one that the log held before what runs entered can say nothing of it.
+    fn running(
+        &mut self,
+        question: &Question,
+        trust: &Trust,
+        names: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        let (gate, environment) = (self.gate, &question.environment);
+        let mut count = FIRST_STATEMENTS;
+        loop {
+            let newest = gate.deployments_concerning(
+                environment,
+                self.below,
+                question.subject,
+                names,
+                count,
+            )?;
+            for sequence in newest.sequences {
+                self.keep(sequence)?;
+            }
+            let found: Vec<Arc<Evidence>> = self.found.values().cloned().collect();
+            let runs = gate::running(question, trust, &found);
+            let held = newest.oldest.and_then(|oldest| Some(self.found.get(&oldest)?.logged_at()));
+            let has_older = match (newest.oldest, held, runs) {
+                (None, ..) => false,
+                (_, Some(held), Some((_, entered))) => held >= entered,
+                _ => true,
+            };
+            if !has_older {
+                return self.provenance(runs.map(|(artifact, _)| artifact), question.subject);
+            }
+            count = count.saturating_mul(MORE_STATEMENTS);
+        }
+    }
+
+    /// Adds the provenance of artifacts, but for that of the one that is asked about, which is there already.
+    fn provenance(
+        &mut self,
+        artifacts: impl IntoIterator<Item = Sha256>,
+        subject: Sha256,
+    ) -> Result<(), StoreError> {
+        let artifacts = artifacts.into_iter().filter(|artifact| *artifact != subject);
+        let all = self.gate.provenance_of(artifacts, self.below, MAX_ABOUT_OTHERS)?;
+        for (artifact, sequences) in all {
+            self.about.insert(Digest::from(artifact).to_string());
+            self.is_cut |= sequences.len() >= MAX_ABOUT_OTHERS;
+            let all = self.gate.shelf.all(self.reader, &sequences)?;
+            self.found.extend(all.into_iter().map(|one| (one.index(), one)));
+        }
+        Ok(())
+    }
+
+    /// Adds the provenance of what was deployed last under one of the names: among that is what ran at a moment not long ago.
     fn predecessors(
         &mut self,
-        request: &Request,
+        question: &Question,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         let mut last: Vec<Sha256> = Vec::new();
         for evidence in self.found.values().rev() {
             let Said::Deployment(deployment) = evidence.said() else { continue };
-            if deployment.environment != request.environment {
+            if deployment.environment != question.environment {
                 continue;
             }
             for digest in subjects(evidence, Some(names)) {
@@ -188,14 +260,7 @@ impl Basket<'_, '_> {
                 }
             }
         }
-        for digest in last.into_iter().filter(|digest| *digest != request.subject) {
-            let provenance = [
-                Term::new(TermKind::Subject, Digest::from(digest).to_string()),
-                Term::new(TermKind::TypeName, "provenance"),
-            ];
-            self.add(&provenance, MAX_ABOUT_OTHERS)?;
-        }
-        Ok(())
+        self.provenance(last, question.subject)
     }
 
     fn about(&mut self, digest: &Digest, limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
@@ -208,43 +273,62 @@ fn typed(name: &str, environment: &str) -> [Term; 2] {
 }
 
 impl Gate {
-    /// The attestations below a log size that can matter to a request.
+    /// The attestations that can matter to a question.
     pub(super) fn gather(
         &self,
         reader: &Reader<'_>,
-        request: &Request,
+        question: &Question,
         ruling: &Ruling,
-        below: u64,
     ) -> Result<Gathered, StoreError> {
-        let asked = Asked::of(ruling, &request.environment);
+        self.gather_for(reader, question, ruling, Moment::OfTheQuestion)
+    }
+
+    /// Those that can matter to it also at another moment, later or not long ago.
+    pub(super) fn gather_for(
+        &self,
+        reader: &Reader<'_>,
+        question: &Question,
+        ruling: &Ruling,
+        moment: Moment,
+    ) -> Result<Gathered, StoreError> {
+        let asked = match question.purpose.is_run() && moment == Moment::OfTheQuestion {
+            true => Asked::of(ruling, &question.environment).of_what_runs(),
+            false => Asked::of(ruling, &question.environment),
+        };
         let mut basket = Basket {
             gate: self,
             reader,
             search: Search::of(reader),
-            below,
+            below: question.log_size,
             found: BTreeMap::new(),
             about: BTreeSet::new(),
             is_cut: false,
         };
-        let about = basket.about(&request.subject.into(), MAX_ABOUT_ARTIFACT)?;
+        let about = basket.about(&question.subject.into(), MAX_ABOUT_ARTIFACT)?;
         if asked.source {
             for commit in commits(&about) {
                 basket.about(&commit, MAX_ABOUT_OTHERS)?;
             }
         }
         if asked.links {
-            basket.chain(request.subject.into())?;
+            basket.chain(question.subject.into())?;
         }
         if asked.readiness {
-            basket.add(&typed("readiness", &request.environment), MAX_ABOUT_OTHERS)?;
+            basket.add(&typed("readiness", &question.environment), MAX_ABOUT_OTHERS)?;
         }
-        let names = names(request, &about);
-        let here = asked.running.then(|| request.environment.clone());
-        for environment in asked.earlier.iter().chain(here.iter()) {
-            basket.deployments(environment, request.subject, &names)?;
+        let names = names(question, &about);
+        for environment in &asked.earlier {
+            basket.deployments(environment, question.subject, &names)?;
         }
-        if asked.running {
-            basket.predecessors(request, &names)?;
+        match (moment, ruling.governance.trust.as_deref()) {
+            (Moment::OfTheQuestion, Some(trust)) if asked.running => {
+                basket.running(question, trust, &names)?;
+            }
+            (Moment::Any, _) if asked.running => {
+                basket.deployments(&question.environment, question.subject, &names)?;
+                basket.predecessors(question, &names)?;
+            }
+            _ => {}
         }
         basket.leave_out_decisions(&asked.earlier)?;
         let sequences = basket.found.keys().copied().collect();
@@ -274,8 +358,8 @@ fn commits(about: &[Arc<Evidence>]) -> BTreeSet<Digest> {
 }
 
 /// The names of the artifact: the one that was asked for, and those that any evidence gives it.
-fn names(request: &Request, about: &[Arc<Evidence>]) -> BTreeSet<String> {
-    let subject = request.subject.into();
+fn names(question: &Question, about: &[Arc<Evidence>]) -> BTreeSet<String> {
+    let subject = question.subject.into();
     let given = about.iter().flat_map(|one| one.names_of(&subject)).map(str::to_owned);
-    request.name.iter().cloned().chain(given).collect()
+    question.name.iter().cloned().chain(given).collect()
 }

@@ -39,6 +39,7 @@ mod history;
 mod kept;
 mod ledger;
 pub mod monitor;
+mod origins;
 pub mod packing;
 pub mod pulls;
 pub mod recorded;
@@ -131,6 +132,7 @@ pub struct Gate {
     ruling: RwLock<Arc<Ruling>>,
     shelf: Shelf,
     histories: history::Histories,
+    origins: origins::Origins,
     kept: Kept,
     pulls: pulls::Pulls,
     flights: Flights,
@@ -217,6 +219,7 @@ impl Gate {
             ruling: RwLock::new(Arc::new(Ruling::none())),
             shelf,
             histories: history::Histories::default(),
+            origins: origins::Origins::default(),
             kept: Kept::default(),
             pulls: pulls::Pulls::default(),
             flights: Flights::default(),
@@ -356,9 +359,9 @@ impl Gate {
         // Taken before the view, so that the view holds all of it: what comes in between is looked at, and again the next time.
         let state = self.log.progress().log();
         let reader = self.store.reader();
-        let size = reader.tree_size().map_err(|e| chain(&e))?;
         let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
-        let gathered = self.gather(&reader, request, &ruling, size).map_err(|e| chain(&e))?;
+        let question = self.question(request, now, state.size);
+        let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
         let situation = Situation {
             request: request.clone(),
             roster: ruling.governance.trust.as_ref().map(|trust| trust.digest()),
@@ -370,7 +373,6 @@ impl Gate {
             self.kept.stands(state, gathered.has_decisions, &known, request);
             return Ok(Verdict::Known(known));
         }
-        let question = self.question(request, now, state.size);
         let decision = self.evaluate(&question, &ruling, &gathered, &reader);
         let at = At { state, has_decisions: gathered.has_decisions };
         Ok(Verdict::New(Box::new((decision, situation, at))))
@@ -384,8 +386,8 @@ impl Gate {
             let reader = gate.store.reader();
             let size = reader.tree_size().map_err(|e| chain(&e))?;
             let ruling = gate.ruling(&reader).map_err(|e| chain(&e))?;
-            let gathered = gate.gather(&reader, &asked, &ruling, size).map_err(|e| chain(&e))?;
             let question = gate.question(&asked, now, size);
+            let gathered = gate.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
             Ok(gate.evaluate(&question, &ruling, &gathered, &reader))
         });
         assessed.unwrap_or_else(|failed| self.denial(request, now, &failed))

@@ -12,6 +12,7 @@ use attestry_schemas::oci::image_signature::ImageSignature;
 use attestry_schemas::policy::RuleKind;
 use attestry_schemas::problem::chain;
 
+use super::gather::Moment;
 use super::{Gate, GateError, Request, Ruling, ruling};
 use crate::store::Reader;
 use crate::store::record::Kind;
@@ -24,7 +25,8 @@ impl Gate {
     pub fn pack(&self, reader: &Reader<'_>, request: &Request) -> Result<Pack, GateError> {
         let size = reader.tree_size().map_err(|e| GateError::Signing(chain(&e)))?;
         let ruling = self.ruling(reader)?;
-        let gathered = self.gather(reader, request, &ruling, size)?;
+        let question = self.question(request, self.now(), size);
+        let gathered = self.gather_for(reader, &question, &ruling, Moment::Any)?;
         let mut evidence = Vec::new();
         for one in &gathered.evidence {
             evidence.push(self.packed(reader, one)?);

@@ -138,10 +138,10 @@ impl Gate {
             configuration,
         };
         let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
-        let gathered = self.gather(&reader, &request, &ruling, size).map_err(|e| chain(&e))?;
         let run = Run { deployment: evidence.digest(), because: None, since: None };
         let question =
             Question { purpose: Purpose::Run(run), ..self.question(&request, now, size) };
+        let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
         let decision = self.evaluate(&question, &ruling, &gathered, &reader);
         let until = decision.until();
         let pull = match decision.passed() {

@@ -92,7 +92,7 @@ impl Gate {
             return Ok(denied.failing(Failure::NoDigest));
         }
         let ruling = self.ruling_at(reader, question.log_size)?;
-        let gathered = self.gather(reader, &recorded.request, &ruling, question.log_size)?;
+        let gathered = self.gather(reader, question, &ruling)?;
         Ok(self.evaluate(question, &ruling, &gathered, reader))
     }
 

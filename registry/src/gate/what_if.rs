@@ -245,7 +245,7 @@ impl Gate {
             None => (self.question(&request, deployment.logged_at, deployment.index), request),
         };
         let asking = trial.at(self, reader, question.log_size)?;
-        let gathered = self.gather(reader, &request, &asking, question.log_size)?;
+        let gathered = self.gather(reader, &question, &asking)?;
         let verdict = self.evaluate(&question, &asking, &gathered, reader);
         if let (true, Some(refused)) = (verdict.policies().is_empty(), &verdict.details().refused) {
             // Either the policy is not for the artifact and has nothing to say of it, or any policy would have been too late.

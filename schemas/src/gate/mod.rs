@@ -161,6 +161,22 @@ pub fn decide(
     Decision::of(question, trust, names.clone(), verdicts, until)
 }
 
+/// What runs under the artifact's names in the environment of a question, as rules see it over this evidence, with the time of the
+/// statement that brought it there.
+#[must_use]
+pub fn running(
+    question: &Question,
+    trust: &Trust,
+    evidence: &[Arc<Evidence>],
+) -> Option<(Sha256, UtcTime)> {
+    let evidence = weighed(question, trust, evidence);
+    let names = names(question, &evidence);
+    let documents = &|_| None;
+    let case =
+        Case { question, trust, evidence: &evidence, documents, names: &names, policy: None };
+    rules::running(&case).map(|(artifact, statement)| (artifact, statement.time()))
+}
+
 /// The evidence that the log held at the question's size and moment, each once, in the order of the log, with what its
 /// signature is worth: in whatever order it is given, the same is decided.
 fn weighed<'e>(

@@ -26,6 +26,8 @@ mod vsa;
 mod vuln_scan;
 mod window;
 
+pub(super) use running::running;
+
 /// Judges one rule that is not `any`.
 pub(super) fn judge(kind: &RuleKind, case: &Case<'_>) -> Judgement {
     let mut judgement = judged(kind, case);

@@ -26,7 +26,7 @@ pub(super) fn deployment<'c>(one: &Counted<'c>) -> Option<&'c Deployment> {
 
 /// What runs under one of the artifact's names, with the statement that brought it: the last that entered and has
 /// neither left nor been replaced.
-pub(super) fn running<'c>(case: &Case<'c>) -> Option<(Sha256, Counted<'c>)> {
+pub(in crate::gate) fn running<'c>(case: &Case<'c>) -> Option<(Sha256, Counted<'c>)> {
     let mut left: BTreeSet<Sha256> = BTreeSet::new();
     for one in deployments(case, &case.question.environment) {
         let Some(deployment) = deployment(&one) else { continue };

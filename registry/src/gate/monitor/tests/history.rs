@@ -31,7 +31,7 @@ fn verdicts(governed: &Governed, request: &Request, size: u64) -> (Decision, Dec
     let reader = governed.running.store.reader();
     let ruling = gate.ruling(&reader).unwrap();
     let question = gate.question(request, at(0), size);
-    let gathered = gate.gather(&reader, request, &ruling, size).unwrap();
+    let gathered = gate.gather(&reader, &question, &ruling).unwrap();
     let all: Vec<_> =
         (0..size).filter_map(|one| gate.shelf.evidence(&reader, one).unwrap()).collect();
     let narrow = gate.evaluate(&question, &ruling, &gathered, &reader);
