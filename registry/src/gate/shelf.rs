@@ -38,10 +38,10 @@ use crate::store::record::{Kind, Record};
 use crate::store::{Reader, StoreError};
 
 /// What an attestation takes in memory beside what it says, in bytes: an estimate.
-const OVERHEAD_BYTES: usize = 2 << 10;
-/// What it takes for each byte of its statement, parsed: an estimate, measured over the statements of the bench (50,000 of 3.5 KB
-/// took 420 MiB of the process).
-const BYTES_A_BYTE: usize = 2;
+const OVERHEAD_BYTES: usize = 4 << 10;
+/// What it takes for each byte of its statement, parsed: an estimate, measured over the statements of the bench (of 3.5 KB, about
+/// 14 KiB of the process).
+const BYTES_A_BYTE: usize = 3;
 /// The most full tiles of leaves that are kept, of 8 KiB each.
 const MAX_TILES: usize = 2_048;
 /// The most attestations that are read at once.

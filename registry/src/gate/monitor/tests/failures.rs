@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attestry_schemas::gate::{Details, Failure, Said};
+use attestry_schemas::gate::Failure;
 
 use super::governed::{ENVIRONMENT, Governed, NAME, RULES, artifact};
 use crate::clock::Clock;

@@ -1,11 +1,14 @@
 //! Of the statements about an environment those are read that can concern the artifact, and the verdict is that over all of them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use attestry_schemas::gate::Decision;
 use serde_json::json;
 
 use super::governed::{self, ENVIRONMENT, Governed, artifact, at, key};
+use crate::clock::Clock;
+use crate::config::Settings;
 use crate::gate::Request;
 use crate::gate::gather::Gathered;
 use crate::testing;
@@ -62,12 +65,13 @@ fn deployment(kind: &str, environment: &str, replaces: Option<u64>) -> serde_jso
     says
 }
 
-fn provenance(governed: &Governed, n: u64) {
+/// Each is built a minute after the one before, an hour before the moment.
+fn provenance(governed: &Governed, n: u64, moment: i64) {
     let says = json!({
         "buildDefinition": {"buildType": "https://example.org/build", "externalParameters": {}},
         "runDetails": {
             "builder": {"id": "https://example.org/builder"},
-            "metadata": {"finishedOn": at(n.cast_signed() * 60 - 3600)},
+            "metadata": {"finishedOn": at(moment + n.cast_signed() * 60 - 3600)},
         },
     });
     let type_ = "https://slsa.dev/provenance/v1";
@@ -75,18 +79,57 @@ fn provenance(governed: &Governed, n: u64) {
     governed.log(&governed::envelope("ci", type_, artifact(n), Some(name), says), "ci");
 }
 
-#[test]
-fn the_verdict_over_what_is_gathered_is_the_verdict_over_the_whole_log() {
-    let governed = Governed::with(RULES, None);
-    (0..ARTIFACTS).for_each(|n| provenance(&governed, n));
-    let mut outcomes = BTreeSet::new();
-    let mut late = Vec::new();
-    let mut state: u64 = 7;
-    let mut next = |below: u64| {
+/// Numbers below a bound, which look as if chance gave them.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
-    };
+    }
+}
+
+#[test]
+fn what_runs_is_told_by_the_newest_statements_whatever_moments_they_claim() {
+    const AGO: i64 = -100_000;
+    let began = at(AGO).timestamp().as_millisecond();
+    let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(began)));
+    let governed = Governed::set(RULES, Clock::set_by(clock), Settings::default());
+    (0..ARTIFACTS).for_each(|n| provenance(&governed, n, AGO));
+    let (mut next, mut outcomes) = (numbers(11), BTreeSet::new());
+    for step in 0..150 {
+        let seconds = i64::try_from(next(40)).unwrap();
+        let now = clock.fetch_add(seconds * 1_000, Ordering::SeqCst) / 1_000 + seconds;
+        let kind = ["deployed", "deployed", "rolled-back", "decommissioned"][next(4) as usize];
+        let replaces = (next(4) == 0).then(|| next(ARTIFACTS));
+        let mut says = deployment(kind, ENVIRONMENT, replaces);
+        let late = if next(3) == 0 { i64::try_from(next(2_000)).unwrap() } else { 0 };
+        let claimed = jiff::Timestamp::from_second(now - late).unwrap();
+        says["startedAt"] = json!(claimed.to_string());
+        says["finishedAt"] = json!(claimed.to_string());
+        let (n, name) = (next(ARTIFACTS), NAMES[next(3) as usize]);
+        let by = if next(5) == 0 { "stranger" } else { "deployer" };
+        let signed = governed::envelope(by, DEPLOYMENT, artifact(n), Some(name), says);
+        governed.log(&signed, by);
+        if step % 5 == 4 {
+            outcomes.insert(compare(&governed, governed.size()));
+        }
+    }
+    assert!(outcomes.iter().any(|(passed, failed)| *passed > 0 && *failed > 0), "{outcomes:?}");
+    let (_, _, last) = verdicts(&governed, &request(1, Some(NAMES[0])), governed.size());
+    assert!(last.len() < 100, "of 150 statements {} were read", last.len());
+    for size in [governed.size() / 3, governed.size() / 2, governed.size() - 1] {
+        compare(&governed, size);
+    }
+}
+
+#[test]
+fn the_verdict_over_what_is_gathered_is_the_verdict_over_the_whole_log() {
+    let governed = Governed::with(RULES, None);
+    (0..ARTIFACTS).for_each(|n| provenance(&governed, n, 0));
+    let mut outcomes = BTreeSet::new();
+    let mut late = Vec::new();
+    let mut next = numbers(7);
     for step in 0..60 {
         let kind = ["deployed", "deployed", "rolled-back", "decommissioned"][next(4) as usize];
         let environment = if next(5) == 0 { "staging" } else { ENVIRONMENT };
@@ -130,7 +173,7 @@ fn the_verdict_over_what_is_gathered_is_the_verdict_over_the_whole_log() {
 #[test]
 fn what_was_deployed_under_another_name_is_not_read() {
     let governed = Governed::with(RULES, None);
-    (0..3).for_each(|n| provenance(&governed, n));
+    (0..3).for_each(|n| provenance(&governed, n, 0));
     let record = |n: u64, name: &str, environment: &str, replaces: Option<u64>| {
         let says = deployment("deployed", environment, replaces);
         let signed = governed::envelope("deployer", DEPLOYMENT, artifact(n), Some(name), says);

@@ -89,12 +89,13 @@ fn what_has_news_is_assessed_first() {
         ledger.counted.deployments.running().find(of).unwrap().0.clone()
     };
     let (first, last) = (place("a"), place("c"));
-    ledger.stale_all();
-    ledger.touch(last.clone());
     let due = |ledger: &mut crate::gate::ledger::Ledger| {
         let due = ledger.take_due(gate.now());
         due.into_iter().map(|one| (one.place.clone(), one)).collect::<Vec<_>>()
     };
+    due(&mut ledger);
+    ledger.stale_all();
+    ledger.touch(last.clone());
     let all = due(&mut ledger);
     assert_eq!(
         all.iter().map(|(place, _)| &place.environment).collect::<Vec<_>>(),
