@@ -82,6 +82,11 @@ impl Failure {
         &self.problem
     }
 
+    /// What the user can do.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.fix.as_deref()
+    }
+
     /// Reading or writing a path failed.
     pub(crate) fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::undecided(format!("cannot {doing} {}: {error}", path.display()))

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::values::plain_name;
 use super::{Destination, LoggingArgs, SigningKeyArgs, SubjectArg, TrustedRootArgs, Until};
 
 /// How what people consent to is signed, and where it goes.
@@ -40,7 +41,7 @@ pub(crate) struct ApproveArgs {
     #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: SubjectArg,
     /// The environment that it may enter
-    #[arg(long, value_name = "ENV", required_unless_present = "like", conflicts_with = "like")]
+    #[arg(long, value_name = "ENV", value_parser = plain_name, required_unless_present = "like", conflicts_with = "like")]
     pub(crate) environment: Option<String>,
     /// When the approval stops to count: a time, or 7d from now
     #[arg(long, value_name = "TIME", default_value = "7d", conflicts_with = "like")]
@@ -84,7 +85,7 @@ pub(crate) struct WaiveArgs {
     #[arg(long, value_name = "TEXT", required_unless_present = "like", conflicts_with = "like")]
     pub(crate) reason: Option<String>,
     /// The only environment that it is for [default: all]
-    #[arg(long, value_name = "ENV", conflicts_with = "like")]
+    #[arg(long, value_name = "ENV", value_parser = plain_name, conflicts_with = "like")]
     pub(crate) environment: Option<String>,
     /// How it is signed.
     #[command(flatten)]
@@ -109,7 +110,7 @@ pub(crate) struct BreakGlassArgs {
     #[arg(value_name = "ARTIFACT")]
     pub(crate) artifact: SubjectArg,
     /// The environment that it enters
-    #[arg(long, value_name = "ENV", required_unless_present = "like", conflicts_with = "like")]
+    #[arg(long, value_name = "ENV", value_parser = plain_name, required_unless_present = "like", conflicts_with = "like")]
     pub(crate) environment: Option<String>,
     /// What the emergency is
     #[arg(long, value_name = "TEXT", required_unless_present = "like", conflicts_with = "like")]

@@ -216,10 +216,10 @@ pub(crate) struct CheckedRegistryArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlaceArgs {
     /// The environment, such as production
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", value_parser = values::plain_name)]
     pub(crate) environment: String,
     /// What the artifact is called, such as pay/api: by it policies are found, and what it takes the place of
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::plain_name)]
     pub(crate) name: Option<String>,
 }
 

@@ -36,7 +36,16 @@ pub(super) fn run(args: &GateArgs, session: &mut Session) -> Result<Exit, Failur
         Some(GateCommand::Explain(args)) => explain(args, session),
         Some(GateCommand::Replay(args)) => replay::run(args, session),
         Some(GateCommand::Pack(args)) => pack(args, session),
-        None => ask(&args.ask, session),
+        None => {
+            let asked = ask(&args.ask, session);
+            if let (Err(failure), Some(path)) = (&asked, &args.ask.summary) {
+                // The job's page says that nothing may deploy, also where nothing was decided.
+                if let Err(unwritten) = summary::append(path, &summary::undecided(failure)) {
+                    session.fail(&unwritten);
+                }
+            }
+            asked
+        }
     }
 }
 

@@ -43,6 +43,11 @@ pub(super) fn run(command: &K8sCommand, session: &mut Session) -> Result<Exit, F
     } else {
         session.data(yaml(&manifest, args).as_bytes());
     }
+    if args.environment.is_none() {
+        session.warn(
+            "no --environment: without admission_environment in its settings the registry denies everything that asks there",
+        );
+    }
     if args.failure_policy == FailurePolicy::Ignore {
         session.warn(
             "--failure-policy Ignore: whoever keeps the gate from answering can run anything",

@@ -53,6 +53,11 @@ fn a_decision_that_verifies_allows_or_denies_and_explains_itself() {
     let summary = dir.read("summary.md");
     assert_eq!(summary.matches("## ❌ Denied: pay/api in production").count(), 2, "{summary}");
     assert!(summary.contains("| ✗ | test-result |") && summary.contains("log index"), "{summary}");
+    let nowhere = ["--registry", "http://127.0.0.1:9", "--summary", "@undecided.md"];
+    dir.run(&[&["gate", artifact.as_str(), "--environment", "production"], &nowhere[..]].concat())
+        .expect(2);
+    let summary = dir.read("undecided.md");
+    assert!(summary.contains("## ❌ Not decided") && summary.contains("Fix: "), "{summary}");
     let found = dir.json(&ask(&artifact, &["--json"]));
     assert_eq!((&found["result"], &found["allowed"]), (&"FAILED".into(), &false.into()));
     assert_eq!(found["statement"], denied);
@@ -333,7 +338,9 @@ fn packed() -> (Dir, FakeRegistry, Value) {
     let attest = ["attest", "@app", "--type", "test-result", "--predicate", "@result.json"];
     dir.run(&[&attest[..], &["--key", "@k.key"]].concat()).expect(0);
     let artifact = attestry_schemas::digest::Sha256::of(b"the artifact").to_string();
-    let pack = registry.pack(&artifact, "production");
+    let mut pack = registry.pack(&artifact, "production");
+    pack["name"] = "pay/api".into();
+    let pack = registry.signed(&pack);
     (dir, registry, pack)
 }
 

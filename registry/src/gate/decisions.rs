@@ -51,6 +51,8 @@ pub(super) struct Glass {
 pub(super) struct Judged {
     /// The statement of its deployment.
     pub(super) deployment: Sha256,
+    /// Whether the deployment itself is what was wrong.
+    pub(super) was_wrong_from_the_beginning: bool,
     /// When the log first held what changed the verdict, Unix milliseconds.
     pub(super) because_ms: Option<i64>,
     /// When time ran out, where its passing alone changed the verdict, Unix milliseconds.
@@ -114,6 +116,7 @@ impl Gate {
             Some(None) => return Ok(None),
             Some(Some(run)) => Some(Judged {
                 deployment: run.deployment,
+                was_wrong_from_the_beginning: run.because == Some(run.deployment),
                 because_ms: match run.because {
                     Some(because) => self.times(reader, because)?.map(|(_, logged_ms)| logged_ms),
                     None => None,

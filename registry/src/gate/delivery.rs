@@ -13,7 +13,7 @@ use attestry_schemas::predicate::attestry::environment::DeploymentKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::decisions::{Decided, Glass};
+use super::decisions::{Decided, Glass, Judged};
 use super::deployments::{Cause, kind_name};
 use super::ledger::Ledger;
 use super::{Gate, Ruling};
@@ -226,7 +226,9 @@ impl Ledger {
             from_deployment.push(seconds(at_ms, one.logged_at_ms));
         }
         for flag in self.in_scope(scope).filter(|one| !one.passed) {
-            let Some(run) = &flag.run else { continue };
+            // What nobody allowed was flagged when it came.
+            let is_new = |run: &&Judged| !run.was_wrong_from_the_beginning;
+            let Some(run) = flag.run.as_ref().filter(is_new) else { continue };
             count += 1;
             if let Some((at_ms, _)) = run.deployed_ms {
                 from_deployment.push(seconds(at_ms, flag.logged_at_ms));

@@ -19,16 +19,18 @@ use crate::store::{Reader, StoreError};
 /// The most attestations about one artifact that are looked at. With more, nothing is decided but a denial: what is not
 /// looked at could be what denies.
 const MAX_ABOUT_ARTIFACT: usize = 100_000;
-/// The most about one commit or step, likewise; and the newest of the state of one environment.
+/// The most about one commit or step, or by one name, likewise.
 const MAX_ABOUT_OTHERS: usize = 1_000;
 /// The most artifacts of a chain of links that are followed.
 const MAX_MATERIALS: usize = 4_096;
 /// The most artifacts of one name, those that were deployed last, of which it is looked up when they were built.
 const MAX_PREDECESSORS: usize = 32;
 
-/// The statements about deployments that are looked at first to find what runs, and how many times as many with each further look.
-const FIRST_STATEMENTS: usize = 8;
-const MORE_STATEMENTS: usize = 8;
+/// How many statements about deployments by one name are looked at at once to find what runs.
+const STATEMENTS_AT_ONCE: usize = 4;
+/// The most statements about the state of one environment, of those that are young enough. With more, a scanner that found something
+/// could be among those that are not looked at.
+const MAX_READINESS: usize = 20_000;
 
 /// What was found, sorted by sequence.
 #[derive(Debug, Default)]
@@ -47,7 +49,8 @@ pub(super) struct Gathered {
 #[derive(Debug, Default)]
 struct Asked {
     source: bool,
-    readiness: bool,
+    /// How old it may be at most, where it is asked for.
+    readiness: Option<MaxAge>,
     running: bool,
     links: bool,
     earlier: BTreeSet<String>,
@@ -75,7 +78,11 @@ impl Asked {
             match &rule.kind {
                 // Who wrote a change stands in the review of its commit.
                 RuleKind::Source { .. } | RuleKind::Approval { .. } => asked.source = true,
-                RuleKind::Readiness { .. } => asked.readiness = true,
+                RuleKind::Readiness { demand, .. } => {
+                    let max_age =
+                        demand.max_age.map_or(MaxAge::Any, |age| MaxAge::Seconds(age.seconds()));
+                    asked.readiness = asked.readiness.max(Some(max_age));
+                }
                 RuleKind::NoRollback { .. } => asked.running = true,
                 RuleKind::Layout { .. } => asked.links = true,
                 RuleKind::Promotion { from, .. } => {
@@ -86,6 +93,13 @@ impl Asked {
         }
         asked
     }
+}
+
+/// How old evidence may be; the greater one is the longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum MaxAge {
+    Seconds(i64),
+    Any,
 }
 
 /// Attestations by sequence.
@@ -111,6 +125,31 @@ impl Basket<'_, '_> {
         let all = self.gate.shelf.all(self.reader, &sequences)?;
         self.found.extend(all.iter().map(|one| (one.index(), Arc::clone(one))));
         Ok(all)
+    }
+
+    /// Adds the readiness of an environment, the newest first, until the log held it before a moment.
+    fn readiness(&mut self, environment: &str, since_s: Option<i64>) -> Result<(), StoreError> {
+        let terms = typed("readiness", environment);
+        let (mut below, mut count) = (self.below, 0);
+        loop {
+            let some = self.search.sequences_with(&terms, below, MAX_ABOUT_OTHERS)?;
+            count += some.len();
+            let all = self
+                .gate
+                .shelf
+                .all(self.reader, &some.iter().rev().copied().collect::<Vec<_>>())?;
+            let oldest_s = all.first().map(|one| one.logged_at().unix_seconds());
+            self.found.extend(all.into_iter().map(|one| (one.index(), one)));
+            let is_old = since_s.is_some_and(|since| oldest_s.is_some_and(|oldest| oldest < since));
+            match some.last() {
+                Some(last) if some.len() == MAX_ABOUT_OTHERS && !is_old => below = *last,
+                _ => return Ok(()),
+            }
+            if count >= MAX_READINESS {
+                self.is_cut = true;
+                return Ok(());
+            }
+        }
     }
 
     fn keep(&mut self, sequence: u64) -> Result<Option<Arc<Evidence>>, StoreError> {
@@ -181,47 +220,69 @@ impl Basket<'_, '_> {
         subject: Sha256,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        let (gate, below) = (self.gate, self.below);
-        let all = gate.deployments_concerning(environment, below, subject, names, usize::MAX)?;
-        for sequence in all.sequences {
+        for sequence in self.gate.deployments_concerning(environment, self.below, subject, names)? {
             self.keep(sequence)?;
         }
         Ok(())
     }
 
-    /// Adds what tells which artifact runs in the environment of a question, and the provenance of that. The statements are read from
-    /// the newest on: one that the log held before what runs entered can say nothing of it.
+    /// Adds what tells which artifact runs by the names whose places the one that is asked about would take, with its provenance: of
+    /// each name the newest statements until one brought something there, and all about that.
     fn running(
         &mut self,
         question: &Question,
         trust: &Trust,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        let (gate, environment) = (self.gate, &question.environment);
-        let mut count = FIRST_STATEMENTS;
+        let mut artifacts = BTreeSet::new();
+        let taken = question
+            .name
+            .as_ref()
+            .map_or_else(|| names.clone(), |name| BTreeSet::from([name.clone()]));
+        for name in &taken {
+            artifacts.extend(self.entered(question, trust, name)?);
+        }
+        let environment = &question.environment;
+        for artifact in &artifacts {
+            let about = Term::new(TermKind::Subject, Digest::from(*artifact).to_string());
+            let [type_name, environment] = typed("deployment", environment);
+            self.add(&[about, type_name, environment], MAX_ABOUT_OTHERS)?;
+        }
+        for sequence in self.gate.replacements(environment, self.below, &artifacts)? {
+            self.keep(sequence)?;
+        }
+        self.provenance(artifacts, question.subject)
+    }
+
+    /// What was last brought to a name, after a look at the newest statements about it.
+    fn entered(
+        &mut self,
+        question: &Question,
+        trust: &Trust,
+        name: &str,
+    ) -> Result<Option<Sha256>, StoreError> {
+        let [type_name, environment] = typed("deployment", &question.environment);
+        let terms = [type_name, environment, Term::new(TermKind::SubjectName, name)];
+        let (mut below, mut looked_at) = (self.below, 0);
         loop {
-            let newest = gate.deployments_concerning(
-                environment,
-                self.below,
-                question.subject,
-                names,
-                count,
-            )?;
-            for sequence in newest.sequences {
-                self.keep(sequence)?;
+            let some = self.search.sequences_with(&terms, below, STATEMENTS_AT_ONCE)?;
+            let mut statements = Vec::new();
+            for sequence in &some {
+                statements.extend(self.keep(*sequence)?);
             }
-            let found: Vec<Arc<Evidence>> = self.found.values().cloned().collect();
-            let runs = gate::running(question, trust, &found);
-            let held = newest.oldest.and_then(|oldest| Some(self.found.get(&oldest)?.logged_at()));
-            let has_older = match (newest.oldest, held, runs) {
-                (None, ..) => false,
-                (_, Some(held), Some((_, entered))) => held >= entered,
-                _ => true,
-            };
-            if !has_older {
-                return self.provenance(runs.map(|(artifact, _)| artifact), question.subject);
+            let asked = Question { name: Some(name.to_owned()), ..question.clone() };
+            let entered = gate::entered(&asked, trust, &statements).remove(name).flatten();
+            looked_at += some.len();
+            match some.last() {
+                Some(last) if entered.is_none() && some.len() == STATEMENTS_AT_ONCE => {
+                    below = *last
+                }
+                _ => return Ok(entered),
             }
-            count = count.saturating_mul(MORE_STATEMENTS);
+            if looked_at >= MAX_ABOUT_OTHERS {
+                self.is_cut = true;
+                return Ok(None);
+            }
         }
     }
 
@@ -313,13 +374,21 @@ impl Gate {
         if asked.links {
             basket.chain(question.subject.into())?;
         }
-        if asked.readiness {
-            basket.add(&typed("readiness", &question.environment), MAX_ABOUT_OTHERS)?;
+        if let Some(max_age) = asked.readiness {
+            let since = match (moment, max_age) {
+                (Moment::OfTheQuestion, MaxAge::Seconds(age)) => {
+                    Some(question.now.unix_seconds().saturating_sub(age))
+                }
+                _ => None,
+            };
+            basket.readiness(&question.environment, since)?;
         }
         let names = names(question, &about);
         for environment in &asked.earlier {
             basket.deployments(environment, question.subject, &names)?;
         }
+        // Before it is asked what runs: what is left out says nothing there either.
+        basket.leave_out_decisions(&asked.earlier)?;
         match (moment, ruling.governance.trust.as_deref()) {
             (Moment::OfTheQuestion, Some(trust)) if asked.running => {
                 basket.running(question, trust, &names)?;
@@ -330,7 +399,6 @@ impl Gate {
             }
             _ => {}
         }
-        basket.leave_out_decisions(&asked.earlier)?;
         let sequences = basket.found.keys().copied().collect();
         let evidence = basket.found.into_values().collect();
         Ok(Gathered {

@@ -41,14 +41,6 @@ struct History {
     by: HashMap<Named, BTreeSet<u64>>,
 }
 
-/// Statements about deployments that can concern an artifact.
-#[derive(Debug)]
-pub(super) struct Concerning {
-    pub(super) sequences: BTreeSet<u64>,
-    /// The oldest that names it, where there may be older ones.
-    pub(super) oldest: Option<u64>,
-}
-
 /// What a statement names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Named {
@@ -97,25 +89,13 @@ impl History {
         self.all.get(..count).unwrap_or_default()
     }
 
-    /// The sequences below a size that name one of these, of those that count: the newest, at most `count`.
-    fn naming(
-        &self,
-        size: u64,
-        wanted: impl IntoIterator<Item = Named>,
-        count: usize,
-    ) -> BTreeSet<u64> {
+    /// The sequences below a size that name one of these, of those that count.
+    fn naming(&self, size: u64, wanted: impl IntoIterator<Item = Named>) -> BTreeSet<u64> {
         let below = self.below(size);
         let first = below.len().checked_sub(MAX_DEPLOYMENTS).and_then(|skip| below.get(skip));
         let first = first.copied().unwrap_or_default();
         let sets = wanted.into_iter().filter_map(|named| self.by.get(&named));
-        let newest = |set: &'_ BTreeSet<u64>| {
-            set.range(first..size.max(first)).rev().take(count).copied().collect::<Vec<u64>>()
-        };
-        let mut found: BTreeSet<u64> = sets.flat_map(newest).collect();
-        while found.len() > count {
-            found.pop_first();
-        }
-        found
+        sets.flat_map(|set| set.range(first..size.max(first))).copied().collect()
     }
 }
 
@@ -126,29 +106,17 @@ impl Histories {
 }
 
 impl Gate {
-    /// The statements about deployments in an environment, below a size of the log, that can concern an artifact: about it or one of
-    /// its names, the newest `count` of them, and those that say that one of these was replaced.
+    /// The sequences of the statements about deployments in an environment, below a size of the log, that can concern an artifact:
+    /// about it or one of its names, and those that say that one of these was replaced.
     pub(super) fn deployments_concerning(
         &self,
         environment: &str,
         below: u64,
         subject: Sha256,
         names: &BTreeSet<String>,
-        count: usize,
-    ) -> Result<Concerning, StoreError> {
-        let naming = |wanted: &mut dyn Iterator<Item = Named>, count: usize| {
-            let mut known = self.histories.lock();
-            let history = self.history(&mut known, environment, below)?;
-            let found = history.naming(below, wanted, count);
-            // Environments are named by whoever asks: those without a history are not kept.
-            if !history.all.is_empty() {
-                known.environments.insert(environment.to_owned(), history);
-            }
-            Ok::<_, StoreError>(found)
-        };
+    ) -> Result<BTreeSet<u64>, StoreError> {
         let named = names.iter().cloned().map(Named::Name);
-        let mut found = naming(&mut named.chain([Named::Subject(subject)]), count)?;
-        let oldest = found.first().copied().filter(|_| found.len() == count);
+        let mut found = self.naming(environment, below, named.chain([Named::Subject(subject)]))?;
         // The statements are read while others may ask.
         let reader = self.store.reader();
         let mut digests = BTreeSet::from([subject]);
@@ -157,8 +125,34 @@ impl Gate {
                 digests.extend(subjects(&evidence, Some(names)));
             }
         }
-        found.extend(naming(&mut digests.into_iter().map(Named::Replaced), usize::MAX)?);
-        Ok(Concerning { sequences: found, oldest })
+        found.extend(self.replacements(environment, below, &digests)?);
+        Ok(found)
+    }
+
+    /// The sequences of those that say that one of these artifacts was replaced.
+    pub(super) fn replacements(
+        &self,
+        environment: &str,
+        below: u64,
+        artifacts: &BTreeSet<Sha256>,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        self.naming(environment, below, artifacts.iter().copied().map(Named::Replaced))
+    }
+
+    fn naming(
+        &self,
+        environment: &str,
+        below: u64,
+        wanted: impl Iterator<Item = Named>,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        let mut known = self.histories.lock();
+        let history = self.history(&mut known, environment, below)?;
+        let found = history.naming(below, wanted);
+        // Environments are named by whoever asks: those without a history are not kept.
+        if !history.all.is_empty() {
+            known.environments.insert(environment.to_owned(), history);
+        }
+        Ok(found)
     }
 
     /// Takes out the history of an environment, up to date as far as `below` needs it. When something fails it is gone, and is
@@ -244,14 +238,12 @@ mod tests {
         let all: Vec<u64> = (0..most + 5).map(|n| n * 2).collect();
         let by = HashMap::from([(named.clone(), all.iter().copied().collect())]);
         let history = History { low: 0, high: u64::MAX, all, by };
-        let naming = |size: u64| history.naming(size, [named.clone()], usize::MAX);
+        let naming = |size: u64| history.naming(size, [named.clone()]);
         let first_and_count = |size: u64| (naming(size).first().copied(), naming(size).len());
         assert_eq!(first_and_count(u64::MAX), (Some(10), MAX_DEPLOYMENTS));
         assert_eq!(first_and_count(2 * most), (Some(0), MAX_DEPLOYMENTS));
         assert_eq!(first_and_count(3), (Some(0), 2));
         assert_eq!(first_and_count(0), (None, 0));
-        let web = Named::Name("pay/web".to_owned());
-        assert!(history.naming(u64::MAX, [web.clone()], 3).is_empty());
-        assert_eq!(history.naming(9, [named.clone(), web], 3), BTreeSet::from([4, 6, 8]));
+        assert!(history.naming(u64::MAX, [Named::Name("pay/web".to_owned())]).is_empty());
     }
 }

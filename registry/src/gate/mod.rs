@@ -417,7 +417,7 @@ impl Gate {
     ) -> Decision {
         let trust = ruling.governance.trust.as_deref();
         if gathered.is_cut {
-            let why = "expected no more attestations about the artifact, its commit or its steps than the gate looks at, found more";
+            let why = "expected no more attestations about the artifact, its commit, its steps or its environment than the gate looks at, found more";
             let fix = "find out who floods them: attestry search --subject DIGEST; the roster says who may";
             return Decision::denied(question, trust, why, fix);
         }

@@ -109,7 +109,10 @@ impl AdmissionReview {
             };
             let plain = |c: char| if c.is_control() { ' ' } else { c };
             let reference: String = cut(reference).chars().map(plain).collect();
-            let text = format!("{at}: FAILED {reference}, which has no digest to decide about");
+            let text = format!(
+                "{at}: FAILED {reference}, which cannot be decided about: {}",
+                cut(&one.reason)
+            );
             let annotations = &mut answer.response.audit_annotations;
             annotations.insert(format!("decision-{}", place + 1), text);
         }

@@ -432,9 +432,17 @@ impl Details {
         }
     }
 
-    /// What does not hold in policies that only warn.
+    /// What does not hold in policies that only warn, and where an emergency let it pass.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
+        let broken = self.policies.iter().filter_map(|policy| {
+            let glass = policy.break_glass.as_ref()?;
+            let title = format!("{}@{}", policy.name, policy.version);
+            Some(format!(
+                "{title}: passed in an emergency alone (break-glass), to be reviewed until {}",
+                glass.review_by
+            ))
+        });
         let warns = |policy: &&PolicyDetails| {
             policy.mode == Mode::Warn.name() && policy.result == VerificationResult::Failed
         };
@@ -445,6 +453,7 @@ impl Details {
             .map(|(policy, answer)| {
                 format!("{}@{}: {}: {}", policy.name, policy.version, answer.rule, answer.found)
             })
+            .chain(broken)
             .collect()
     }
 

@@ -4,7 +4,7 @@
 //! same bytes, here and offline, today and in years. It reads no clock; the moment is part of the
 //! question. Everything that is not a clear yes is a no that says what would make it a yes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Sha256;
@@ -161,20 +161,20 @@ pub fn decide(
     Decision::of(question, trust, names.clone(), verdicts, until)
 }
 
-/// What runs under the artifact's names in the environment of a question, as rules see it over this evidence, with the time of the
-/// statement that brought it there.
+/// What was last brought to each name whose place the artifact would take, as rules see it over this evidence.
 #[must_use]
-pub fn running(
+pub fn entered(
     question: &Question,
     trust: &Trust,
     evidence: &[Arc<Evidence>],
-) -> Option<(Sha256, UtcTime)> {
+) -> BTreeMap<String, Option<Sha256>> {
     let evidence = weighed(question, trust, evidence);
     let names = names(question, &evidence);
     let documents = &|_| None;
     let case =
         Case { question, trust, evidence: &evidence, documents, names: &names, policy: None };
-    rules::running(&case).map(|(artifact, statement)| (artifact, statement.time()))
+    let last = |name: &str| rules::entered(&case, name).map(|(artifact, _)| artifact);
+    rules::taken_names(&case).into_iter().map(|name| (name.to_owned(), last(name))).collect()
 }
 
 /// The evidence that the log held at the question's size and moment, each once, in the order of the log, with what its

@@ -25,7 +25,7 @@ use crate::oci::image_signature::ImageSignature;
 use crate::predicate::attestry::governance::Genesis;
 use crate::predicate::{Predicate as _, UtcTime};
 use crate::problem::chain;
-use crate::rekor::{Entry, TlogEntry};
+use crate::rekor::{self, Entry, TlogEntry};
 use crate::trusted_root::TrustedRoot;
 use crate::verify::{self, CertificateRoots, Verified};
 
@@ -315,6 +315,9 @@ fn verified(
 fn of_packed(packed: &Packed, trust: &Trusted<'_>) -> Result<Evidence, String> {
     let bundle = Bundle::from_value(packed.bundle.clone()).map_err(|e| chain(&e))?;
     let Trusted { keys, root, .. } = trust;
+    // What a leaf says of its signer is what the registry goes by: who has left the roster has signed all the same.
+    let keys: Vec<PublicKey> = leaf_key(&bundle).into_iter().chain(keys.iter().cloned()).collect();
+    let keys = keys.as_slice();
     match (&bundle.signer, &bundle.content) {
         (signer, _) if signer.leaf().is_some() => {
             let certificates = trust.certificates.ok_or("expected a key, found a certificate")?;
@@ -356,6 +359,15 @@ fn of_packed(packed: &Packed, trust: &Trusted<'_>) -> Result<Evidence, String> {
             let held = held(&bundle.tlog_entries, &signed.get().entry, Sha256::of(&kept), root)?;
             Ok(Evidence::of_message(&signed, held))
         }
+    }
+}
+
+/// The key that the leaf of a bundle names. The leaf is proven, and the signature verified by it, before anything is believed.
+fn leaf_key(bundle: &Bundle) -> Option<PublicKey> {
+    let entry = Entry::parse(&bundle.tlog_entries.first()?.canonicalized_body).ok()?;
+    match entry.verifier {
+        rekor::Verifier::PublicKey(key) => Some(key),
+        _ => None,
     }
 }
 

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::findings::Vulnerable;
 use crate::digest::Sha256;
-use crate::predicate::{self, canonical_purl, image_purl, names_image, purl_covers};
+use crate::predicate::{
+    self, UtcTime, canonical_purl, image_purl, names_image, purl_means, purl_sha256, same_purl_type,
+};
 use crate::statement::{ResourceDescriptor, Statement};
 
 /// What a VEX document says of one vulnerability: a statement of OpenVEX 0.2.0, or of a version before.
@@ -66,10 +68,16 @@ pub enum Scope {
 }
 
 impl Vex {
-    /// Reads an OpenVEX document; statements without a name are left out.
+    /// Reads an OpenVEX document, the oldest statement first; statements without a name are left out. One without a time of its own
+    /// has the document's, and of one time the later one in the list is the newer.
     #[must_use]
     pub fn read(predicate: &Value) -> Vec<Self> {
-        items(predicate, "statements").filter_map(Self::statement).collect()
+        let time = |of: &Value| of.get("timestamp")?.as_str().and_then(UtcTime::from_rfc3339);
+        let whole = time(predicate);
+        let read = |one: &Value| Some((time(one).or(whole), Self::statement(one)?));
+        let mut all: Vec<_> = items(predicate, "statements").filter_map(read).collect();
+        all.sort_by_key(|(time, _)| *time);
+        all.into_iter().map(|(_, statement)| statement).collect()
     }
 
     fn statement(statement: &Value) -> Option<Self> {
@@ -98,17 +106,6 @@ impl Vex {
         })
     }
 
-    /// Whether it counts for what was found in an artifact. What says that something does not matter is said of this; what
-    /// says that it does is not said of another.
-    #[must_use]
-    pub fn counts_for(&self, artifact: &Named, found: &Vulnerable) -> bool {
-        match self.scope(artifact, found) {
-            Scope::This => true,
-            Scope::Unclear => !self.harmless,
-            Scope::Other => false,
-        }
-    }
-
     /// Whether it is about what was found in an artifact.
     #[must_use]
     pub fn scope(&self, artifact: &Named, found: &Vulnerable) -> Scope {
@@ -134,8 +131,9 @@ pub fn foreign_product(statement: &Statement) -> Option<String> {
     let subjects: Vec<Named> = statement.subject.iter().filter_map(Named::of).collect();
     let foreign = |vex: &Vex| {
         let fits = |product: &Product| {
-            product.what.is_package() && product.what.digests.is_empty()
-                || subjects.iter().any(|subject| product.what.is_artifact(subject) == Some(true))
+            let is_artifact = |subject| product.what.as_artifact(subject) == Scope::This;
+            product.what.packages().next().is_some() && product.what.digests.is_empty()
+                || subjects.iter().any(is_artifact)
         };
         vex.harmless && !vex.products.is_empty() && !vex.products.iter().any(fits)
     };
@@ -167,15 +165,19 @@ fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
 
 impl Product {
     fn scope(&self, artifact: &Named, found: &Vulnerable) -> Scope {
-        if self.inside.is_empty() && self.what.names(found) {
-            return Scope::This;
+        let of_artifact = self.what.as_artifact(artifact);
+        let inside = self.inside.iter().map(|component| component.as_package(found)).max();
+        if let Some(inside) = inside {
+            // Whatever it is called, it can be the artifact, or a part of it.
+            return of_artifact.min(inside);
         }
-        let inside = self.inside.iter().map(|component| match component.names(found) {
-            true => Scope::This,
-            false => component.instead(found),
-        });
-        let inside = inside.max().unwrap_or(Scope::This);
-        self.what.as_artifact(artifact, found).min(inside)
+        match (of_artifact, self.what.as_package(found)) {
+            (Scope::This, _) | (_, Scope::This) => Scope::This,
+            (Scope::Other, _) => Scope::Other,
+            // Another package of the same kind. One of another kind can be the artifact itself.
+            (_, Scope::Other) if self.what.is_of_type_of(found) => Scope::Other,
+            _ => Scope::Unclear,
+        }
     }
 }
 
@@ -189,7 +191,7 @@ impl Component {
         let texts =
             identifiers.map(|(_, value)| value).chain(component.get("@id")).chain(Some(component));
         let names: BTreeSet<String> = texts.filter_map(Value::as_str).map(canonical_purl).collect();
-        digests.extend(names.iter().flat_map(|name| digests_in(name)));
+        digests.extend(names.iter().filter_map(|name| digest_in(name)));
         Self { digests, names }
     }
 
@@ -198,50 +200,62 @@ impl Component {
         self.names.iter().chain(&self.digests).next().map(String::as_str)
     }
 
-    /// Whether it is the package in which something was found.
-    fn names(&self, found: &Vulnerable) -> bool {
-        self.names.iter().any(|name| {
-            found.package.as_ref() == Some(name)
-                || found.purl.as_ref().is_some_and(|purl| name == purl || purl_covers(name, purl))
-        })
+    /// The package URLs of something else than an image.
+    fn packages(&self) -> impl Iterator<Item = &String> {
+        self.names.iter().filter(|name| name.starts_with("pkg:") && !names_image(name))
     }
 
-    /// Whether it is called by a package URL of something else than an image.
-    fn is_package(&self) -> bool {
-        self.names.iter().any(|name| name.starts_with("pkg:") && !names_image(name))
+    fn is_of_type_of(&self, found: &Vulnerable) -> bool {
+        let purl = found.purl.as_deref().unwrap_or_default();
+        self.packages().any(|name| same_purl_type(name, purl))
     }
 
-    /// What there is to say when it is not called like the package in which something was found.
-    fn instead(&self, found: &Vulnerable) -> Scope {
-        match found.purl.is_some() && self.is_package() {
-            true => Scope::Other,
-            false => Scope::Unclear,
+    /// Whether it is the package in which something was found: all its package URLs must mean that. A plain name is one
+    /// among those of many ecosystems, and means it where the scanner has no other either.
+    fn as_package(&self, found: &Vulnerable) -> Scope {
+        let Some(purl) = &found.purl else {
+            let is_named = found.package.as_ref().is_some_and(|name| self.names.contains(name));
+            let is_plain = self.packages().next().is_none();
+            return if is_named && is_plain { Scope::This } else { Scope::Unclear };
+        };
+        let means: Vec<Option<bool>> = self.packages().map(|name| purl_means(name, purl)).collect();
+        let is_this = !means.is_empty() && means.iter().all(|means| *means == Some(true));
+        let is_other = !means.is_empty() && means.iter().all(|means| *means == Some(false));
+        match (is_this, is_other) {
+            (true, _) => Scope::This,
+            (_, true) => Scope::Other,
+            _ => Scope::Unclear,
         }
     }
 
-    /// Whether it is an artifact; none when its names do not say.
-    fn is_artifact(&self, artifact: &Named) -> Option<bool> {
-        if !self.digests.is_empty() {
-            return Some(self.digests.contains(&artifact.digest));
-        }
-        self.names.iter().any(|name| artifact.is_called(name)).then_some(true)
-    }
-
-    fn as_artifact(&self, artifact: &Named, found: &Vulnerable) -> Scope {
-        match self.is_artifact(artifact) {
-            Some(true) => Scope::This,
-            Some(false) => Scope::Other,
-            None => self.instead(found),
+    /// Whether it is the artifact: by all its digests, or else by one of its names.
+    fn as_artifact(&self, artifact: &Named) -> Scope {
+        let same = self.digests.iter().filter(|digest| **digest == artifact.digest).count();
+        let is_called = || self.names.iter().any(|name| artifact.is_called(name));
+        match (same, self.digests.len()) {
+            (0, 0) if is_called() => Scope::This,
+            (0, 0) => Scope::Unclear,
+            (0, _) => Scope::Other,
+            (same, all) if same == all => Scope::This,
+            _ => Scope::Unclear,
         }
     }
 }
 
-/// The SHA-256 digests that a name has in it.
-fn digests_in(name: &str) -> Vec<String> {
-    let text = name.to_ascii_lowercase().replace("%3a", ":");
-    let behind = text.match_indices("sha256:").filter_map(|(at, mark)| text.get(at + mark.len()..));
-    let digests = behind.filter_map(|rest| rest.get(..64));
-    digests.filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned).collect()
+/// The SHA-256 in a name that ends in it: a package URL's, or that of an image's reference, such as `HOST/NAME@sha256:…`.
+fn digest_in(name: &str) -> Option<String> {
+    if name.starts_with("pkg:") {
+        return purl_sha256(name);
+    }
+    let schemes = ["oci://", "docker://"];
+    let reference = schemes.iter().find_map(|scheme| name.strip_prefix(scheme)).unwrap_or(name);
+    let digest = match reference.rsplit_once('@') {
+        Some((path, digest)) if !path.contains("://") => digest,
+        Some(_) => return None,
+        None => reference,
+    };
+    let hex = digest.strip_prefix("sha256:")?.to_ascii_lowercase();
+    (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hex)
 }
 
 impl Named {
@@ -260,8 +274,8 @@ impl Named {
     fn is_called(&self, product: &str) -> bool {
         self.names.iter().any(|name| {
             name == product
-                || purl_covers(product, &canonical_purl(name))
-                || image_purl(name).is_some_and(|image| purl_covers(product, &image))
+                || purl_means(product, &canonical_purl(name)) == Some(true)
+                || image_purl(name).is_some_and(|image| purl_means(product, &image) == Some(true))
         })
     }
 }

@@ -262,6 +262,13 @@ fn owners_of_a_layout_who_have_no_key_in_the_roster_are_told_of() {
         found.len() == 1 && found[0].contains("rule layout: no layout can have 1"),
         "{found:?}"
     );
+    let rules = "[[rule]]\ntype = \"signature\"\nsigners = [\"leads\"]\n[[rule]]\ntype = \"deployer\"\nsigners = [\"ci\"]\n[[rule]]\ntype = \"provenance\"\nsigners = [\"ci\"]\n";
+    let other = Policy::read(format!("{HEAD}{rules}").as_bytes(), None).unwrap();
+    let found = other.warnings(now, Some(&roster()));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let signature = "rule signature: nothing can satisfy it: the roster lets none of leads sign";
+    assert!(found[0].contains(signature), "{found:?}");
+    assert!(found[1].contains("rule deployer: nobody can ask as ci"), "{found:?}");
     let key = crate::key::SigningKey::from_ed25519_seed([7; 32]);
     let mut roster = roster();
     roster.signers[0].id = crate::roster::SignerId::Key(key.public_key().clone());

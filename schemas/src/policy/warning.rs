@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Policy, Rule, RuleKind, Severity};
 use crate::document::expiry_warning;
-use crate::predicate::UtcTime;
-use crate::roster::Roster;
+use crate::predicate::{UtcTime, from_short};
+use crate::roster::{Roster, SIGNATURE, Signer};
 
 pub(super) fn of(policy: &Policy, now: UtcTime, roster: Option<&Roster>) -> Vec<String> {
     let mut all: Vec<String> = expiry_warning(policy.expires, now).into_iter().collect();
@@ -13,7 +13,9 @@ pub(super) fn of(policy: &Policy, now: UtcTime, roster: Option<&Roster>) -> Vec<
         all.extend(
             of_rule(rule, policy, now).map(|warning| format!("rule {}: {warning}", rule.id)),
         );
-        let beside = roster.and_then(|roster| without_keys(rule, roster));
+        let beside = roster.into_iter().flat_map(|roster| {
+            without_keys(rule, roster).into_iter().chain(without_right(rule, roster))
+        });
         all.extend(beside.map(|warning| format!("rule {}: {warning}", rule.id)));
     }
     all
@@ -55,6 +57,45 @@ fn without_keys(rule: &Rule, roster: &Roster) -> Option<String> {
         format!(
             "no layout can have {threshold} of these owners: the roster has the public keys of {}, and a layout is signed with such alone; write the keys themselves into the roster, where it has fingerprints or identities",
             with_key.len()
+        )
+    })
+}
+
+/// Signers who may not do what the rule asks of them.
+fn without_right(rule: &Rule, roster: &Roster) -> Option<String> {
+    let (named, words): (&[String], &[&str]) = match &rule.kind {
+        RuleKind::Signature { demand, .. } => (&demand.signers, &[SIGNATURE]),
+        RuleKind::Provenance { demand, .. } => (&demand.signers, &["provenance"]),
+        RuleKind::Source { demand, .. } => (&demand.signers, &["review", "vsa"]),
+        RuleKind::TestResult { demand, .. } => (&demand.signers, &["test-result"]),
+        RuleKind::VulnScan { demand, .. } => (&demand.signers, &["vulns"]),
+        RuleKind::Sbom { demand, .. } => (&demand.signers, &["cyclonedx", "spdx"]),
+        RuleKind::SecretScan { demand, .. } => (&demand.signers, &["secret-scan"]),
+        RuleKind::Readiness { demand, .. } => (&demand.signers, &["readiness"]),
+        RuleKind::Approval { demand, .. } => (&demand.signers, &["approval"]),
+        RuleKind::Vsa { demand, .. } => (&demand.signers, &["vsa"]),
+        RuleKind::Deployer { signers } => {
+            let has_principal = |entry: &Signer| !entry.principals.is_empty();
+            let is_known = signers.is_empty() || roster.entries_of(signers).any(has_principal);
+            return (!is_known).then(|| {
+                format!(
+                    "nobody can ask as {}: the roster has no principals of them",
+                    signers.join(", ")
+                )
+            });
+        }
+        _ => return None,
+    };
+    let may = |entry: &Signer| {
+        let is_uri =
+            |word: &&&str| from_short(word).is_some_and(|known| entry.may.contains(known.uri));
+        words.iter().any(|word| entry.may.contains(*word)) || words.iter().any(|word| is_uri(&word))
+    };
+    (!named.is_empty() && !roster.entries_of(named).any(may)).then(|| {
+        format!(
+            "nothing can satisfy it: the roster lets none of {} sign {}",
+            named.join(", "),
+            words.join(" or ")
         )
     })
 }

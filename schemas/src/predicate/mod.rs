@@ -40,7 +40,9 @@ pub use facts::{
     MAX_SOURCES, Material, Related, Role, Source, facts, repository_of,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
-pub use purl::{canonical_purl, image_purl, names_image, purl_covers, purl_names};
+pub use purl::{
+    canonical_purl, image_purl, names_image, purl_means, purl_names, purl_sha256, same_purl_type,
+};
 pub use time::{TimeError, UtcTime};
 pub use types::{PREDICATE_TYPES, PredicateType, from_short, from_uri, matches};
 

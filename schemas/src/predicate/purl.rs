@@ -193,16 +193,46 @@ impl<'a> Parts<'a> {
 }
 
 /// Whether a package URL means a package among others: it is of the same type and name, and each of version, qualifiers and
-/// subpath that it has is the package's. So do the tools of OpenVEX compare them. Both in their
-/// [canonical](canonical_purl) spelling.
-pub fn purl_covers(meaning: &str, package: &str) -> bool {
+/// subpath that it has is the package's. So do the tools of OpenVEX compare them. None where the package does not say what is
+/// asked, or is spelled otherwise. Both in their [canonical](canonical_purl) spelling.
+pub fn purl_means(meaning: &str, package: &str) -> Option<bool> {
     let (Some(meaning), Some(package)) = (Parts::of(meaning), Parts::of(package)) else {
-        return false;
+        return Some(false);
     };
-    meaning.bare == package.bare
-        && (meaning.version.is_none() || meaning.version == package.version)
-        && (meaning.subpath.is_none() || meaning.subpath == package.subpath)
-        && meaning.qualifiers.iter().all(|qualifier| package.qualifiers.contains(qualifier))
+    if !meaning.bare.eq_ignore_ascii_case(package.bare) {
+        return Some(false);
+    }
+    let plain = |version: &str| version.strip_prefix('v').unwrap_or(version).to_owned();
+    let mut all = vec![(meaning.bare == package.bare).then_some(true)];
+    all.extend(
+        meaning.version.map(|version| package.version.map(|other| plain(version) == plain(other))),
+    );
+    all.extend(meaning.subpath.map(|subpath| package.subpath.map(|other| subpath == other)));
+    all.extend(meaning.qualifiers.iter().map(|pair| {
+        let key = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+        let other = package.qualifiers.iter().find(|other| key(other) == key(pair));
+        other.map(|other| other == pair)
+    }));
+    match all.contains(&Some(false)) {
+        true => Some(false),
+        false => all.iter().all(Option::is_some).then_some(true),
+    }
+}
+
+/// The SHA-256 that a package URL of an image has as its version, or that any has as its checksum, in hex. In its canonical spelling.
+pub fn purl_sha256(canonical: &str) -> Option<String> {
+    let parts = Parts::of(canonical)?;
+    let version = parts.version.filter(|_| names_image(canonical));
+    let mut checksums = parts.qualifiers.iter().filter_map(|pair| pair.strip_prefix("checksum="));
+    let digest = version.or_else(|| checksums.next())?;
+    let hex = digest.strip_prefix("sha256:")?.to_ascii_lowercase();
+    (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hex)
+}
+
+/// Whether two package URLs are of one type, in their canonical spelling.
+pub fn same_purl_type(one: &str, other: &str) -> bool {
+    let kind = |text| parse(text).map(|purl| purl.kind);
+    kind(one).is_some() && kind(one) == kind(other)
 }
 
 /// Whether a package URL, in its canonical spelling, is that of an image.
@@ -249,33 +279,52 @@ mod tests {
     }
 
     #[test]
-    fn a_package_url_covers_what_has_all_that_it_says() {
-        let check = |meaning: &str, package: &str, expected: bool| {
-            let found = purl_covers(&canonical_purl(meaning), &canonical_purl(package));
+    fn a_package_url_means_what_has_all_that_it_says() {
+        let check = |meaning: &str, package: &str, expected: Option<bool>| {
+            let found = purl_means(&canonical_purl(meaning), &canonical_purl(package));
             assert_eq!(found, expected, "{meaning} of {package}");
         };
         let git = "pkg:apk/wolfi/git@2.39.0-r1?arch=x86_64&distro=wolfi";
         for (meaning, expected) in [
-            (git, true),
-            ("pkg:apk/wolfi/git", true),
-            ("pkg:apk/wolfi/git@2.39.0-r1", true),
-            ("pkg:apk/wolfi/git@2.39.0-r1?distro=wolfi", true),
-            ("pkg:apk/wolfi/git?arch=x86_64", true),
-            ("pkg:apk/wolfi/git@2.39.0-r2", false),
-            ("pkg:apk/wolfi/git?arch=aarch64", false),
-            ("pkg:apk/wolfi/git?other=1", false),
-            ("pkg:apk/wolfi/git#sub", false),
-            ("pkg:apk/alpine/git", false),
-            ("pkg:apk/git", false),
-            ("pkg:deb/wolfi/git", false),
-            ("git", false),
+            (git, Some(true)),
+            ("pkg:apk/wolfi/git", Some(true)),
+            ("pkg:apk/wolfi/git@2.39.0-r1", Some(true)),
+            ("pkg:apk/wolfi/git@2.39.0-r1?distro=wolfi", Some(true)),
+            ("pkg:apk/wolfi/git?arch=x86_64", Some(true)),
+            ("pkg:apk/wolfi/git@2.39.0-r2", Some(false)),
+            ("pkg:apk/wolfi/git?arch=aarch64", Some(false)),
+            ("pkg:apk/wolfi/git@2.39.0-r2?other=1", Some(false)),
+            ("pkg:apk/wolfi/git?other=1", None),
+            ("pkg:apk/wolfi/git#sub", None),
+            ("pkg:apk/alpine/git", Some(false)),
+            ("pkg:apk/git", Some(false)),
+            ("pkg:deb/wolfi/git", Some(false)),
+            ("git", Some(false)),
         ] {
             check(meaning, git, expected);
         }
-        check("pkg:golang/a/b@1#c", "pkg:golang/a/b@1#c", true);
-        check("pkg:golang/a/b@1", "pkg:golang/a/b", false);
-        check("pkg:npm/@Scope/x", "pkg:npm/%40scope/x@1", true);
-        check("git", "git", false);
+        check("pkg:golang/a/b@1#c", "pkg:golang/a/b@1#c", Some(true));
+        check("pkg:golang/a/b@1", "pkg:golang/a/b", None);
+        check("pkg:golang/a/b@v1.2", "pkg:golang/a/b@1.2", Some(true));
+        check("pkg:npm/@Scope/x", "pkg:npm/%40scope/x@1", Some(true));
+        check("pkg:nuget/newtonsoft.json", "pkg:nuget/Newtonsoft.Json@13", None);
+        check("git", "git", Some(false));
+    }
+
+    #[test]
+    fn a_digest_is_a_version_of_an_image_or_a_checksum_and_no_other_text() {
+        let hex = "ab".repeat(32);
+        let check = |text: &str, expected: bool| {
+            let found = purl_sha256(&canonical_purl(text));
+            assert_eq!(found, expected.then(|| hex.clone()), "{text}");
+        };
+        check(&format!("pkg:oci/api@sha256%3A{hex}"), true);
+        check(&format!("pkg:docker/api@sha256:{}?tag=1", hex.to_uppercase()), true);
+        check(&format!("pkg:generic/api@1?checksum=sha256:{hex}"), true);
+        check(&format!("pkg:oci/api@sha256%3A{hex}0"), false);
+        check(&format!("pkg:oci/api?base=sha256:{hex}"), false);
+        check(&format!("pkg:npm/api@sha256%3A{hex}"), false);
+        check(&format!("https://x.example/?checksum=sha256:{hex}"), false);
     }
 
     #[test]

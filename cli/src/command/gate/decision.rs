@@ -110,7 +110,11 @@ impl Made {
             return Err(refuse("a signature of an artifact".to_owned()));
         };
         let statement = Statement::parse(&envelope.payload).map_err(|e| refuse(chain(&e)))?;
-        let made = Self::read(&statement).map_err(refuse)?;
+        let made = Self::read(&statement).map_err(|found| {
+            let url = client.url();
+            Failure::undecided(format!("{url}: expected a decision of its gate, found {found}"))
+                .fix("give the digest of a decision: attestry search --subject ARTIFACT --type vsa lists them")
+        })?;
         let keys = Keys::Managed(root.logs().iter().map(|log| log.key.clone()).collect());
         let digest = Digest::from(made.subject);
         let about = verify::Subject::of_digest(&digest);

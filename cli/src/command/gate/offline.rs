@@ -105,15 +105,21 @@ fn read(path: &Path, session: &mut Session) -> Result<Pack, Failure> {
 /// A pack holds the evidence about one artifact, for one environment.
 fn demand_about(pack: &Pack, asked: &Asked<'_>, path: &Path) -> Result<(), Failure> {
     let subject = asked.subject.to_string();
-    let told = |subject: &str, environment: &str| format!("{subject} in {environment}");
-    if pack.subject == subject && pack.environment == asked.environment {
+    let told = |subject: &str, environment: &str, name: Option<&str>| match name {
+        Some(name) => format!("{subject} in {environment} as {name}"),
+        None => format!("{subject} in {environment} without a name"),
+    };
+    let is_same = pack.subject == subject
+        && pack.environment == asked.environment
+        && pack.name.as_deref() == asked.name;
+    if is_same {
         return Ok(());
     }
     Err(Failure::undecided(format!(
         "{}: expected a pack about {}, found one about {}",
         path.display(),
-        told(&subject, asked.environment),
-        printable(&told(&pack.subject, &pack.environment))
+        told(&subject, asked.environment, asked.name),
+        printable(&told(&pack.subject, &pack.environment, pack.name.as_deref()))
     ))
-    .fix("attestry gate pack ARTIFACT --environment ENV makes it"))
+    .fix("make it by what is asked, which says what it must hold: attestry gate pack ARTIFACT --environment ENV --name NAME"))
 }

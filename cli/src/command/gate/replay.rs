@@ -25,7 +25,16 @@ pub(super) fn run(args: &GateReplayArgs, session: &mut Session) -> Result<Exit, 
 
 fn again(decision: &str, client: &Client, session: &mut Session) -> Result<Exit, Failure> {
     let path = format!("/v1/decisions/{decision}/replay");
-    let replayed: Replayed = client.send(&path, "application/json", b"{}")?.json()?;
+    let answer = client.send(&path, "application/json", b"{}").map_err(|error| {
+        match error.status() {
+            // Exit status 1 says that another verdict came out.
+            Some(422) => Failure::undecided(chain(&error)).fix(
+                "give the digest of a decision, as attestry gate and attestry gate explain tell it",
+            ),
+            _ => error.into(),
+        }
+    })?;
+    let replayed: Replayed = answer.json()?;
     if session.json() {
         session.answer(&replayed)?;
     } else {

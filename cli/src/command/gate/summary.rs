@@ -26,6 +26,15 @@ pub(super) fn append(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|e| Failure::file("write", path, &e))
 }
 
+/// That nothing was decided, with why and what to do.
+pub(super) fn undecided(failure: &Failure) -> String {
+    let mut text = format!("## ❌ Not decided\n\n**{}**\n\n", plain(failure.problem()));
+    if let Some(fix) = failure.remedy() {
+        let _ = writeln!(text, "Fix: {}\n", plain(fix));
+    }
+    text
+}
+
 /// The verdict, a table of rules for each policy, and where the decision is.
 pub(super) fn markdown(made: &Made, told: &Told) -> String {
     let details = &made.details;

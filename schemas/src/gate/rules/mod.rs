@@ -26,7 +26,7 @@ mod vsa;
 mod vuln_scan;
 mod window;
 
-pub(super) use running::running;
+pub(super) use running::{entered, names as taken_names};
 
 /// Judges one rule that is not `any`.
 pub(super) fn judge(kind: &RuleKind, case: &Case<'_>) -> Judgement {

@@ -6,7 +6,7 @@ use super::super::answer::{Judgement, earlier};
 use super::super::case::{Case, Counted, joined, short};
 use super::approval::consents;
 use super::provenance;
-use super::running::running;
+use super::running::{names, running};
 use crate::digest::Sha256;
 use crate::policy::Demand;
 use crate::predicate::attestry::governance::ApprovalPurpose;
@@ -14,15 +14,32 @@ use crate::predicate::attestry::governance::ApprovalPurpose;
 pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Judgement {
     let environment = &case.question.environment;
     let wanted = format!("nothing older than what runs in {environment}, unless approved");
-    let Some((current, statement)) = running(case) else {
+    let running: Vec<(Sha256, Counted<'_>)> =
+        names(case).into_iter().filter_map(|name| running(case, name)).collect();
+    let Some((first, on)) = running.first() else {
         return Judgement::pass(wanted, format!("nothing of that name runs in {environment}"));
     };
-    if current == case.question.subject {
-        return Judgement::pass(wanted, "it runs there already").on([statement.digest()]);
+    let mine = built(case, case.question.subject);
+    let others = running.iter().filter(|(artifact, _)| *artifact != case.question.subject);
+    let others: Vec<_> =
+        others.map(|(artifact, on)| (*artifact, *on, built(case, *artifact))).collect();
+    if others.is_empty() {
+        return Judgement::pass(wanted, "it runs there already").on([on.digest()]);
     }
-    let (mine, theirs) = (built(case, case.question.subject), built(case, current));
+    // What is not known to be older may be newer, and of those that are newer the newest is told.
+    let is_fine = |theirs: &Option<Counted<'_>>| match (&mine, theirs) {
+        (Some(mine), Some(theirs)) => mine.time() >= theirs.time(),
+        _ => false,
+    };
+    let wrong = others.iter().filter(|(.., theirs)| !is_fine(theirs));
+    let newest = |theirs: &Option<Counted<'_>>| theirs.as_ref().map(Counted::time);
+    let wrong = wrong.max_by_key(|(.., theirs)| (theirs.is_none(), newest(theirs)));
+    let told = others.iter().max_by_key(|(.., theirs)| newest(theirs));
+    let Some((current, statement, theirs)) = wrong.or(told).copied() else {
+        return Judgement::error(wanted, short(*first), "report this");
+    };
     let mut found = match (&mine, &theirs) {
-        (Some(mine), Some(theirs)) if mine.time() >= theirs.time() => {
+        (Some(mine), Some(theirs)) if wrong.is_none() => {
             let found = format!(
                 "built at {}, what runs ({}) at {}",
                 mine.time(),
@@ -72,9 +89,14 @@ pub(super) fn judge(case: &Case<'_>, approvers: &[String], threshold: u64) -> Ju
             aside.iter().for_each(|why| found += &format!("; {why}"));
         }
     }
-    let fix = format!(
-        "deploy something newer, or have it approved: attestry approve ARTIFACT --environment {environment} --rollback --key KEY"
+    let approve = format!(
+        "have the rollback approved: attestry approve ARTIFACT --environment {environment} --rollback --key KEY --registry URL"
     );
+    let fix = match (&mine, &theirs) {
+        (Some(_), Some(_)) => format!("deploy something newer, or {approve}"),
+        (None, _) => format!("push the provenance of the artifact, or {approve}"),
+        (_, None) => format!("push the provenance of what runs, or {approve}"),
+    };
     Judgement::fail("rollback", wanted, found, fix).on(evidence)
 }
 

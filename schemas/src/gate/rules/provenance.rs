@@ -16,7 +16,8 @@ use crate::predicate::provenance::Provenance;
 /// Any one provenance that fits suffices: an artifact that was built twice, identically, has two. All that is wrong
 /// with the one of which the least is wrong is told, so that no waiver covers more than it names.
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
-    let RuleKind::Provenance { demand, level, sources, refs, .. } = kind else {
+    let RuleKind::Provenance { demand, level, sources, refs, build_types, parameters, .. } = kind
+    else {
         return Judgement::error("a provenance rule", "another", "report this");
     };
     let mut wanted = format!("SLSA provenance by {} at build level {level} or above", by(demand));
@@ -25,6 +26,17 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     }
     if !refs.is_empty() {
         wanted += &format!(" at {}", joined(&texts(refs), "any reference"));
+    }
+    if !build_types.is_empty() {
+        wanted += &format!(", of the build type {}", joined(build_types, "any"));
+    }
+    if let Some(parameters) = parameters {
+        let allowed = parameters.iter().map(|(name, values)| match values.as_slice() {
+            [] => name.clone(),
+            values => format!("{name} = {}", values.join(" or ")),
+        });
+        let allowed: Vec<String> = allowed.collect();
+        wanted += &format!(", with no external parameters but {}", joined(&allowed, "none"));
     }
     let selection = case.select(demand, |said| matches!(said, Said::Provenance(..)));
     let mut nearest: Option<(&Counted<'_>, Vec<Finding>)> = None;
@@ -42,7 +54,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
             nearest = Some((one, faults));
         }
     }
-    let fix = "build where the policy says, with attestry run or the builder's own provenance, and push the attestation";
+    let fix = "build where the policy says, with attestry run or the builder's own SLSA provenance v1, and push the attestation";
     let Some((one, faults)) = nearest else {
         return Judgement::fail(
             "provenance",

@@ -1,12 +1,11 @@
 //! What runs in an environment, by the statements of its deployments.
 
-use std::collections::BTreeSet;
-
 use super::super::case::{Case, Counted};
 use super::super::evidence::Said;
 use crate::digest::{DigestSet, Sha256};
 use crate::policy::Demand;
 use crate::predicate::attestry::environment::{Deployment, DeploymentKind};
+use crate::statement::ResourceDescriptor;
 
 /// The statements about deployments in an environment that count, the newest first.
 pub(super) fn deployments<'c>(case: &Case<'c>, environment: &str) -> Vec<Counted<'c>> {
@@ -24,26 +23,56 @@ pub(super) fn deployment<'c>(one: &Counted<'c>) -> Option<&'c Deployment> {
     }
 }
 
-/// What runs under one of the artifact's names, with the statement that brought it: the last that entered and has
-/// neither left nor been replaced.
-pub(in crate::gate) fn running<'c>(case: &Case<'c>) -> Option<(Sha256, Counted<'c>)> {
-    let mut left: BTreeSet<Sha256> = BTreeSet::new();
-    for one in deployments(case, &case.question.environment) {
-        let Some(deployment) = deployment(&one) else { continue };
-        for subject in one.evidence.subjects() {
-            let Some(digest) = sha256(subject.digest.as_ref()) else { continue };
-            let named = subject.name.as_ref().is_some_and(|name| case.names.contains(name));
-            if left.contains(&digest) || !(named || digest == case.question.subject) {
-                continue;
-            }
-            if deployment.kind != DeploymentKind::Decommissioned {
-                return Some((digest, one));
-            }
-            left.insert(digest);
-        }
-        left.extend(sha256(deployment.replaces.as_ref()));
+/// The names whose places the artifact would take: the one that is asked for, or else all that it has.
+pub(in crate::gate) fn names<'c>(case: &Case<'c>) -> Vec<&'c str> {
+    match &case.question.name {
+        Some(name) => vec![name.as_str()],
+        None => case.names.iter().map(String::as_str).collect(),
     }
-    None
+}
+
+/// What was last brought to a name in the question's environment, with its statement. The order is that of the log, as it is for the
+/// registry's own account of what runs.
+pub(in crate::gate) fn entered<'c>(case: &Case<'c>, name: &str) -> Option<(Sha256, Counted<'c>)> {
+    let is_here = |subject: &&ResourceDescriptor| subject.name.as_deref() == Some(name);
+    here(case).rev().find_map(|(one, deployment)| {
+        if deployment.kind == DeploymentKind::Decommissioned {
+            return None;
+        }
+        let subject = one.evidence.subjects().iter().filter(is_here).last()?;
+        Some((sha256(subject.digest.as_ref())?, one))
+    })
+}
+
+/// What runs by a name: what was last brought there, unless it has left or was replaced since.
+pub(super) fn running<'c>(case: &Case<'c>, name: &str) -> Option<(Sha256, Counted<'c>)> {
+    let (artifact, statement) = entered(case, name)?;
+    let is_about = |subject: &ResourceDescriptor| {
+        sha256(subject.digest.as_ref()) == Some(artifact)
+            && subject.name.as_deref().is_none_or(|other| other == name)
+    };
+    let ends = |(one, deployment): &(Counted<'c>, &Deployment)| {
+        one.evidence.index() > statement.evidence.index()
+            && match deployment.kind {
+                DeploymentKind::Decommissioned => one.evidence.subjects().iter().any(is_about),
+                _ => sha256(deployment.replaces.as_ref()) == Some(artifact),
+            }
+    };
+    let is_over = here(case).any(|one| ends(&one));
+    (!is_over).then_some((artifact, statement))
+}
+
+/// Every statement about deployments in the question's environment whose signer may make it, in the order of the log.
+fn here<'c>(
+    case: &Case<'c>,
+) -> impl DoubleEndedIterator<Item = (Counted<'c>, &'c Deployment)> + use<'c> {
+    let environment = case.question.environment.as_str();
+    case.evidence.iter().filter_map(move |one| {
+        let signer = *one.signer.as_ref().ok()?;
+        let Said::Deployment(deployment) = one.evidence.said() else { return None };
+        let counted = Counted { evidence: one.evidence, signer };
+        (deployment.environment == environment).then_some((counted, deployment.as_ref()))
+    })
 }
 
 fn sha256(set: Option<&DigestSet>) -> Option<Sha256> {

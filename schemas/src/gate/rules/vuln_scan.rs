@@ -7,7 +7,7 @@ use super::super::answer::{Finding, Judgement, earlier};
 use super::super::case::{Case, Counted, by, joined, later, short};
 use super::super::evidence::Said;
 use super::super::findings::{Scan, Vulnerable};
-use super::super::vex::{Named, Vex};
+use super::super::vex::{Named, Scope, Vex};
 use crate::digest::{Digest, Sha256};
 use crate::policy::{Demand, RuleKind, Severity};
 use crate::predicate::UtcTime;
@@ -27,7 +27,7 @@ struct Known<'c> {
     /// When a scan first saw it in the artifact.
     sighted: BTreeMap<&'c str, UtcTime>,
     /// The assessments of it, the newest first.
-    assessed: BTreeMap<&'c str, Vec<Assessment<'c>>>,
+    assessed: BTreeMap<String, Vec<Assessment<'c>>>,
     /// How many statements there are of all.
     statements: usize,
 }
@@ -197,22 +197,40 @@ impl<'c> Known<'c> {
             for name in &says.names {
                 let (document, artifact) = (one.digest(), Rc::clone(&artifact));
                 let assessment = Assessment { newer, document, artifact, says };
-                self.assessed.entry(name).or_default().push(assessment);
+                self.assessed.entry(name.to_ascii_lowercase()).or_default().push(assessment);
             }
         }
     }
 
-    /// The newest assessment that counts for what was found.
+    /// The assessments under any of its names, the newest first.
+    fn of_names(&self, found: &Vulnerable) -> Vec<&Assessment<'c>> {
+        let under = names(found).filter_map(|name| self.assessed.get(&name.to_ascii_lowercase()));
+        let mut all: Vec<&Assessment<'c>> = under.flatten().collect();
+        all.sort_by_key(|one| one.newer);
+        all
+    }
+
+    /// The newest assessment of what was found. One that it matters counts also where it is not clear that it is of this, unless the
+    /// same document, or a newer one, says something of this very package or artifact.
     fn assessment(&self, found: &Vulnerable) -> Option<&Assessment<'c>> {
-        let counts = |one: &&Assessment<'c>| one.says.counts_for(&one.artifact, found);
-        let newest = |name: &str| self.assessed.get(name)?.iter().find(counts);
-        names(found).filter_map(newest).min_by_key(|one| one.newer)
+        let mut doubt: Option<&Assessment<'c>> = None;
+        for one in self.of_names(found) {
+            match one.says.scope(&one.artifact, found) {
+                Scope::This => {
+                    return Some(
+                        doubt.filter(|doubt| doubt.document != one.document).unwrap_or(one),
+                    );
+                }
+                Scope::Unclear if !one.says.harmless => doubt = doubt.or(Some(one)),
+                _ => {}
+            }
+        }
+        doubt
     }
 
     /// Tells of an assessment under its name that is of something else.
     fn beside(&self, found: &Vulnerable) -> Option<String> {
-        let newest = |name: &str| self.assessed.get(name)?.first();
-        let one = names(found).filter_map(newest).min_by_key(|one| one.newer)?;
+        let one = self.of_names(found).into_iter().next()?;
         let product = one.says.first_product()?;
         let document = short(one.document);
         Some(format!("; {document} says {} of {product}, which is another", one.says.why))

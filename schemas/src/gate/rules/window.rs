@@ -47,10 +47,29 @@ pub(super) fn judge(
     if let Some(name) = excepted.filter(|_| asking.stands.is_ok()) {
         return Judgement::pass(wanted, format!("{found}; {name} is excepted")).until(until);
     }
-    let who = joined(exceptions, "nobody");
-    let fix = match freeze.map(|freeze| freeze.until).or(changes) {
-        Some(opens) => format!("wait until {opens}, or have one of {who} deploy"),
-        None => format!("have one of {who} deploy"),
+    let wait = opens(hours, freezes, now).map(|opens| format!("wait until {opens}"));
+    let excepted = format!("have one of {} deploy", joined(exceptions, ""));
+    let fix = match (wait, exceptions.is_empty()) {
+        (Some(wait), true) => wait,
+        (Some(wait), false) => format!("{wait}, or {excepted}"),
+        (None, false) => excepted,
+        (None, true) => "give the policy hours that come".to_owned(),
     };
     Judgement::failing(findings, wanted, found, fix).until(until)
+}
+
+/// The next moment within the hours and outside of every freeze.
+fn opens(hours: &[Hours], freezes: &[Freeze], now: UtcTime) -> Option<UtcTime> {
+    let mut moment = jiff::Timestamp::from_second(now.unix_seconds()).ok().map(UtcTime::from)?;
+    // Each freeze is left once, and the hours after it waited for.
+    for _ in 0..=2 * freezes.len() + 1 {
+        let holds = |freeze: &&Freeze| (freeze.from..freeze.until).contains(&moment);
+        let (is_open, seconds) = if hours.is_empty() { (true, 0) } else { stays(hours, moment) };
+        moment = match freezes.iter().find(holds) {
+            Some(freeze) => freeze.until,
+            None if is_open => return Some(moment),
+            None => later(moment, seconds)?,
+        };
+    }
+    None
 }

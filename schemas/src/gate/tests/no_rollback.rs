@@ -135,3 +135,70 @@ fn a_deployment_that_a_stranger_states_is_none() {
     trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z").by_key("stranger"));
     trial.passes("no-rollback");
 }
+
+#[test]
+fn each_name_is_a_place_of_its_own() {
+    let at = "2026-11-26T12:00:00Z";
+    // The artifact itself at another name, and something older there, change nothing of what runs by the name that is asked for.
+    let mut trial = trial();
+    trial.say(runs(artifact(), at).about_named("pay/worker", artifact()));
+    let older = Sha256::of(b"an older one");
+    trial.say(built_at(older, "2026-11-01T00:00:00Z"));
+    trial.say(runs(older, at).about_named("pay/other", older));
+    let mut named = signature("ci");
+    named.subjects = ["pay/other", "pay/worker", NAME]
+        .map(|name| ResourceDescriptor::named(name, artifact().into()))
+        .to_vec();
+    trial.say(named);
+    trial.fails("no-rollback", &["rollback"]);
+    trial.question.name = Some("pay/worker".to_owned());
+    assert_eq!(trial.passes("no-rollback").found, "it runs there already");
+    trial.question.name = Some("pay/other".to_owned());
+    trial.passes("no-rollback");
+    // Without a name, it must not be older than what runs by any of its names.
+    trial.question.name = None;
+    trial.fails("no-rollback", &["rollback"]);
+}
+
+#[test]
+fn what_leaves_by_one_name_stays_by_the_other_and_what_leaves_without_a_name_is_gone() {
+    let left = |name: Option<&str>| {
+        let mut trial = trial();
+        trial.say(runs(other_artifact(), LOGGED).about_named("pay/web", other_artifact()));
+        let mut leaves = deployed("decommissioned", "production", None, LOGGED);
+        let digest = Some(Digest::from(other_artifact()).into());
+        let name = name.map(str::to_owned);
+        leaves.subjects = vec![ResourceDescriptor { name, digest, ..Default::default() }];
+        trial.say(leaves);
+        trial
+    };
+    left(Some("pay/web")).fails("no-rollback", &["rollback"]);
+    left(Some(NAME)).passes("no-rollback");
+    left(None).passes("no-rollback");
+}
+
+#[test]
+fn what_was_there_before_does_not_run_again_when_its_successor_leaves() {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    let older = Sha256::of(b"an older one");
+    trial.say(built_at(older, "2026-11-01T00:00:00Z"));
+    trial.say(built_at(artifact(), "2026-11-20T00:00:00Z"));
+    trial.say(built_at(other_artifact(), "2026-11-25T00:00:00Z"));
+    trial.say(runs(other_artifact(), "2026-11-26T00:00:00Z"));
+    trial.say(runs(older, "2026-11-26T01:00:00Z"));
+    trial.say(deployed("decommissioned", "production", None, LOGGED).about(older));
+    assert!(trial.passes("no-rollback").found.starts_with("nothing of that name runs"));
+}
+
+#[test]
+fn the_order_is_that_of_the_log_whatever_moments_are_claimed() {
+    let mut trial = Trial::of(&rule("no-rollback", RULE));
+    trial.say(built_at(artifact(), "2026-11-20T00:00:00Z"));
+    trial.say(built_at(other_artifact(), "2026-11-25T00:00:00Z"));
+    trial.say(runs(artifact(), "2026-11-26T12:00:00Z"));
+    // By a host whose clock is behind.
+    let mut behind = runs(other_artifact(), "2026-11-26T01:00:00Z");
+    behind.logged_at = time("2026-11-26T13:00:00Z");
+    trial.say(behind);
+    trial.fails("no-rollback", &["rollback"]);
+}

@@ -228,7 +228,6 @@ fn an_assessment_is_of_the_artifact_or_package_that_it_names() {
         products(purl("pkg:deb/debian/libssl3@3.0.8-1?arch=amd64")),
         products(json!(["pkg:deb/debian/libssl3@3.0.8-1"])),
         products(inside("pkg:deb/debian/libssl3@3.0.8-1")),
-        products(inside("libssl3")),
         json!({ "products": [image(artifact())], "subcomponents": ["pkg:deb/debian/libssl3"] }),
     ];
     let other = [
@@ -237,10 +236,33 @@ fn an_assessment_is_of_the_artifact_or_package_that_it_names() {
         products(id("pkg:deb/debian/libcrypto3")),
         products(id("pkg:deb/debian/libssl3@3.0.8-2")),
         products(id("pkg:deb/debian/libssl3?arch=arm64")),
+        products(id(&format!(
+            "pkg:oci/web@sha256%3A{}?base=sha256:{}",
+            other_artifact().hex(),
+            artifact().hex()
+        ))),
+        products(
+            json!([{ "@id": format!("registry.example/web@sha256:{}", other_artifact().hex()) }]),
+        ),
         products(inside("pkg:deb/debian/libcrypto3")),
         json!({ "products": [image(artifact())], "subcomponents": ["pkg:deb/debian/libcrypto3"] }),
     ];
     let unclear = [
+        products(inside("libssl3")),
+        products(id("libssl3")),
+        products(id("pkg:generic/api@1.0")),
+        products(id("pkg:deb/debian/libssl3?distro=debian-12")),
+        products(id("pkg:deb/debian/libssl3#etc")),
+        products(
+            json!([{ "@id": "pkg:deb/debian/libssl3", "identifiers": { "purl": "pkg:deb/debian/libcrypto3" } }]),
+        ),
+        products(
+            json!([{ "@id": "pkg:golang/x.example/api", "subcomponents": [{ "@id": "pkg:deb/debian/libssl3" }] }]),
+        ),
+        products(id(&format!("https://other.example/x?base=sha256:{}", artifact().hex()))),
+        products(
+            json!([{ "@id": image(artifact()), "hashes": { "sha-256": other_artifact().hex() } }]),
+        ),
         products(id("pkg:oci/web")),
         products(id("pkg:oci/api?repository_url=elsewhere/api")),
         products(id("pkg:oci/api?tag=2")),
@@ -260,6 +282,59 @@ fn an_assessment_is_of_the_artifact_or_package_that_it_names() {
             with_products("affected", more, harmful);
         }
     }
+}
+
+#[test]
+fn what_is_said_of_this_very_package_outweighs_a_doubt_of_the_same_document_alone() {
+    let statement = |status: &str, product: &str, more: Value| {
+        let mut said = json!({ "vulnerability": { "name": "cve-1" }, "status": status,
+            "products": [{ "@id": product }] });
+        for (member, value) in more.as_object().unwrap() {
+            said[member] = value.clone();
+        }
+        said
+    };
+    let harmless = || {
+        statement(
+            "not_affected",
+            "pkg:deb/debian/libssl3",
+            json!({ "justification": "component_not_present" }),
+        )
+    };
+    let doubt = || {
+        statement(
+            "affected",
+            "https://product.example/api",
+            json!({ "action_statement": "update" }),
+        )
+    };
+    let decide = |documents: &[Vec<Value>]| {
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+        let package = json!({ "package": "libssl3", "purl": "pkg:deb/debian/libssl3@3.0.8-1" });
+        trial.say(annotated("CVE-1", package, LOGGED));
+        for (minute, statements) in documents.iter().enumerate() {
+            let document = json!({
+                "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://vex.example/1",
+                "author": "triage", "timestamp": "2026-11-01T00:00:00Z", "version": 1,
+                "statements": statements,
+            });
+            let at = format!("2026-11-27T08:0{minute}:00Z");
+            trial.say(Saying::of("triage", "openvex", document).at(&at));
+        }
+        trial.decide().passed()
+    };
+    assert!(decide(&[vec![harmless(), doubt()]]));
+    assert!(decide(&[vec![doubt()], vec![harmless()]]));
+    assert!(!decide(&[vec![harmless()], vec![doubt()]]));
+    assert!(!decide(&[vec![doubt()]]));
+    // Within a document the newest by its own time counts, wherever it stands.
+    let affected = |time: &str| {
+        let more = json!({ "action_statement": "update", "timestamp": time });
+        statement("affected", "pkg:deb/debian/libssl3", more)
+    };
+    assert!(!decide(&[vec![affected("2026-11-02T00:00:00Z"), harmless()]]));
+    assert!(decide(&[vec![affected("2026-10-02T00:00:00Z"), harmless()]]));
+    assert!(!decide(&[vec![harmless(), affected("2026-11-01T00:00:00Z")]]));
 }
 
 #[test]

@@ -49,3 +49,15 @@ fn named_exceptions_are_of_who_asks_and_is_not_revoked() {
     trial.more("alice", "valid_until = 2026-11-27T11:00:00Z");
     trial.turns_at("2026-11-27T11:00:00Z");
 }
+
+#[test]
+fn what_to_wait_for_is_a_time_to_deploy() {
+    let freeze = "freezes = [{ from = 2026-11-26T00:00:00Z, until = 2026-12-02T00:00:00Z, reason = \"a fair\" }]";
+    let hours = format!("hours = [\"tue 08:00-09:00\"]\n{freeze}");
+    let trial = Trial::of(&rule("window", &hours));
+    let answer = trial.answer("window");
+    assert_eq!(answer.fix.unwrap(), "wait until 2026-12-08T08:00:00Z");
+    let next = "freezes = [{ from = 2026-11-26T00:00:00Z, until = 2026-12-02T00:00:00Z, reason = \"a fair\" }, { from = 2026-12-01T00:00:00Z, until = 2026-12-03T00:00:00Z, reason = \"another\" }]\nexceptions = [\"leads\"]";
+    let fix = Trial::of(&rule("window", next)).answer("window").fix.unwrap();
+    assert_eq!(fix, "wait until 2026-12-03T00:00:00Z, or have one of leads deploy");
+}

@@ -9,6 +9,7 @@ use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
 use attestry_schemas::key::SigningKey;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::statement::{ResourceDescriptor, Statement};
+use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify;
 use serde_json::{Value, json};
 
@@ -230,6 +231,12 @@ impl Governed {
         let payload = &submission.payload;
         self.running.store.prepare_content(payload.digest, &payload.bytes).unwrap();
         self.running.log.submit(submission).unwrap().blocking_recv().unwrap().unwrap()
+    }
+
+    /// By which a pack of the registry is opened.
+    pub(super) fn trusted_root(&self) -> TrustedRoot {
+        let text = std::fs::read(self.registry.path().join("trusted_root.json")).unwrap();
+        TrustedRoot::parse(&text).unwrap()
     }
 
     /// Has CI sign the artifact.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::Decision;
 use serde_json::json;
 
@@ -189,4 +190,30 @@ fn what_was_deployed_under_another_name_is_not_read() {
     assert!(gathered.contains(&mine) && gathered.contains(&replacing), "{gathered:?}");
     assert!(!gathered.contains(&staging), "{gathered:?}");
     assert!(others.iter().all(|other| !gathered.contains(other)), "{gathered:?}");
+}
+
+#[test]
+fn what_one_scanner_found_is_not_hidden_by_any_number_of_newer_checks_of_others() {
+    let governed = Governed::with(
+        "[[rule]]\ntype = \"readiness\"\nblock = \"high\"\nmax_age = \"30d\"\n",
+        None,
+    );
+    let configuration = Sha256::of(b"configuration");
+    let check = |scanner: &str, status: &str| {
+        let predicate = json!({
+            "environment": ENVIRONMENT,
+            "checks": [{"id": "K1", "status": status, "severity": "high", "category": "network"}],
+            "configuration": {"sha256": configuration.hex()},
+            "scannedAt": at(0),
+            "scanner": {"uri": scanner, "version": governed.size().to_string()},
+            "report": {"name": "r.json", "digest": {"sha256": configuration.hex()}},
+        });
+        governed.state("scanner", "https://attestry.dev/readiness/v1", configuration, predicate);
+    };
+    governed.sign(1);
+    check("pkg:generic/one", "fail");
+    (0..1_001).for_each(|_| check("pkg:generic/other", "pass"));
+    assert!(!governed.decide(1).decision.passed());
+    check("pkg:generic/one", "pass");
+    assert!(governed.decide(1).decision.passed());
 }

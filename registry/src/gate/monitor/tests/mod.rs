@@ -7,6 +7,7 @@ use attestry_schemas::statement::{ResourceDescriptor, Statement};
 use serde_json::json;
 
 use super::*;
+use crate::gate::Request;
 
 mod deployments;
 mod emergencies;
@@ -67,6 +68,42 @@ fn a_new_scan_flips_what_runs_and_a_better_one_flips_it_back() {
     until("shown", || governed.status()[0].compliant);
     let text = String::from_utf8(governed.running.metrics.render()).unwrap();
     assert!(text.contains("attestry_events_total{event=\"non-compliant\"} 1"), "{text}");
+}
+
+#[test]
+fn a_pack_tells_of_a_signer_who_has_left_the_roster_what_the_registry_tells() {
+    let governed = Governed::with("[[rule]]\ntype = \"vuln-scan\"\nblock = \"high\"\n", None);
+    governed.sign(1);
+    governed.scan(1, &[]);
+    let roster = governed.roster_text(2);
+    let entries = roster.split("[[signer]]").filter(|entry| !entry.contains("\"scanner\""));
+    let digest = governed.content(&entries.collect::<Vec<_>>().join("[[signer]]"));
+    let document = json!({"sha256": digest.hex()});
+    let predicate = json!({"version": 2, "digest": document, "expires": "2099-01-01T00:00:00Z"});
+    governed.state("root", "https://attestry.dev/roster/v1", digest, predicate);
+    let online = governed.decide(1).decision;
+    let rules = online.policies().iter().flat_map(|policy| &policy.rules);
+    let found: Vec<&String> = rules.map(|answer| &answer.found).collect();
+    assert!(found.iter().any(|found| found.contains("is not in the roster")), "{found:?}");
+    let request = Request {
+        subject: artifact(1),
+        name: online.question().name.clone(),
+        environment: ENVIRONMENT.to_owned(),
+        caller: None,
+        configuration: None,
+    };
+    let reader = governed.running.store.reader();
+    let pack = governed.running.gate.pack(&reader, &request).unwrap();
+    let opened = pack.open(&governed.trusted_root()).unwrap();
+    assert_eq!(opened.left_out, []);
+    let offline = attestry_schemas::gate::decide(
+        online.question(),
+        opened.governance.trust.as_deref(),
+        &opened.governance.ruling(),
+        &opened.evidence,
+        &|digest| opened.document(digest),
+    );
+    assert_eq!(offline.statement(), online.statement());
 }
 
 #[test]
