@@ -134,10 +134,8 @@ impl Basket<'_, '_> {
         loop {
             let some = self.search.sequences_with(&terms, below, MAX_ABOUT_OTHERS)?;
             count += some.len();
-            let all = self
-                .gate
-                .shelf
-                .all(self.reader, &some.iter().rev().copied().collect::<Vec<_>>())?;
+            let sequences: Vec<u64> = some.iter().rev().copied().collect();
+            let all = self.gate.shelf.all(self.reader, &sequences)?;
             let oldest_s = all.first().map(|one| one.logged_at().unix_seconds());
             self.found.extend(all.into_iter().map(|one| (one.index(), one)));
             let is_old = since_s.is_some_and(|since| oldest_s.is_some_and(|oldest| oldest < since));
@@ -235,12 +233,13 @@ impl Basket<'_, '_> {
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         let mut artifacts = BTreeSet::new();
-        let taken = question
-            .name
-            .as_ref()
-            .map_or_else(|| names.clone(), |name| BTreeSet::from([name.clone()]));
-        for name in &taken {
-            artifacts.extend(self.entered(question, trust, name)?);
+        match &question.name {
+            Some(name) => artifacts.extend(self.entered(question, trust, name)?),
+            None => {
+                for name in names {
+                    artifacts.extend(self.entered(question, trust, name)?);
+                }
+            }
         }
         let environment = &question.environment;
         for artifact in &artifacts {
@@ -389,15 +388,12 @@ impl Gate {
         }
         // Before it is asked what runs: what is left out says nothing there either.
         basket.leave_out_decisions(&asked.earlier)?;
-        match (moment, ruling.governance.trust.as_deref()) {
-            (Moment::OfTheQuestion, Some(trust)) if asked.running => {
-                basket.running(question, trust, &names)?;
-            }
-            (Moment::Any, _) if asked.running => {
-                basket.deployments(&question.environment, question.subject, &names)?;
-                basket.predecessors(question, &names)?;
-            }
-            _ => {}
+        if let Some(trust) = ruling.governance.trust.as_deref().filter(|_| asked.running) {
+            basket.running(question, trust, &names)?;
+        }
+        if asked.running && moment == Moment::Any {
+            basket.deployments(&question.environment, question.subject, &names)?;
+            basket.predecessors(question, &names)?;
         }
         let sequences = basket.found.keys().copied().collect();
         let evidence = basket.found.into_values().collect();
