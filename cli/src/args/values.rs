@@ -354,6 +354,18 @@ impl FromStr for Since {
     }
 }
 
+/// Reads a name of an artifact or an environment as the gate takes it: one that patterns can match.
+pub(crate) fn plain_name(text: &str) -> Result<String, String> {
+    const MAX_CHARS: usize = 1_000;
+    let is_plain = attestry_schemas::document::pattern::is_plain(text) && !text.contains('*');
+    if text.chars().count() <= MAX_CHARS && is_plain {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "expected a name such as pay/api of at most {MAX_CHARS} characters, without empty segments, .., *, %, \\ and spaces"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,16 +469,4 @@ mod tests {
         assert_eq!("2026-01-31".parse::<Since>().unwrap().to_string(), "2026-01-31T00:00:00Z");
         assert!("yesterday".parse::<Since>().is_err());
     }
-}
-
-/// Reads a name of an artifact or an environment as the gate takes it: one that patterns can match.
-pub(crate) fn plain_name(text: &str) -> Result<String, String> {
-    const MAX_CHARS: usize = 1_000;
-    let is_plain = attestry_schemas::document::pattern::is_plain(text) && !text.contains('*');
-    if text.chars().count() <= MAX_CHARS && is_plain {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "expected a name such as pay/api of at most {MAX_CHARS} characters, without empty segments, .., *, %, \\ and spaces"
-    ))
 }

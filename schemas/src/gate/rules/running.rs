@@ -39,7 +39,7 @@ pub(in crate::gate) fn entered<'c>(case: &Case<'c>, name: &str) -> Option<(Sha25
         if deployment.kind == DeploymentKind::Decommissioned {
             return None;
         }
-        let subject = one.evidence.subjects().iter().filter(is_here).last()?;
+        let subject = one.evidence.subjects().iter().rfind(is_here)?;
         Some((sha256(subject.digest.as_ref())?, one))
     })
 }
