@@ -26,8 +26,9 @@ const MAX_MATERIALS: usize = 4_096;
 /// The most artifacts of one name, those that were deployed last, of which it is looked up when they were built.
 const MAX_PREDECESSORS: usize = 32;
 
-/// How many statements about deployments by one name are looked at at once to find what runs.
-const STATEMENTS_AT_ONCE: usize = 4;
+/// How many statements about deployments by one name are looked at first to find what runs, and how many at most.
+const FIRST_STATEMENTS: usize = 4;
+const MAX_STATEMENTS: usize = 20_000;
 /// The most statements about the state of one environment, of those that are young enough. With more, a scanner that found something
 /// could be among those that are not looked at.
 const MAX_READINESS: usize = 20_000;
@@ -232,21 +233,29 @@ impl Basket<'_, '_> {
         trust: &Trust,
         names: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        let mut artifacts = BTreeSet::new();
+        let mut entered = Vec::new();
         match &question.name {
-            Some(name) => artifacts.extend(self.entered(question, trust, name)?),
+            Some(name) => entered.extend(self.entered(question, trust, name)?),
             None => {
                 for name in names {
-                    artifacts.extend(self.entered(question, trust, name)?);
+                    entered.extend(self.entered(question, trust, name)?);
                 }
             }
         }
         let environment = &question.environment;
-        for artifact in &artifacts {
+        // What came since can have ended that.
+        for (artifact, index) in &entered {
             let about = Term::new(TermKind::Subject, Digest::from(*artifact).to_string());
             let [type_name, environment] = typed("deployment", environment);
-            self.add(&[about, type_name, environment], MAX_ABOUT_OTHERS)?;
+            let terms = [about, type_name, environment];
+            let since = self.search.between(&terms, *index, self.below, MAX_STATEMENTS)?;
+            self.is_cut |= since.len() == MAX_STATEMENTS;
+            for sequence in since {
+                self.keep(sequence)?;
+            }
         }
+        let artifacts: BTreeSet<Sha256> =
+            entered.into_iter().map(|(artifact, _)| artifact).collect();
         for sequence in self.gate.replacements(environment, self.below, &artifacts)? {
             self.keep(sequence)?;
         }
@@ -259,12 +268,12 @@ impl Basket<'_, '_> {
         question: &Question,
         trust: &Trust,
         name: &str,
-    ) -> Result<Option<Sha256>, StoreError> {
+    ) -> Result<Option<(Sha256, u64)>, StoreError> {
         let [type_name, environment] = typed("deployment", &question.environment);
         let terms = [type_name, environment, Term::new(TermKind::SubjectName, name)];
-        let (mut below, mut looked_at) = (self.below, 0);
+        let (mut below, mut looked_at, mut count) = (self.below, 0, FIRST_STATEMENTS);
         loop {
-            let some = self.search.sequences_with(&terms, below, STATEMENTS_AT_ONCE)?;
+            let some = self.search.sequences_with(&terms, below, count)?;
             let mut statements = Vec::new();
             for sequence in &some {
                 statements.extend(self.keep(*sequence)?);
@@ -273,15 +282,14 @@ impl Basket<'_, '_> {
             let entered = gate::entered(&asked, trust, &statements).remove(name).flatten();
             looked_at += some.len();
             match some.last() {
-                Some(last) if entered.is_none() && some.len() == STATEMENTS_AT_ONCE => {
-                    below = *last
-                }
+                Some(last) if entered.is_none() && some.len() == count => below = *last,
                 _ => return Ok(entered),
             }
-            if looked_at >= MAX_ABOUT_OTHERS {
+            if looked_at >= MAX_STATEMENTS {
                 self.is_cut = true;
                 return Ok(None);
             }
+            count = (count * 4).min(MAX_ABOUT_OTHERS);
         }
     }
 

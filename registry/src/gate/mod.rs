@@ -110,6 +110,11 @@ pub enum GateError {
     /// What runs could not be assessed; it will be again.
     #[error("what runs could not be assessed: {0}")]
     Unassessed(String),
+    /// The gate does not look at all that there is, and a pack could not say so.
+    #[error(
+        "expected no more attestations about the artifact, its commit, its steps or its environment than the gate looks at, found more; ask the registry itself, which denies"
+    )]
+    TooMuch,
 }
 
 impl From<StoreError> for GateError {

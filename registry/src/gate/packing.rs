@@ -27,6 +27,10 @@ impl Gate {
         let ruling = self.ruling(reader)?;
         let question = self.question(request, self.now(), size);
         let gathered = self.gather_for(reader, &question, &ruling, Moment::Any)?;
+        if gathered.is_cut {
+            // Offline nobody could tell that there is more, and there it would not deny.
+            return Err(GateError::TooMuch);
+        }
         let mut evidence = Vec::new();
         for one in &gathered.evidence {
             evidence.push(self.packed(reader, one)?);

@@ -171,7 +171,7 @@ impl Gate {
         let subject = Digest::from(request.subject);
         let about = Term::new(TermKind::Subject, subject.to_string());
         let statements = self.deployments(reader, trust, about, &request.environment)?;
-        let Some(newest) = statements.iter().max_by_key(|one| (one.time(), one.index())) else {
+        let Some(newest) = statements.iter().max_by_key(|one| one.index()) else {
             return Ok(Standing::Unknown);
         };
         if kind(newest) == Some(DeploymentKind::Decommissioned) {
@@ -183,7 +183,7 @@ impl Gate {
             let named = Term::new(TermKind::SubjectName, name);
             let others = self.deployments(reader, trust, named, &request.environment)?;
             let replaces = |one: &Arc<Evidence>| {
-                (one.time(), one.index()) > (newest.time(), newest.index())
+                one.index() > newest.index()
                     && !one.is_about(&subject)
                     && kind(one) != Some(DeploymentKind::Decommissioned)
             };

@@ -358,6 +358,7 @@ impl From<GateError> for Refusal {
             GateError::Store(error) => error.into(),
             GateError::Submit(error) => error.into(),
             GateError::Signing(_) | GateError::Unassessed(_) => Self::internal(&chain(&error)),
+            GateError::TooMuch => Self::new(ProblemType::DoesNotVerify, error.to_string()),
         }
     }
 }

@@ -161,19 +161,22 @@ pub fn decide(
     Decision::of(question, trust, names.clone(), verdicts, until)
 }
 
-/// What was last brought to each name whose place the artifact would take, as rules see it over this evidence.
+/// What was last brought to each name whose place the artifact would take, as rules see it over this evidence, with the index of the
+/// statement that tells so.
 #[must_use]
 pub fn entered(
     question: &Question,
     trust: &Trust,
     evidence: &[Arc<Evidence>],
-) -> BTreeMap<String, Option<Sha256>> {
+) -> BTreeMap<String, Option<(Sha256, u64)>> {
     let evidence = weighed(question, trust, evidence);
     let names = names(question, &evidence);
     let documents = &|_| None;
     let case =
         Case { question, trust, evidence: &evidence, documents, names: &names, policy: None };
-    let last = |name: &str| rules::entered(&case, name).map(|(artifact, _)| artifact);
+    let last = |name: &str| {
+        rules::entered(&case, name).map(|(artifact, one)| (artifact, one.evidence.index()))
+    };
     rules::taken_names(&case).into_iter().map(|name| (name.to_owned(), last(name))).collect()
 }
 

@@ -25,6 +25,8 @@ pub struct Vex {
     pub harmless: bool,
     /// Why, in the words of the document.
     pub why: String,
+    /// When it was said, by its own time or the document's.
+    pub at: Option<UtcTime>,
     /// What it is about; nothing when that is whatever it is attached to.
     pub products: Vec<Product>,
 }
@@ -74,13 +76,13 @@ impl Vex {
     pub fn read(predicate: &Value) -> Vec<Self> {
         let time = |of: &Value| of.get("timestamp")?.as_str().and_then(UtcTime::from_rfc3339);
         let whole = time(predicate);
-        let read = |one: &Value| Some((time(one).or(whole), Self::statement(one)?));
+        let read = |one: &Value| Self::statement(one, time(one).or(whole));
         let mut all: Vec<_> = items(predicate, "statements").filter_map(read).collect();
-        all.sort_by_key(|(time, _)| *time);
-        all.into_iter().map(|(_, statement)| statement).collect()
+        all.sort_by_key(|statement| statement.at);
+        all
     }
 
-    fn statement(statement: &Value) -> Option<Self> {
+    fn statement(statement: &Value, at: Option<UtcTime>) -> Option<Self> {
         let vulnerability = statement.get("vulnerability")?;
         let mut names: Vec<String> = Vec::new();
         match vulnerability {
@@ -102,6 +104,7 @@ impl Vex {
             names,
             harmless: matches!(status, "not_affected" | "fixed"),
             why,
+            at,
             products: products(statement),
         })
     }

@@ -67,7 +67,7 @@ pub(super) fn text(route: &Route) -> Option<Text> {
             ..plain(
                 "Everything that a decision stands on, to decide again without the registry",
                 &[("200", pack::MEDIA_TYPE, "a pack")],
-                &[400, 401, 500],
+                &[400, 401, 422, 500],
             )
         },
         (_, "/v1/roster") => Text {

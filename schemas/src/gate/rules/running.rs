@@ -1,5 +1,7 @@
 //! What runs in an environment, by the statements of its deployments.
 
+use std::cmp::Ordering;
+
 use super::super::case::{Case, Counted};
 use super::super::evidence::Said;
 use crate::digest::{DigestSet, Sha256};
@@ -34,29 +36,34 @@ pub(in crate::gate) fn names<'c>(case: &Case<'c>) -> Vec<&'c str> {
 /// What was last brought to a name in the question's environment, with its statement. The order is that of the log, as it is for the
 /// registry's own account of what runs.
 pub(in crate::gate) fn entered<'c>(case: &Case<'c>, name: &str) -> Option<(Sha256, Counted<'c>)> {
-    let is_here = |subject: &&ResourceDescriptor| subject.name.as_deref() == Some(name);
     here(case).rev().find_map(|(one, deployment)| {
         if deployment.kind == DeploymentKind::Decommissioned {
             return None;
         }
-        let subject = one.evidence.subjects().iter().rfind(is_here)?;
-        Some((sha256(subject.digest.as_ref())?, one))
+        let (_, artifact) = digests(one).rfind(|(other, _)| *other == Some(name))?;
+        Some((artifact, one))
     })
 }
 
 /// What runs by a name: what was last brought there, unless it has left or was replaced since.
 pub(super) fn running<'c>(case: &Case<'c>, name: &str) -> Option<(Sha256, Counted<'c>)> {
     let (artifact, statement) = entered(case, name)?;
-    let is_about = |subject: &ResourceDescriptor| {
-        sha256(subject.digest.as_ref()) == Some(artifact)
-            && subject.name.as_deref().is_none_or(|other| other == name)
+    let is_about = |(other, digest): (Option<&str>, Sha256)| {
+        digest == artifact && other.is_none_or(|other| other == name)
     };
     let ends = |(one, deployment): &(Counted<'c>, &Deployment)| {
-        one.evidence.index() > statement.evidence.index()
-            && match deployment.kind {
-                DeploymentKind::Decommissioned => one.evidence.subjects().iter().any(is_about),
-                _ => sha256(deployment.replaces.as_ref()) == Some(artifact),
+        let replaces = sha256(deployment.replaces.as_ref()) == Some(artifact);
+        match one.evidence.index().cmp(&statement.evidence.index()) {
+            Ordering::Less => false,
+            // What the same statement brings after it takes its place, too.
+            Ordering::Equal => {
+                replaces && digests(*one).next_back() != Some((Some(name), artifact))
             }
+            Ordering::Greater if deployment.kind == DeploymentKind::Decommissioned => {
+                digests(*one).any(is_about)
+            }
+            Ordering::Greater => replaces,
+        }
     };
     let is_over = here(case).any(|one| ends(&one));
     (!is_over).then_some((artifact, statement))
@@ -73,6 +80,16 @@ fn here<'c>(
         let counted = Counted { evidence: one.evidence, signer };
         (deployment.environment == environment).then_some((counted, deployment.as_ref()))
     })
+}
+
+/// The subjects of a statement that have a SHA-256, in their order, each with its name.
+fn digests<'c>(
+    one: Counted<'c>,
+) -> impl DoubleEndedIterator<Item = (Option<&'c str>, Sha256)> + use<'c> {
+    let digest = |subject: &'c ResourceDescriptor| {
+        Some((subject.name.as_deref(), sha256(subject.digest.as_ref())?))
+    };
+    one.evidence.subjects().iter().filter_map(digest)
 }
 
 fn sha256(set: Option<&DigestSet>) -> Option<Sha256> {

@@ -211,15 +211,16 @@ impl<'c> Known<'c> {
     }
 
     /// The newest assessment of what was found. One that it matters counts also where it is not clear that it is of this, unless the
-    /// same document, or a newer one, says something of this very package or artifact.
+    /// same document at the same time, or a newer one, says something of this very package or artifact.
     fn assessment(&self, found: &Vulnerable) -> Option<&Assessment<'c>> {
         let mut doubt: Option<&Assessment<'c>> = None;
         for one in self.of_names(found) {
             match one.says.scope(&one.artifact, found) {
                 Scope::This => {
-                    return Some(
-                        doubt.filter(|doubt| doubt.document != one.document).unwrap_or(one),
-                    );
+                    let outweighs = |doubt: &&Assessment<'c>| {
+                        doubt.document != one.document || doubt.says.at > one.says.at
+                    };
+                    return Some(doubt.filter(outweighs).unwrap_or(one));
                 }
                 Scope::Unclear if !one.says.harmless => doubt = doubt.or(Some(one)),
                 _ => {}

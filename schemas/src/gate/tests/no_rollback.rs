@@ -202,3 +202,26 @@ fn the_order_is_that_of_the_log_whatever_moments_are_claimed() {
     trial.say(behind);
     trial.fails("no-rollback", &["rollback"]);
 }
+
+#[test]
+fn subjects_without_a_sha256_are_passed_over_and_what_replaces_within_a_statement_does_so() {
+    let sha512 = Digest::new("sha512", &"00".repeat(64)).unwrap();
+    let mut trial = trial();
+    trial.evidence.pop();
+    let mut both = runs(other_artifact(), "2026-11-26T00:00:00Z");
+    both.subjects.push(ResourceDescriptor::named(NAME, sha512));
+    trial.say(both);
+    trial.fails("no-rollback", &["rollback"]);
+    let replacing = |subjects: [(&str, Sha256); 2]| {
+        let mut statement = runs(other_artifact(), "2026-11-26T12:00:00Z");
+        statement.subjects =
+            subjects.map(|(name, digest)| ResourceDescriptor::named(name, digest.into())).to_vec();
+        statement.predicate["replaces"] = json!({ "sha256": other_artifact().hex() });
+        statement
+    };
+    let web = Sha256::of(b"web");
+    trial.say(replacing([("pay/web", web), (NAME, other_artifact())]));
+    trial.fails("no-rollback", &["rollback"]);
+    trial.say(replacing([(NAME, other_artifact()), ("pay/web", web)]));
+    trial.passes("no-rollback");
+}

@@ -327,6 +327,9 @@ fn what_is_said_of_this_very_package_outweighs_a_doubt_of_the_same_document_alon
     assert!(decide(&[vec![doubt()], vec![harmless()]]));
     assert!(!decide(&[vec![harmless()], vec![doubt()]]));
     assert!(!decide(&[vec![doubt()]]));
+    let mut later = doubt();
+    later["timestamp"] = "2026-11-02T00:00:00Z".into();
+    assert!(!decide(&[vec![later, harmless()]]), "it was said later");
     // Within a document the newest by its own time counts, wherever it stands.
     let affected = |time: &str| {
         let more = json!({ "action_statement": "update", "timestamp": time });

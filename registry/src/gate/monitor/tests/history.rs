@@ -217,3 +217,26 @@ fn what_one_scanner_found_is_not_hidden_by_any_number_of_newer_checks_of_others(
     check("pkg:generic/one", "pass");
     assert!(governed.decide(1).decision.passed());
 }
+
+#[test]
+fn however_often_something_was_deployed_again_what_is_newer_may_enter() {
+    let governed = Governed::with(RULES, None);
+    (0..3).for_each(|n| provenance(&governed, n, 0));
+    for _ in 0..1_050 {
+        let mut says = deployment("deployed", ENVIRONMENT, None);
+        says["startedAt"] = json!(at(-i64::try_from(governed.size()).unwrap()));
+        let signed = governed::envelope("deployer", DEPLOYMENT, artifact(1), Some("pay/api"), says);
+        governed.log(&signed, "deployer");
+    }
+    let passes =
+        |n: u64| verdicts(&governed, &request(n, Some("pay/api")), governed.size()).0.passed();
+    assert!(passes(2) && !passes(0));
+    // Nor by statements of what leaves, and is not what runs.
+    for n in 0..60 {
+        let says = deployment("decommissioned", ENVIRONMENT, None);
+        let other = artifact(1_000 + n);
+        let signed = governed::envelope("deployer", DEPLOYMENT, other, Some("pay/api"), says);
+        governed.log(&signed, "deployer");
+    }
+    assert!(passes(2) && !passes(0));
+}
