@@ -3,6 +3,7 @@
 pub(crate) mod gate;
 pub(crate) mod governance;
 
+use attestry_schemas::digest::Sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -46,6 +47,13 @@ impl PostedItem {
             problem: Some(problem),
         }
     }
+}
+
+/// `GET /v1/digests/{start}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Digests {
+    /// The attestations whose digests begin so.
+    pub(crate) digests: Vec<Sha256>,
 }
 
 /// Whether an attestation is in the log.

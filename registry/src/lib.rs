@@ -20,6 +20,7 @@ pub mod store;
 pub mod tokens;
 pub mod trail;
 mod watched;
+mod worker;
 
 #[cfg(test)]
 mod testing;

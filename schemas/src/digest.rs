@@ -11,6 +11,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+mod abbreviated;
+
+pub use abbreviated::Abbreviated;
+
 /// The most entries a [`DigestSet`] may hold.
 pub const MAX_DIGESTS: usize = 16;
 
@@ -43,6 +47,15 @@ pub enum DigestError {
         /// The value in lower case.
         lower: String,
         /// The value as it was given.
+        found: String,
+    },
+    /// The text is not the beginning of a SHA-256.
+    #[error(
+        "expected a digest such as sha256:<64 hex digits>, or its first {} or more hex digits, found {found:?}",
+        abbreviated::MIN_DIGITS
+    )]
+    Abbreviated {
+        /// The text as it was given.
         found: String,
     },
     /// The set is empty or too large.

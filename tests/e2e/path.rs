@@ -92,6 +92,9 @@ fn found_and_shown(setting: &Setting) {
     let digest = one_digest(&typed);
     let shown = setting.online(&["show", &digest]).expect(0);
     assert!(shown.stdout.contains(&subject), "{}", shown.stdout);
+    let shortened = setting.online(&["show", &digest[..15]]).expect(0);
+    assert_eq!(shortened.stdout, shown.stdout);
+    setting.online(&["show", "sha256:00000000"]).expect(2);
     let raw = setting.online(&["show", &digest, "--raw"]).expect(0).stdout;
     assert_eq!(Sha256::of(raw.as_bytes()).to_string(), digest);
 }

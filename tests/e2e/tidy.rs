@@ -65,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rights", &[]),
     ("tokens", &["rights"]),
     ("watched", &[]),
+    ("worker", &[]),
     ("config", &[]),
     ("store", &["fault"]),
     ("log", &["clock", "fault", "metrics", "store"]),
@@ -72,10 +73,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("control", &["data", "oci", "store"]),
     ("init", &["clock", "config", "data", "log", "metrics", "store", "tokens"]),
     ("fsck", &["data", "gate", "init", "log", "store"]),
-    ("gate", &["clock", "log", "metrics", "store"]),
+    ("gate", &["clock", "log", "metrics", "store", "worker"]),
     ("authority", &["clock", "data", "rights", "tokens", "watched"]),
     ("trail", &["clock", "metrics", "store"]),
-    ("oci", &["clock", "fault", "gate", "log", "metrics", "store", "watched"]),
+    ("oci", &["clock", "fault", "gate", "log", "metrics", "store", "watched", "worker"]),
     (
         "server",
         &[

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use attestry_schemas::digest::Sha256;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::values::plain_name;
 use super::{
     CheckedRegistryArgs, NamespaceArgs, PlaceArgs, RegistryArgs, RegistryUrl, SigningKeyArgs,
     Since, SubjectArg,
@@ -133,7 +134,7 @@ pub(crate) struct K8sManifestsArgs {
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) namespace: Vec<String>,
     /// The environment that the cluster is
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", value_parser = plain_name)]
     pub(crate) environment: Option<String>,
     /// What the cluster does when the gate does not answer
     #[arg(long, value_name = "POLICY", default_value = "Fail")]

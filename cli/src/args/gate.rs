@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use attestry_schemas::digest::Sha256;
+use attestry_schemas::digest::Abbreviated;
 use clap::{Args, Subcommand};
 
+use super::values::plain_name;
 use super::{CheckedRegistryArgs, Destination, Past, PlaceArgs, RegistryArgs, Since, SubjectArg};
 
 /// `attestry gate`.
@@ -42,10 +43,10 @@ pub(crate) struct GateAskArgs {
     #[arg(value_name = "ARTIFACT", required = true)]
     pub(crate) artifact: Option<SubjectArg>,
     /// The environment that it is to enter
-    #[arg(long, value_name = "ENV", required = true)]
+    #[arg(long, value_name = "ENV", value_parser = plain_name, required = true)]
     pub(crate) environment: Option<String>,
     /// What the artifact is called, such as pay/api: it can add policies, never avoid one
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = plain_name)]
     pub(crate) name: Option<String>,
     /// The configuration that is being applied: a file, a folder, or sha256:DIGEST
     #[arg(long, value_name = "FILE|DIGEST")]
@@ -98,9 +99,9 @@ The exit status is 0 whatever was decided, because explaining it was done.
 Example:
   attestry gate explain sha256:4b22c1… --registry https://attest.example.com")]
 pub(crate) struct GateExplainArgs {
-    /// The decision's digest, as the gate names it
+    /// The decision's digest, as the gate names it, or its first 8 or more digits
     #[arg(value_name = "DECISION")]
-    pub(crate) decision: Sha256,
+    pub(crate) decision: Abbreviated,
     /// The registry, and what its answers are checked against.
     #[command(flatten)]
     pub(crate) checked: CheckedRegistryArgs,
@@ -120,9 +121,9 @@ Example:
   attestry gate replay sha256:4b22c1… --registry https://attest.example.com
   attestry gate replay --policy production.policy.toml --since 90d --registry https://attest.example.com")]
 pub(crate) struct GateReplayArgs {
-    /// The decision's digest
+    /// The decision's digest, or its first 8 or more digits
     #[arg(value_name = "DECISION", required_unless_present = "policy", conflicts_with = "policy")]
-    pub(crate) decision: Option<Sha256>,
+    pub(crate) decision: Option<Abbreviated>,
     /// A policy to try
     #[arg(long, value_name = "FILE", requires = "since")]
     pub(crate) policy: Option<PathBuf>,

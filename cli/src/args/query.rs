@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::digest::{Abbreviated, Digest};
 use clap::Args;
 
 use super::{NamespaceArgs, OciArgs, PredicateType, RegistryArgs, Since};
@@ -80,11 +80,11 @@ pub(crate) struct SearchArgs {
 /// `attestry show`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  attestry show sha256:9f86d0… --registry https://attest.example.com --raw > envelope.json"
+    after_help = "Example:\n  attestry show sha256:9f86d081884c --registry https://attest.example.com --raw > envelope.json"
 )]
 pub(crate) struct ShowArgs {
-    /// The attestation's digest, as push and search name it
-    pub(crate) digest: Sha256,
+    /// The attestation's digest, as push and search name it, or its first 8 or more digits, as explanations do
+    pub(crate) digest: Abbreviated,
     /// Print the attestation's exact bytes
     #[arg(long, conflicts_with = "bundle")]
     pub(crate) raw: bool,

@@ -362,7 +362,7 @@ pub(crate) fn plain_name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "expected a name such as pay/api of at most {MAX_CHARS} characters, without empty segments, .., *, %, \\ and spaces"
+        "expected a name such as pay/api of at most {MAX_CHARS} characters, without empty segments, .., *, %, \\ and spaces, as the [match] of a policy names it"
     ))
 }
 

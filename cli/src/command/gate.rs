@@ -12,11 +12,11 @@ mod summary;
 
 use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::Sha256;
-use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::gate::pack::MAX_PACK_BYTES;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::digest;
 use crate::answers::gate::Decided;
 use crate::args::{GateArgs, GateAskArgs, GateCommand, GateExplainArgs, GatePackArgs, SubjectArg};
 use crate::bundle_file;
@@ -26,9 +26,6 @@ use crate::subject;
 use crate::trust;
 
 pub(super) use decision::Made;
-
-/// The most characters of an environment's or an artifact's name, as in the registry.
-const MAX_NAME_CHARS: usize = 1_000;
 
 /// Runs `attestry gate`.
 pub(super) fn run(args: &GateArgs, session: &mut Session) -> Result<Exit, Failure> {
@@ -68,8 +65,6 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
         return Err(Failure::undecided("expected an artifact and --environment, found neither")
             .fix("attestry gate ARTIFACT --environment ENV; attestry gate --help says more"));
     };
-    demand_plain("environment", environment)?;
-    args.name.as_deref().map_or(Ok(()), |name| demand_plain("name", name))?;
     let settings = super::settings(session)?;
     let subject = sha256(artifact, session)?;
     let configuration =
@@ -109,18 +104,6 @@ fn ask(args: &GateAskArgs, session: &mut Session) -> Result<Exit, Failure> {
 fn knowing(made: Made, client: &Client, session: &mut Session) -> Made {
     let consents = consents::of(&made.details, client, session);
     made.knowing(consents)
-}
-
-/// Demands a name that patterns can match, in the words of the registry.
-pub(super) fn demand_plain(member: &str, text: &str) -> Result<(), Failure> {
-    if text.chars().count() <= MAX_NAME_CHARS && is_plain(text) {
-        return Ok(());
-    }
-    let shown: String = text.chars().take(100).collect();
-    Err(Failure::undecided(format!(
-        "expected {member} to be a name such as pay/api of at most {MAX_NAME_CHARS} characters, without empty segments, .., %, \\ and spaces; found {shown:?}"
-    ))
-    .fix(format!("give --{member} as the [match] of a policy names it")))
 }
 
 /// The body of `POST /v1/decisions`.
@@ -313,9 +296,10 @@ fn explain(args: &GateExplainArgs, session: &mut Session) -> Result<Exit, Failur
         &client,
         session,
     )?;
-    let made = knowing(Made::fetch(args.decision, &root, &client)?, &client, session);
+    let decision = digest::whole(&args.decision, &client)?;
+    let made = knowing(Made::fetch(decision, &root, &client)?, &client, session);
     let told = Told {
-        decision: Some(args.decision.to_string()),
+        decision: Some(decision.to_string()),
         index: made.index,
         cached: true,
         until: None,

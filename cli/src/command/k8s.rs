@@ -10,7 +10,6 @@ use std::path::Path;
 use attestry_schemas::base64;
 use serde_json::{Value, json};
 
-use super::gate::demand_plain;
 use crate::args::{FailurePolicy, K8sCommand, K8sManifestsArgs};
 use crate::output::{Exit, Failure, Session};
 
@@ -31,9 +30,6 @@ pub(super) fn run(command: &K8sCommand, session: &mut Session) -> Result<Exit, F
             args.registry_url
         ))
         .fix("give the URL under which attestry-registry serves TLS, as the cluster reaches it"));
-    }
-    if let Some(environment) = &args.environment {
-        demand_plain("environment", environment)?;
     }
     args.namespace.iter().try_for_each(|namespace| demand_namespace(namespace))?;
     let ca = certificates(&args.ca_file)?;

@@ -5,6 +5,7 @@ mod audit;
 mod copy;
 mod definition;
 mod deploy;
+mod digest;
 mod evidence;
 mod exception;
 mod gate;

@@ -17,7 +17,7 @@ use crate::output::{Exit, Failure, Session, chain, printable};
 pub(super) fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
     let client = super::client(settings.demand_registry(&args.registry)?, session)?;
-    let digest = args.digest;
+    let digest = super::digest::whole(&args.digest, &client)?;
     if args.bundle {
         let answer = client.fetch(&format!("/v1/attestations/{digest}/bundle"))?;
         let bundle = Bundle::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;

@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use attestry_schemas::gate::SEALED_FORMAT;
@@ -20,6 +19,7 @@ use attestry_schemas::tile::TILE_WIDTH;
 use super::Gate;
 use crate::store::facts::FactsCursor;
 use crate::store::{Reader, StoreError};
+use crate::worker::Worker;
 
 /// How many attestations have their turn between two writes: those of a full tile of the log.
 const BLOCK: u64 = TILE_WIDTH as u64;
@@ -31,10 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The running thread. It ends when it is stopped, or dropped.
-pub struct Keeper {
-    keeping: Arc<Keeping>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Keeper(Worker);
 
 struct Keeping {
     gate: Arc<Gate>,
@@ -49,30 +46,21 @@ impl Keeper {
     pub fn start(gate: Arc<Gate>) -> std::io::Result<Self> {
         let keeping = Arc::new(Keeping { gate, stopping: AtomicBool::new(false) });
         let following = Arc::clone(&keeping);
-        let thread =
-            std::thread::Builder::new().name("facts".to_owned()).spawn(move || following.run())?;
-        Ok(Self { keeping, thread: Some(thread) })
+        Worker::start("facts", move || following.run(), move || keeping.end()).map(Self)
     }
 
     /// Ends the thread; what it did not come to, the next start does.
     pub fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        self.keeping.stopping.store(true, Ordering::SeqCst);
-        self.keeping.gate.log.progress().wake();
-        thread.thread().unpark();
-        if thread.join().is_err() {
-            tracing::error!("the thread that keeps facts ended by a panic");
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.stop();
     }
 }
 
 impl Keeping {
+    fn end(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.gate.log.progress().wake();
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }

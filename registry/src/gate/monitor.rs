@@ -8,7 +8,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use attestry_schemas::problem::chain;
@@ -20,6 +19,7 @@ use super::ledger::Due;
 use super::webhook::Webhook;
 use super::{Gate, GateError};
 use crate::store::StoreError;
+use crate::worker::Worker;
 
 /// The longest time between two looks: what has no moment of its own, such as the age of evidence, is told anew then.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -34,9 +34,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The running monitor. It ends when it is stopped, or dropped.
 pub struct Monitor {
-    watch: Arc<Watch>,
+    watching: Worker,
     webhook: Option<Webhook>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// Why the monitor does not start.
@@ -65,35 +64,26 @@ impl Monitor {
         let webhook = webhook_url.map(|url| Webhook::start(&gate, url)).transpose()?;
         let watch = Arc::new(Watch { gate, stopping: AtomicBool::new(false) });
         let following = Arc::clone(&watch);
-        let thread = std::thread::Builder::new()
-            .name("monitor".to_owned())
-            .spawn(move || following.run())
+        let watching = Worker::start("monitor", move || following.run(), move || watch.end())
             .map_err(MonitorError::Thread)?;
-        Ok(Self { watch, webhook, thread: Some(thread) })
+        Ok(Self { watching, webhook })
     }
 
     /// Ends the thread; what it was about to tell, the next start tells.
     pub fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        self.watch.stopping.store(true, Ordering::SeqCst);
-        self.watch.gate.log.progress().wake();
-        thread.thread().unpark();
-        if thread.join().is_err() {
-            tracing::error!("the monitor's thread ended by a panic");
-        }
+        self.watching.stop();
         if let Some(webhook) = &mut self.webhook {
             webhook.stop();
         }
     }
 }
 
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 impl Watch {
+    fn end(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.gate.log.progress().wake();
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }

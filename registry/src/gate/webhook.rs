@@ -10,7 +10,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use attestry_schemas::base64;
@@ -22,6 +21,7 @@ use super::Gate;
 use super::event::Event;
 use super::monitor::MonitorError;
 use crate::store::StoreError;
+use crate::worker::Worker;
 
 /// The header with the signature.
 pub(super) const SIGNATURE_HEADER: &str = "attestry-signature";
@@ -40,9 +40,7 @@ const LEAVES_UNTOLD: u64 = 1_000;
 
 /// Where events go.
 pub(super) struct Webhook {
-    gate: Arc<Gate>,
-    thread: Option<JoinHandle<()>>,
-    stopping: Arc<Stopping>,
+    sending: Worker,
 }
 
 /// Whether the thread shall end.
@@ -90,22 +88,20 @@ impl Webhook {
             written: next,
             completed: gate.log.progress().completed_since(u64::MAX).0,
         };
-        let thread = std::thread::Builder::new()
-            .name("webhook".to_owned())
-            .spawn(move || sending.run())
-            .map_err(MonitorError::Thread)?;
-        Ok(Self { gate: Arc::clone(gate), thread: Some(thread), stopping })
+        let gate = Arc::clone(gate);
+        let end = move || {
+            *stopping.told() = true;
+            stopping.changed.notify_all();
+            gate.log.progress().wake();
+        };
+        let sending =
+            Worker::start("webhook", move || sending.run(), end).map_err(MonitorError::Thread)?;
+        Ok(Self { sending })
     }
 
     /// Ends the thread. What was not told is told after the next start.
     pub(super) fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        *self.stopping.told() = true;
-        self.stopping.changed.notify_all();
-        self.gate.log.progress().wake();
-        if thread.join().is_err() {
-            tracing::error!("the webhook's thread ended by a panic");
-        }
+        self.sending.stop();
     }
 }
 

@@ -23,6 +23,8 @@ use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::gate::Failure;
 use attestry_schemas::problem::{ProblemType, chain};
 use futures_util::StreamExt as _;
+use futures_util::future::join;
+use futures_util::stream;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -113,7 +115,7 @@ pub(super) async fn review(
     let review = match Review::parse(&text) {
         Ok(review) => review,
         Err(ReviewError::Request { uid, detail }) => {
-            return Ok(HttpResponse::Ok().json(AdmissionReview::denying(&uid, &[detail])));
+            return Ok(HttpResponse::Ok().json(AdmissionReview::denying(&uid, &detail)));
         }
         Err(error) => return Err(Refusal::new(ProblemType::MalformedBody, chain(&error))),
     };
@@ -136,26 +138,19 @@ async fn answer(
     environment: Option<String>,
     deadline: Deadline,
 ) -> AdmissionReview {
-    let demand = match Demand::of(review) {
-        Ok(demand) => demand,
-        Err(refused) => return refuse(state, review, refused, environment, deadline).await,
-    };
-    if demand.images.is_empty() {
-        return AdmissionReview::answering(&review.uid, &demand, &[]);
+    let demand = Demand::of(review);
+    if demand.is_empty() {
+        return AdmissionReview::answering(&review.uid, &demand, &[], &[]);
     }
-    let environment = match environment {
-        Some(environment) if is_plain(&environment) => environment,
-        other => {
-            let found = other.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
-            let found: String = found.chars().take(200).collect();
-            let reason = format!(
-                "expected the URL of the webhook to end in the cluster's environment, such as /k8s/admission/production, or the registry to have the setting admission_environment; found {found}"
-            );
-            return AdmissionReview::denying(&review.uid, &[reason]);
+    let environment = match usable(environment) {
+        Ok(environment) => environment,
+        Err(reason) => {
+            let judged = vec![Judged::Undecided(reason); demand.images.len()];
+            return AdmissionReview::answering(&review.uid, &demand, &judged, &[]);
         }
     };
     let circumstances = Circumstances {
-        caller: caller(review),
+        caller: format!("{ADMISSION_CALLER}{}", review.user),
         environment,
         dry_run: review.dry_run,
         may_be_restart: demand.may_be_restart,
@@ -163,46 +158,42 @@ async fn answer(
         deadline,
     };
     let judging = demand.images.iter().map(|asked| judged(state, asked, &circumstances));
-    let judged: Vec<Judged> =
-        futures_util::stream::iter(judging).buffered(MAX_AT_ONCE).collect().await;
-    AdmissionReview::answering(&review.uid, &demand, &judged)
+    let recording = demand.undecidable.iter().map(|one| recorded(state, one, &circumstances));
+    let (judged, recorded): (Vec<_>, Vec<_>) = join(
+        stream::iter(judging).buffered(MAX_AT_ONCE).collect(),
+        stream::iter(recording).buffered(MAX_AT_ONCE).collect(),
+    )
+    .await;
+    AdmissionReview::answering(&review.uid, &demand, &judged, &recorded)
 }
 
-fn caller(review: &Review) -> String {
-    format!("{ADMISSION_CALLER}{}", review.user)
-}
-
-/// Denies an object that cannot be decided about. Each image reference without a digest is denied by a decision of its
-/// own; where there is no artifact, the decision is about the text of the reference.
-async fn refuse(
-    state: &Arc<State>,
-    review: &Review,
-    refused: Vec<Undecidable>,
-    environment: Option<String>,
-    deadline: Deadline,
-) -> AdmissionReview {
-    let environment = environment.filter(|environment| is_plain(environment));
-    let caller = caller(review);
-    // Of a dry run nothing is kept, and a decision is about an environment.
-    let records = !review.dry_run && environment.is_some();
-    let recording = refused.into_iter().map(|one| {
-        let asked = one.reference.as_ref().filter(|_| records).map(|reference| Request {
-            subject: Sha256::of(reference.as_bytes()),
-            name: Some(reference.chars().take(MAX_REFERENCE_CHARS).collect()),
-            environment: environment.clone().unwrap_or_default(),
-            caller: Some(caller.clone()),
-            configuration: None,
-        });
-        async move {
-            let Some(request) = asked else { return (one, None) };
-            let why = format!("{}; this decision is about the text of the reference", one.reason);
-            let recorded = record(state, request, Failure::NoDigest, why);
-            let logged = tokio::time::timeout_at(deadline.at, recorded).await;
-            (one, logged.ok().flatten())
+/// The environment that decisions are about, or why there is none.
+fn usable(environment: Option<String>) -> Result<String, String> {
+    match environment {
+        Some(environment) if is_plain(&environment) => Ok(environment),
+        other => {
+            let found = other.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
+            let found: String = found.chars().take(200).collect();
+            Err(format!(
+                "expected the URL of the webhook to end in the cluster's environment, such as /k8s/admission/production, or the registry to have the setting admission_environment; found {found}"
+            ))
         }
-    });
-    let told: Vec<_> = futures_util::stream::iter(recording).buffered(MAX_AT_ONCE).collect().await;
-    AdmissionReview::refusing(&review.uid, &told)
+    }
+}
+
+/// Records the denial of an image reference without a digest, within the deadline. There is no artifact, so the decision is
+/// about the text of the reference. Of a dry run nothing is kept.
+async fn recorded(
+    state: &Arc<State>,
+    one: &Undecidable,
+    circumstances: &Circumstances,
+) -> Option<Logged> {
+    let reference = one.reference.as_ref().filter(|_| !circumstances.dry_run)?;
+    let name = reference.chars().take(MAX_REFERENCE_CHARS).collect();
+    let request = circumstances.question(Sha256::of(reference.as_bytes()), name);
+    let why = format!("{}; this decision is about the text of the reference", one.reason);
+    let recorded = record(state, request, Failure::NoDigest, why);
+    tokio::time::timeout_at(circumstances.deadline.at, recorded).await.ok().flatten()
 }
 
 /// Records a denial for which nothing was evaluated. It goes on when nobody waits for it any more.
@@ -245,7 +236,7 @@ fn record_later(state: &Arc<State>, request: Request, why: String) {
     });
 }
 
-/// What is the same for every image of a review.
+/// What is the same for everything that a review asks about.
 #[derive(Debug, Clone)]
 struct Circumstances {
     caller: String,
@@ -256,17 +247,23 @@ struct Circumstances {
     deadline: Deadline,
 }
 
+impl Circumstances {
+    fn question(&self, subject: Sha256, name: String) -> Request {
+        Request {
+            subject,
+            name: Some(name),
+            environment: self.environment.clone(),
+            caller: Some(self.caller.clone()),
+            configuration: None,
+        }
+    }
+}
+
 /// What becomes of one image, within the deadline. A decision that comes too late is recorded, and serves the next try; that
 /// this one was denied is recorded, too, once it is answered.
 async fn judged(state: &Arc<State>, asked: &Asked, circumstances: &Circumstances) -> Judged {
     let deadline = circumstances.deadline;
-    let request = Request {
-        subject: asked.image.digest,
-        name: Some(asked.image.repository.clone()),
-        environment: circumstances.environment.clone(),
-        caller: Some(circumstances.caller.clone()),
-        configuration: None,
-    };
+    let request = circumstances.question(asked.image.digest, asked.image.repository.clone());
     if let Some(judged) = kept(state, &request, circumstances) {
         return judged;
     }

@@ -33,6 +33,7 @@ mod conditional;
 mod content;
 mod decisions;
 mod deployments;
+mod digests;
 mod governance;
 mod log;
 mod oci;

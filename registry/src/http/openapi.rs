@@ -9,7 +9,7 @@ use attestry_schemas::problem::{self, Problem, ProblemType};
 use serde_json::{Map, Value, json};
 
 use super::routes::{ROUTES, Route, described};
-use super::{attestations, audit, content, log};
+use super::{attestations, audit, content, digests, log};
 
 mod gate;
 mod oci;
@@ -120,6 +120,11 @@ fn text(route: &Route) -> Text {
                 &[400, 401, 404, 500],
             )
         },
+        (_, "/v1/digests/{start}") => plain(
+            "The digests of attestations that begin with sha256: and 8 to 64 hex digits",
+            &[("200", "DigestsAnswer", "at most 10 of them")],
+            &[400, 401, 404, 500],
+        ),
         ("PUT", "/v1/content/{digest}") => Text {
             body: Some(&[(OCTETS, &[])]),
             ..plain(
@@ -233,6 +238,7 @@ pub fn build() -> Value {
     generator.subschema_for::<Problem>();
     generator.subschema_for::<attestations::SubmitAnswer>();
     generator.subschema_for::<attestations::ListAnswer>();
+    generator.subschema_for::<digests::DigestsAnswer>();
     generator.subschema_for::<content::Stored>();
     generator.subschema_for::<audit::AccessAnswer>();
     generator.subschema_for::<log::Inclusion>();
@@ -286,7 +292,7 @@ fn operation(route: &Route) -> Value {
             })
         })
         .collect();
-    for name in ["digest", "name", "path", "reference", "session", "tag"] {
+    for name in ["digest", "name", "path", "reference", "session", "start", "tag"] {
         if route.path.contains(&format!("{{{name}")) {
             parameters.push(
                 json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}),

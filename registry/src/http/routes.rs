@@ -3,7 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    admission, attestations, audit, content, decisions, deployments, governance, log, oci,
+    admission, attestations, audit, content, decisions, deployments, digests, governance, log, oci,
     operations, rekor,
 };
 
@@ -45,6 +45,7 @@ routes! {
     "/v1/attestations/{digest}/bundle" {
         GET => attestations::bundle, HEAD => attestations::bundle
     }
+    "/v1/digests/{start}" { GET => digests::beginning, HEAD => digests::beginning }
     "/v1/content/{digest}" { GET => content::get, HEAD => content::get, PUT => content::put }
     "/v1/log/inclusion" { GET => log::inclusion, HEAD => log::inclusion }
     "/v1/log/consistency" { GET => log::consistency, HEAD => log::consistency }

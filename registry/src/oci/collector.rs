@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use attestry_schemas::problem::chain;
 
 use super::collect::Mode;
 use super::{Oci, OciError};
+use crate::worker::Worker;
 
 /// The longest time between two looks at idle uploads.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -23,10 +23,7 @@ pub struct Schedule {
 }
 
 /// The running collector. It ends when it is stopped, or dropped.
-pub struct Collector {
-    oci: Arc<Oci>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Collector(Worker);
 
 impl Collector {
     /// Starts the thread.
@@ -35,26 +32,13 @@ impl Collector {
     /// When the system gives none.
     pub fn start(oci: Arc<Oci>, schedule: Schedule) -> std::io::Result<Self> {
         let of_thread = Arc::clone(&oci);
-        let thread = std::thread::Builder::new()
-            .name("collector".to_owned())
-            .spawn(move || run(&of_thread, schedule))?;
-        Ok(Self { oci, thread: Some(thread) })
+        let work = move || run(&of_thread, schedule);
+        Worker::start("collector", work, move || oci.stop_collecting()).map(Self)
     }
 
     /// Ends the thread; what it was about to remove, the next run removes.
     pub fn stop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        self.oci.stop_collecting();
-        thread.thread().unpark();
-        if thread.join().is_err() {
-            tracing::error!("the collector's thread ended by a panic");
-        }
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.stop();
     }
 }
 

@@ -183,6 +183,9 @@ pub fn checkpoint(size: u64) -> Vec<u8> {
     [CHECKPOINT_PREFIX, &size.to_be_bytes()].concat()
 }
 
+/// What lookups by digest begin with.
+const DIGEST: u8 = b'd';
+
 /// The key of a lookup by leaf hash.
 #[must_use]
 pub fn leaf_lookup(leaf_hash: &Sha256) -> [u8; 33] {
@@ -192,7 +195,13 @@ pub fn leaf_lookup(leaf_hash: &Sha256) -> [u8; 33] {
 /// The key of a lookup by the digest of an attestation's stored bytes.
 #[must_use]
 pub fn digest_lookup(digest: &Sha256) -> [u8; 33] {
-    lookup(b'd', digest)
+    lookup(DIGEST, digest)
+}
+
+/// What the keys of lookups by digests that begin with these bytes begin with.
+#[must_use]
+pub fn digests_beginning(first_bytes: &[u8]) -> Vec<u8> {
+    [&[DIGEST], first_bytes].concat()
 }
 
 fn lookup(kind: u8, hash: &Sha256) -> [u8; 33] {

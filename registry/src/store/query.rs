@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 
+use attestry_schemas::digest::{Abbreviated, Sha256};
 use attestry_schemas::document::Pattern;
 
 use super::engine::{Cursor, Family};
@@ -146,6 +147,28 @@ impl Reader<'_> {
             }
         }
         Ok(Some(low))
+    }
+
+    /// The first digests of attestations, at most `most`, that an abbreviation stands for, with their sequences.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn digests_beginning(
+        &self,
+        start: &Abbreviated,
+        most: usize,
+    ) -> Result<Vec<(Sha256, u64)>, StoreError> {
+        let mut found = Vec::new();
+        let prefix = key::digests_beginning(&start.first_bytes());
+        self.snapshot
+            .visit(Family::Lookups, &prefix, None, |key, value| {
+                let digest = key.get(1..).and_then(Sha256::from_slice);
+                let one = digest.filter(|digest| start.begins(digest)).zip(key::sequence_of(value));
+                found.extend(one);
+                if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
+            .map_err(StoreError::Engine)?;
+        Ok(found)
     }
 
     /// Visits every posting or edge key; for `fsck`.

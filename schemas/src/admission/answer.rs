@@ -88,35 +88,10 @@ pub enum Judged {
 }
 
 impl AdmissionReview {
-    /// Denies for reasons that no decision can change.
+    /// Denies for a reason that no decision can change.
     #[must_use]
-    pub fn denying(uid: &str, reasons: &[String]) -> Self {
-        let mut told = vec!["attestry denies this:".to_owned()];
-        told.extend(reasons.iter().map(|reason| format!("- {reason}")));
-        Self::of(uid, Some(told.join("\n")))
-    }
-
-    /// Denies an object that cannot be decided about, with the decision that was recorded of each reference, if any.
-    #[must_use]
-    pub fn refusing(uid: &str, refused: &[(Undecidable, Option<Logged>)]) -> Self {
-        let reasons: Vec<String> = refused.iter().map(|(one, _)| one.reason.clone()).collect();
-        let mut answer = Self::denying(uid, &reasons);
-        for (place, (one, logged)) in refused.iter().enumerate() {
-            let Some(reference) = &one.reference else { continue };
-            let at = match logged {
-                Some(logged) => format!("{} at log index {}", logged.digest, logged.index),
-                None => "not recorded".to_owned(),
-            };
-            let plain = |c: char| if c.is_control() { ' ' } else { c };
-            let reference: String = cut(reference).chars().map(plain).collect();
-            let text = format!(
-                "{at}: FAILED {reference}, which cannot be decided about: {}",
-                cut(&one.reason)
-            );
-            let annotations = &mut answer.response.audit_annotations;
-            annotations.insert(format!("decision-{}", place + 1), text);
-        }
-        answer
+    pub fn denying(uid: &str, reason: &str) -> Self {
+        Self::of(uid, Some(reasons([reason])))
     }
 
     fn of(uid: &str, message: Option<String>) -> Self {
@@ -133,12 +108,18 @@ impl AdmissionReview {
         }
     }
 
-    /// Answers by what became of every image that the review asks about.
+    /// Answers by what became of every image that the review asks about, and with the decision that was recorded of each
+    /// reference that cannot be decided about, if any.
     ///
     /// An image of which nothing is told is denied.
     #[must_use]
-    pub fn answering(uid: &str, demand: &Demand, judged: &[Judged]) -> Self {
-        let mut denials = Vec::new();
+    pub fn answering(
+        uid: &str,
+        demand: &Demand,
+        judged: &[Judged],
+        recorded: &[Option<Logged>],
+    ) -> Self {
+        let mut denials: Vec<String> = refusal(&demand.undecidable).into_iter().collect();
         let mut warnings: Vec<String> = demand.warning.iter().cloned().collect();
         let mut annotations = BTreeMap::new();
         for (place, asked) in demand.images.iter().enumerate() {
@@ -148,12 +129,42 @@ impl AdmissionReview {
             warnings.extend(told_warnings(asked, judged));
             annotate(&mut annotations, place + 1, asked, judged);
         }
+        for (place, one) in demand.undecidable.iter().enumerate() {
+            let Some(reference) = &one.reference else { continue };
+            let logged = recorded.get(place).copied().flatten();
+            let number = demand.images.len() + place + 1;
+            let text = undecided(reference, &one.reason, logged);
+            annotations.insert(format!("decision-{number}"), text);
+        }
         let message = (!denials.is_empty()).then(|| denials.join("\n"));
         let mut answer = Self::of(uid, message);
         answer.response.warnings = bounded(warnings);
         answer.response.audit_annotations = annotations;
         answer
     }
+}
+
+fn reasons<'r>(reasons: impl IntoIterator<Item = &'r str>) -> String {
+    let mut told = vec!["attestry denies this:".to_owned()];
+    told.extend(reasons.into_iter().map(|reason| format!("- {reason}")));
+    told.join("\n")
+}
+
+/// Why what cannot be decided about is denied; nothing where there is none.
+fn refusal(undecidable: &[Undecidable]) -> Option<String> {
+    let told = undecidable.iter().map(|one| one.reason.as_str());
+    (!undecidable.is_empty()).then(|| reasons(told))
+}
+
+/// What the audit log keeps of an image reference that cannot be decided about.
+fn undecided(reference: &str, reason: &str, logged: Option<Logged>) -> String {
+    let at = match logged {
+        Some(logged) => format!("{} at log index {}", logged.digest, logged.index),
+        None => "not recorded".to_owned(),
+    };
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let reference: String = cut(reference).chars().map(plain).collect();
+    format!("{at}: FAILED {reference}, which cannot be decided about: {}", cut(reason))
 }
 
 /// Why an image is denied; nothing where it is not.

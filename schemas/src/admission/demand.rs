@@ -35,13 +35,15 @@ pub struct Asked {
 pub struct Demand {
     /// The images, in the order of their names.
     pub images: Vec<Asked>,
+    /// What no decision can admit: images without a digest, each once, and an object that does not read.
+    pub undecidable: Vec<Undecidable>,
     /// What whoever asks should know although it is admitted.
     pub warning: Option<String>,
     /// Whether the object may be what a restart makes: new, and a Pod or kept by a controller.
     pub may_be_restart: bool,
 }
 
-/// Why no decision can admit an object.
+/// What no decision can admit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecidable {
     /// What was expected, and found.
@@ -55,9 +57,9 @@ impl Undecidable {
         Self { reason, reference: None }
     }
 
-    fn image(used: &Use, error: &ImageError) -> Self {
-        let reason = format!("{}: {error}", used.place);
-        Self { reason, reference: Some(used.reference.clone()) }
+    fn image(reference: &str, places: &[&str], error: &ImageError) -> Self {
+        let reason = format!("{}: {error}", places.join(", "));
+        Self { reason, reference: Some(reference.to_owned()) }
     }
 }
 
@@ -76,21 +78,23 @@ impl<'u> Identity<'u> {
 
 impl Demand {
     /// What a review asks.
-    ///
-    /// # Errors
-    /// The reasons for which no decision can admit the object: images without a digest, and objects that do not read.
-    pub fn of(review: &Review) -> Result<Self, Vec<Undecidable>> {
+    #[must_use]
+    pub fn of(review: &Review) -> Self {
         if matches!(review.operation, Operation::Delete | Operation::Connect) {
-            return Ok(Self::default());
+            return Self::default();
         }
         let Some(workload) = Workload::of(&review.kind.group, &review.kind.kind) else {
             let kind: String = review.kind.kind.chars().take(40).collect();
             let warning =
                 format!("attestry: a {kind} names no images that are known; its Pods are checked");
-            return Ok(Self { warning: Some(warning), ..Self::default() });
+            return Self { warning: Some(warning), ..Self::default() };
         };
-        let uses =
-            workload.uses(&review.object).map_err(|reason| vec![Undecidable::object(reason)])?;
+        let uses = match workload.uses(&review.object) {
+            Ok(uses) => uses,
+            Err(reason) => {
+                return Self { undecidable: vec![Undecidable::object(reason)], ..Self::default() };
+            }
+        };
         // What was there and cannot be read excuses nothing.
         let before = match review.operation {
             Operation::Update => workload.uses(&review.old_object).unwrap_or_default(),
@@ -98,27 +102,43 @@ impl Demand {
         };
         let before: BTreeSet<Identity<'_>> = before.iter().map(Identity::of).collect();
         let mut images: BTreeMap<Image, Vec<String>> = BTreeMap::new();
-        let mut reasons = Vec::new();
+        let mut without: BTreeMap<&str, (ImageError, Vec<&str>)> = BTreeMap::new();
         for used in uses.iter().filter(|used| !before.contains(&Identity::of(used))) {
             match Image::parse(&used.reference) {
                 Ok(image) => images.entry(image).or_default().push(used.place.clone()),
-                Err(error) => reasons.push(Undecidable::image(used, &error)),
+                Err(error) => {
+                    let (_, places) =
+                        without.entry(&used.reference).or_insert_with(|| (error, Vec::new()));
+                    places.push(&used.place);
+                }
             }
         }
-        if reasons.len() > MAX_TOLD {
-            let more = reasons.len() - MAX_TOLD;
-            reasons.truncate(MAX_TOLD);
-            let more = format!("and {more} more images that cannot be decided about");
-            reasons.push(Undecidable::object(more));
-        }
-        if !reasons.is_empty() {
-            return Err(reasons);
-        }
         let is_new = review.operation == Operation::Create;
-        Ok(Self {
+        Self {
             images: images.into_iter().map(|(image, places)| Asked { image, places }).collect(),
+            undecidable: told(&without),
             warning: None,
             may_be_restart: is_new && (workload.is_pod() || review.is_controlled()),
-        })
+        }
     }
+
+    /// Whether there is nothing to deny.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.undecidable.is_empty()
+    }
+}
+
+/// The references without a digest, by reference; beyond [`MAX_TOLD`] only how many there are.
+fn told(without: &BTreeMap<&str, (ImageError, Vec<&str>)>) -> Vec<Undecidable> {
+    let one = |(reference, (error, places)): (&&str, &(ImageError, Vec<&str>))| {
+        Undecidable::image(reference, places, error)
+    };
+    let mut told: Vec<Undecidable> = without.iter().take(MAX_TOLD).map(one).collect();
+    let more = without.len() - told.len();
+    if more > 0 {
+        let more = format!("and {more} more images that cannot be decided about");
+        told.push(Undecidable::object(more));
+    }
+    told
 }

@@ -60,12 +60,11 @@ fn read(review: &Value) -> Review {
 /// The images that are asked about, or the reasons of a refusal.
 fn asks(operation: &str, object: &Value, old: &Value) -> Result<Vec<String>, String> {
     let demand = Demand::of(&read(&review(operation, object, old)));
-    let images =
-        |demand: Demand| demand.images.iter().map(|asked| asked.image.to_string()).collect();
-    demand.map(images).map_err(|reasons| {
-        let told: Vec<String> = reasons.into_iter().map(|one| one.reason).collect();
-        told.join("\n")
-    })
+    if demand.undecidable.is_empty() {
+        return Ok(demand.images.iter().map(|asked| asked.image.to_string()).collect());
+    }
+    let told: Vec<String> = demand.undecidable.into_iter().map(|one| one.reason).collect();
+    Err(told.join("\n"))
 }
 
 fn created(object: &Value) -> Result<Vec<String>, String> {
@@ -118,7 +117,7 @@ fn every_container_kind_is_asked_about() {
             {"name": "f", "image": null},
         ],
     }});
-    let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null))).unwrap();
+    let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null)));
     let places: Vec<_> = demand.images.iter().flat_map(|asked| asked.places.clone()).collect();
     assert_eq!(
         places,
@@ -178,7 +177,7 @@ fn identical_images_are_asked_about_once() {
     let mut object = pod(&["api", "api", "web"]);
     object["spec"]["initContainers"] =
         json!([{"name": "seed", "image": image("api").replace(":v1@", ":v2@")}]);
-    let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null))).unwrap();
+    let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null)));
     assert_eq!(demand.images.len(), 2);
     assert_eq!(demand.images[0].places, ["container api", "container api", "init container seed"]);
 }
@@ -265,7 +264,7 @@ fn a_kind_that_is_not_known_passes_with_a_warning() {
         [("autoscaling/v1", "Scale"), ("example.org/v1", "Deployment"), ("v1", "Binding")]
     {
         let object = json!({"apiVersion": version, "kind": kind, "spec": {"x": 1}});
-        let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null))).unwrap();
+        let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null)));
         assert!(demand.images.is_empty() && demand.warning.unwrap().contains(kind), "{kind}");
     }
 }
@@ -319,7 +318,7 @@ fn a_review_that_cannot_be_answered_to_is_told_apart_from_one_that_can() {
 #[test]
 fn a_restart_is_new_and_a_pod_or_kept_by_a_controller() {
     let may = |operation: &str, object: &Value| {
-        Demand::of(&read(&review(operation, object, &Value::Null))).unwrap().may_be_restart
+        Demand::of(&read(&review(operation, object, &Value::Null))).may_be_restart
     };
     assert!(may("CREATE", &pod(&["api"])));
     assert!(!may("UPDATE", &pod(&["api"])));
@@ -343,9 +342,9 @@ fn a_restart_is_new_and_a_pod_or_kept_by_a_controller() {
 
 #[test]
 fn an_answer_tells_image_container_and_reason_and_counts_what_is_missing_as_denied() {
-    let demand = Demand::of(&read(&review("CREATE", &pod(&["api", "web"]), &Value::Null))).unwrap();
+    let demand = Demand::of(&read(&review("CREATE", &pod(&["api", "web"]), &Value::Null)));
     let judged = [Judged::Undecided("the deadline of 9000 ms has passed".to_owned())];
-    let answer = AdmissionReview::answering("u", &demand, &judged).response;
+    let answer = AdmissionReview::answering("u", &demand, &judged, &[]).response;
     assert!(!answer.allowed);
     let status = answer.status.unwrap();
     assert_eq!(status.code, 403);
@@ -356,8 +355,26 @@ fn an_answer_tells_image_container_and_reason_and_counts_what_is_missing_as_deni
     );
     assert!(status.message.contains("container web): no decision was made"), "{}", status.message);
     assert_eq!(answer.audit_annotations.len(), 2);
-    let nothing = AdmissionReview::answering("u", &Demand::default(), &[]);
+    let nothing = AdmissionReview::answering("u", &Demand::default(), &[], &[]);
     let written = serde_json::to_value(&nothing).unwrap();
     let expected = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {"uid": "u", "allowed": true}});
     assert_eq!(written, expected);
+}
+
+#[test]
+fn an_image_without_a_digest_hides_no_other_and_is_told_once() {
+    let mut object = pod(&["api"]);
+    object["spec"]["initContainers"] =
+        json!([{"name": "a", "image": "nginx:1.27"}, {"name": "b", "image": "nginx:1.27"}]);
+    let demand = Demand::of(&read(&review("CREATE", &object, &Value::Null)));
+    assert_eq!((demand.images.len(), demand.undecidable.len()), (1, 1));
+    let logged = Logged { digest: Sha256::of(b"a decision"), index: 7 };
+    let judged = [Judged::Undecided("no rule".to_owned())];
+    let answer = AdmissionReview::answering("u", &demand, &judged, &[Some(logged)]).response;
+    let message = answer.status.unwrap().message;
+    assert!(message.contains("init container a, init container b: "), "{message}");
+    assert!(message.contains("container api): no rule"), "{message}");
+    let told = |number: u8| answer.audit_annotations[&format!("decision-{number}")].as_str();
+    assert!(told(1).starts_with("none for "), "{}", told(1));
+    assert!(told(2).contains("index 7: FAILED nginx:1.27, which cannot"), "{}", told(2));
 }

@@ -66,5 +66,6 @@ pub fn layout(input: &[u8]) -> bool {
 /// An AdmissionReview, and which images it asks about.
 pub fn admission(input: &[u8]) -> bool {
     let Ok(review) = Review::parse(input) else { return false };
-    Demand::of(&review).is_ok()
+    let demand = Demand::of(&review);
+    !demand.images.is_empty() && demand.undecidable.is_empty()
 }

@@ -14,7 +14,10 @@ pub(super) fn run(args: &GateReplayArgs, session: &mut Session) -> Result<Exit, 
     let settings = super::super::settings(session)?;
     let client = super::super::client(settings.demand_registry(&args.registry)?, session)?;
     match (&args.decision, &args.policy, args.since) {
-        (Some(decision), ..) => again(&decision.to_string(), &client, session),
+        (Some(decision), ..) => {
+            let decision = super::super::digest::whole(decision, &client)?;
+            again(&decision.to_string(), &client, session)
+        }
         (None, Some(policy), Some(since)) => {
             let document = Document::read(policy, session)?;
             what_if(&document, since, &client, session)

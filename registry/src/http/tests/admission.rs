@@ -277,6 +277,23 @@ fn an_image_without_a_digest_is_denied_by_a_decision_about_its_reference() {
 }
 
 #[test]
+fn an_image_without_a_digest_leaves_the_others_decided() {
+    with_cluster(Settings::default(), async |cluster| {
+        let mut review = review("nginx:1.27", "alice");
+        review["request"]["object"]["spec"]["initContainers"] = json!([{"name": "seed", "image": image("v1")}, {"name": "bad", "image": image("unsigned")}]);
+        let answer = cluster.answer(&review).await;
+        denied(&answer, &["container api: ", "init container bad", "release@1 signature"]);
+        let told: Vec<&str> = [1, 2, 3]
+            .map(|n| answer["auditAnnotations"][format!("decision-{n}")].as_str().unwrap())
+            .into();
+        assert_eq!(told.iter().filter(|text| text.contains(": PASSED ")).count(), 1, "{told:?}");
+        assert!(told[2].contains(": FAILED nginx:1.27, which"), "{told:?}");
+        cluster.verdicts(Sha256::of(b"v1"), 1).await;
+        cluster.verdicts(Sha256::of(b"nginx:1.27"), 1).await;
+    });
+}
+
+#[test]
 fn a_policy_that_warns_warns_and_admits() {
     with_cluster(Settings::default(), async |cluster| {
         cluster.policy("secrets", 1, "warn", "secret-scan").await;

@@ -35,9 +35,10 @@ pub(super) fn judge(
     let results: Vec<Run<'_>> = selection.counted.iter().filter_map(Run::of).collect();
     let standing: Vec<&Run<'_>> = standing(&results);
     let mut findings: Vec<Finding> = standing.iter().flat_map(|run| run.failures()).collect();
-    for suite in suites.iter().filter(|suite| !standing.iter().any(|run| run.is_of(suite))) {
-        findings.push(Finding::new(suite, format!("no result of the suite {suite}")));
-    }
+    let missing = suites.iter().filter(|suite| !standing.iter().any(|run| run.is_of(suite)));
+    let missing: Vec<&String> = missing.collect();
+    let lacks = |suite: &&String| Finding::new(suite, format!("no result of the suite {suite}"));
+    findings.extend(missing.iter().map(lacks));
     // A test that several results name is one test.
     let mut passed: Vec<&str> = standing.iter().flat_map(|run| run.passed()).collect();
     passed.sort_unstable();
@@ -56,8 +57,22 @@ pub(super) fn judge(
         findings.iter().take(MAX_NAMES).map(|finding| &finding.text).collect();
     let more = findings.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let found = format!("{}{more}", joined(&first, ""));
+    let there = if missing.is_empty() { String::new() } else { there(&standing) };
+    let found = format!("{}{more}{there}", joined(&first, ""));
     Judgement::failing(findings, wanted, found, fix).on(evidence).until(until)
+}
+
+/// Which suites there are results of, where one is missing: its name may be written another way.
+fn there(standing: &[&Run<'_>]) -> String {
+    let named: BTreeSet<&str> = standing.iter().flat_map(|run| run.suites()).collect();
+    let first: Vec<&&str> = named.iter().take(MAX_NAMES).collect();
+    match named.len() {
+        0 => "; the results there name no suite".to_owned(),
+        1..=MAX_NAMES => format!("; there are results of {}", joined(&first, "")),
+        more => {
+            format!("; there are results of {} and {} more", joined(&first, ""), more - MAX_NAMES)
+        }
+    }
 }
 
 /// One result of tests.
@@ -79,6 +94,12 @@ impl<'r> Run<'r> {
         let within =
             |test: &str| test.strip_prefix(suite).is_some_and(|rest| rest.starts_with("::"));
         self.configuration.contains(suite) || self.all().any(within)
+    }
+
+    /// The names by which it can be asked for as a suite.
+    fn suites(&self) -> impl Iterator<Item = &'r str> + use<'_, 'r> {
+        let within = self.all().filter_map(|test| Some(test.split_once("::")?.0));
+        self.configuration.iter().copied().chain(within)
     }
 
     fn passed(&self) -> impl Iterator<Item = &'r str> + use<'r> {

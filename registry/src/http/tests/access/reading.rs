@@ -144,6 +144,8 @@ fn attestations_of_other_namespaces_are_neither_listed_nor_found() {
                     status(server, &who, &format!("GET /v1/attestations/{digest}{path}")).await;
                 assert_eq!(found, if seen { 200 } else { 404 });
             }
+            let whole = format!("GET /v1/digests/{}", &digest[..15]);
+            assert_eq!(status(server, &who, &whole).await, if seen { 200 } else { 404 });
             let proof = format!("GET /v1/log/inclusion?digest={digest}");
             assert_eq!(status(server, &who, &proof).await, if seen { 200 } else { 404 });
         }
