@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::authorized::Cause;
 use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::attestry::environment::DeploymentKind;
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::decisions::{Decided, Glass, Judged};
-use super::deployments::{Cause, kind_name};
+use super::deployments::{Deployment, kind_name};
 use super::ledger::Ledger;
 use super::{Gate, Ruling};
 use crate::store::key::{Term, TermKind};
@@ -219,7 +220,10 @@ impl Ledger {
     fn time_to_detect(&self, scope: &Scope) -> TimeToDetect {
         let (mut from_deployment, mut count) = (Vec::new(), 0);
         let (mut from_evidence, mut from_expiry) = (Vec::new(), Vec::new());
-        let all = self.counted.deployments.newest().filter(|one| one.cause().is_some());
+        // What lost its signer later is flagged by the verdict about it.
+        let is_flag =
+            |one: &&Deployment| one.cause().is_some_and(|cause| cause != Cause::OtherSigner);
+        let all = self.counted.deployments.newest().filter(is_flag);
         for one in all.filter(|one| scope.holds(&one.environment, one.logged_at_ms)) {
             count += 1;
             let at_ms = one.at.timestamp().as_millisecond();

@@ -1,17 +1,16 @@
 //! What runs where, by the `deployment` statements of the log, and which of it was allowed.
 //!
-//! The order is that of the log. A statement whose signer does not count changes nothing of what runs: it is
-//! kept, and counted as an attempt. A statement that counts tells what happened, whether it was
-//! allowed or not.
+//! The order is that of the log. A statement tells what happened, whether it was allowed or not. What was brought by one whose signer the
+//! roster does not let say so, any more, may run all the same: it counts as running, unauthorized. What such a signer says has left, or
+//! was replaced elsewhere, stays where others have brought it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
+use attestry_schemas::gate::authorized::{Cause, Entry, same_question};
 use attestry_schemas::gate::governance::sha256;
 use attestry_schemas::gate::{Details, Evidence, Said};
 use attestry_schemas::predicate::attestry::environment::{self as said, DeploymentKind};
-use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::predicate::{Predicate as _, UtcTime};
 use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
@@ -24,89 +23,8 @@ use crate::store::{Reader, StoreError};
 /// The most subjects of deployments that are kept, the newest; what runs is kept before what does not.
 pub(super) const MAX_DEPLOYMENTS: usize = 200_000;
 
-/// How far the clock of who deploys may be behind the log's: what is said to have begun earlier than its decision by more, did
-/// not wait for it.
-const CLOCK_TOLERANCE_S: i64 = 300;
-
-/// How long after the end of a decision the log may first hold the statement of a deployment by it: a deployment that began in
-/// time takes its time, and its statement its way. When it began is a claim, which alone is not believed.
-pub const DELIVERY_GRACE_S: i64 = 3_600;
-
 /// What the roster calls a deployment's statement.
 const PERMISSIONS: [&str; 2] = ["deployment", said::Deployment::URI];
-
-/// Why a deployment was not authorized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// The roster does not let its signer state deployments.
-    OtherSigner,
-    /// It names no decision.
-    NoDecision,
-    /// What it names is no decision of this gate about a deployment, or was logged later.
-    UnknownDecision,
-    /// The decision denies.
-    FailedDecision,
-    /// The decision is about another artifact.
-    OtherArtifact,
-    /// The decision is for another environment.
-    OtherEnvironment,
-    /// The decision was asked under another name, for which other policies may rule, or the deployment gives none.
-    OtherName,
-    /// The same was asked again before the deployment, and denied.
-    SupersededDecision,
-    /// The decision stood until before the deployment began.
-    ExpiredDecision,
-    /// The log held the statement so long after the decision's end that only a claim says that it began in time.
-    LateRecord,
-}
-
-impl Cause {
-    /// Its word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OtherSigner => "other-signer",
-            Self::NoDecision => "no-decision",
-            Self::UnknownDecision => "unknown-decision",
-            Self::FailedDecision => "failed-decision",
-            Self::OtherArtifact => "other-artifact",
-            Self::OtherEnvironment => "other-environment",
-            Self::OtherName => "other-name",
-            Self::SupersededDecision => "superseded-decision",
-            Self::ExpiredDecision => "expired-decision",
-            Self::LateRecord => "late-record",
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherSigner => "other-signer: the roster does not let its signer state deployments",
-            Self::NoDecision => "no-decision: it names no decision",
-            Self::UnknownDecision => {
-                "unknown-decision: what it names is no decision of this gate that was logged before it"
-            }
-            Self::FailedDecision => "failed-decision: the decision that it names denies",
-            Self::OtherArtifact => "other-artifact: the decision that it names is about another one",
-            Self::OtherEnvironment => {
-                "other-environment: the decision that it names is for another one"
-            }
-            Self::OtherName => {
-                "other-name: the decision that it names is about the artifact under another name, or it gives none"
-            }
-            Self::SupersededDecision => {
-                "superseded-decision: the same was asked again before it, and denied"
-            }
-            Self::ExpiredDecision => {
-                "expired-decision: the decision that it names no longer stood when it began"
-            }
-            Self::LateRecord => {
-                "late-record: it was logged more than an hour after the decision that it names had ended, and only a claim says that it began in time"
-            }
-        })
-    }
-}
 
 /// The word of a kind of deployment.
 #[must_use]
@@ -274,7 +192,7 @@ impl Deployments {
 
     /// What a deployment, which is the newest so far, changes of what runs.
     fn follow(&mut self, key: Key) {
-        let Some(new) = self.all.get(&key).filter(|new| new.counts).cloned() else { return };
+        let Some(new) = self.all.get(&key).cloned() else { return };
         let place = new.place();
         let leaves = new.kind == DeploymentKind::Decommissioned;
         let mut since = new.at;
@@ -290,9 +208,10 @@ impl Deployments {
         let ends = |(at, key): &(&Place, &Key)| {
             let Some(runs) = self.all.get(key) else { return true };
             let is_named = new.name.is_none() || runs.name.is_none() || **at == place;
+            let may = new.counts || !runs.counts;
             match leaves {
-                true => runs.subject == new.subject && is_named,
-                false => **at == place || new.replaces == Some(runs.subject),
+                true => may && runs.subject == new.subject && is_named,
+                false => **at == place || (may && new.replaces == Some(runs.subject)),
             }
         };
         let over = here.filter(ends).map(|(at, key)| (at.clone(), *key));
@@ -340,15 +259,14 @@ impl Gate {
                 (None, _) => Err(Cause::NoDecision),
                 (Some(_), None) => Err(Cause::UnknownDecision),
                 (Some(_), Some(decision)) => {
-                    let asked = Asked {
-                        decision,
+                    let entry = Entry {
                         subject: digest,
                         environment: &said.environment,
                         name: subject.name.as_deref(),
-                        below: evidence.index(),
                         began,
                         held: evidence.logged_at(),
                     };
+                    let asked = Asked { decision, entry, below: evidence.index() };
                     self.allows(reader, &asked)?
                 }
             };
@@ -387,13 +305,10 @@ impl Gate {
         let evidence = self.shelf.evidence(reader, sequence)?;
         let of_gate = evidence.filter(|one| *one.signer() == Signer::Key(self.roots.gate));
         let Some(evidence) = of_gate else { return Ok(Err(Cause::UnknownDecision)) };
-        let Said::Summary(summary, Some(details)) = evidence.said() else {
+        let Said::Summary(_, Some(details)) = evidence.said() else {
             return Ok(Err(Cause::UnknownDecision));
         };
-        if details.run.is_some() {
-            return Ok(Err(Cause::UnknownDecision));
-        }
-        if let Some(cause) = why_not(&evidence, summary, details, asked) {
+        if let Some(cause) = asked.entry.why_not(&evidence) {
             return Ok(Err(cause));
         }
         // The others are seen from the decision itself; this one takes a search.
@@ -410,47 +325,6 @@ impl Gate {
     }
 }
 
-/// Why a decision does not allow what is asked, as far as it tells itself.
-fn why_not(
-    evidence: &Evidence,
-    summary: &VerificationSummary,
-    details: &Details,
-    asked: &Asked<'_>,
-) -> Option<Cause> {
-    let latest_s = asked.began.unix_seconds() + CLOCK_TOLERANCE_S;
-    let is_over = |until: &UtcTime| asked.began >= *until;
-    let is_late = |until: &UtcTime| {
-        asked.held.unix_seconds() >= until.unix_seconds().saturating_add(DELIVERY_GRACE_S)
-    };
-    Some(if summary.verification_result != VerificationResult::Passed {
-        Cause::FailedDecision
-    } else if !evidence.is_about(&asked.subject.into()) {
-        Cause::OtherArtifact
-    } else if details.environment != asked.environment {
-        Cause::OtherEnvironment
-    } else if !is_name_of(details, asked.name) {
-        Cause::OtherName
-    } else if latest_s < evidence.logged_at().unix_seconds() {
-        Cause::UnknownDecision
-    } else if details.until.as_ref().is_some_and(is_over) {
-        Cause::ExpiredDecision
-    } else if details.until.as_ref().is_some_and(is_late) {
-        Cause::LateRecord
-    } else {
-        return None;
-    })
-}
-
-/// Whether a deployment is called what the decision was asked about. One that was asked without a name is for any name that
-/// the evidence gives.
-fn is_name_of(details: &Details, name: Option<&str>) -> bool {
-    match (&details.name, name) {
-        (Some(asked), name) => name == Some(asked.as_str()),
-        (None, Some(name)) => details.names.iter().any(|known| known == name),
-        (None, None) => true,
-    }
-}
-
 impl Gate {
     /// Whether the same question had another answer between a decision and the deployment that names it: the newest one counts.
     /// What others asked, who may be denied for who they are, and what could not be judged take nothing from it.
@@ -462,22 +336,16 @@ impl Gate {
         asked: &Asked<'_>,
     ) -> Result<bool, StoreError> {
         let terms = [
-            Term::new(TermKind::Subject, Digest::from(asked.subject).to_string()),
+            Term::new(TermKind::Subject, Digest::from(asked.entry.subject).to_string()),
             Term::new(TermKind::TypeName, "vsa"),
-            Term::new(TermKind::Environment, asked.environment),
+            Term::new(TermKind::Environment, asked.entry.environment),
             Term::new(TermKind::Signer, self.roots.gate.to_string()),
         ];
         let mut search = Search::of(reader);
         for sequence in search.between(&terms, decided + 1, asked.below, MAX_LOOKED_AT)? {
             let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
-            let Said::Summary(summary, Some(other)) = evidence.said() else { continue };
-            let is_same = other.run.is_none()
-                && (&other.environment, &other.name) == (&details.environment, &details.name)
-                && (&other.caller, &other.configuration)
-                    == (&details.caller, &details.configuration);
-            let is_judged = other.refused.as_ref().is_none_or(|refused| refused.cause.is_none());
-            if is_same && is_judged {
-                return Ok(summary.verification_result != VerificationResult::Passed);
+            if let Some(passed) = same_question(details, &evidence) {
+                return Ok(!passed);
             }
         }
         Ok(false)
@@ -490,12 +358,7 @@ const MAX_LOOKED_AT: usize = 1_000;
 /// What a decision is held against.
 struct Asked<'a> {
     decision: Sha256,
-    subject: Sha256,
-    environment: &'a str,
-    name: Option<&'a str>,
+    entry: Entry<'a>,
     /// The index of the deployment's statement.
     below: u64,
-    began: UtcTime,
-    /// When the log first held the statement.
-    held: UtcTime,
 }

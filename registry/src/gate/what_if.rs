@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::authorized::Cause;
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::attestry::environment::DeploymentKind;
 use jiff::Timestamp;
 
-use super::deployments::{Cause, Deployment};
+use super::deployments::Deployment;
 use super::replay::{Recorded, ReplayError};
 use super::{Gate, Request, Ruling};
 use crate::store::{Reader, StoreError};
@@ -189,7 +190,6 @@ impl Gate {
         for one in deployments.newest() {
             let is_meant = one.index < size
                 && one.kind != DeploymentKind::Decommissioned
-                && one.cause() != Some(Cause::OtherSigner)
                 && policy.environments.iter().any(|e| e.matches(&one.environment));
             if !is_meant {
                 continue;
@@ -198,7 +198,8 @@ impl Gate {
                 .at(&one.place())
                 .is_some_and(|runs| (runs.index, runs.subject) == (one.index, one.subject));
             let found = Past::of(one, running);
-            if running || found.logged_at >= since {
+            let counts = one.cause() != Some(Cause::OtherSigner);
+            if running || (counts && found.logged_at >= since) {
                 past.push(found);
             }
         }

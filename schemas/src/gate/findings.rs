@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::policy::Severity;
-use crate::predicate::vulns::{Vulnerabilities, Vulnerability};
+use crate::predicate::vulns::{Score, Vulnerabilities, Vulnerability};
 use crate::predicate::{EVIDENCE_EXTENSION, Predicate as _, UtcTime, canonical_purl};
 
 /// A scan for vulnerabilities.
@@ -75,20 +75,32 @@ impl Scan {
 }
 
 /// What scanners write where nobody has rated a vulnerability.
-const UNRATED: [&str; 8] =
-    ["", "unknown", "unassigned", "undefined", "untriaged", "unspecified", "n/a", "not available"];
+const UNRATED: [&str; 10] = [
+    "",
+    "unknown",
+    "unassigned",
+    "not yet assigned",
+    "undefined",
+    "untriaged",
+    "unspecified",
+    "end-of-life",
+    "n/a",
+    "not available",
+];
 
 fn vulnerable(found: Vulnerability) -> Vulnerable {
     let is_word = |method: &str| !method.ends_with("_vector");
     let rated = found.severity.iter().filter(|score| is_word(&score.method));
     let severity = rated.map(|score| Severity::of(&score.score)).max();
-    // What somebody rated in words that are not read, such as a vector alone, might be as grave as can be.
-    let is_unread = |score: &str| {
-        Severity::of(score) == Severity::Unknown
-            && !UNRATED.iter().any(|word| score.trim().eq_ignore_ascii_case(word))
-    };
+    // What somebody rated in words that are not read might be as grave as can be, whatever others say. A vector, as a scanner names
+    // one, stands beside the score that it makes, and is as such only where it is alone.
     let is_rated = severity.is_some_and(|severity| severity != Severity::Unknown);
-    let severity = match !is_rated && found.severity.iter().any(|one| is_unread(&one.score)) {
+    let is_unread = |one: &&Score| {
+        Severity::of(&one.score) == Severity::Unknown
+            && !UNRATED.iter().any(|word| one.score.trim().eq_ignore_ascii_case(word))
+            && (is_word(&one.method) || !is_rated)
+    };
+    let severity = match found.severity.iter().any(|one| is_unread(&one)) {
         true => Some(Severity::Critical),
         false => severity,
     };

@@ -13,6 +13,7 @@ use crate::predicate::UtcTime;
 use crate::roster::trust::Trust;
 
 pub mod answer;
+pub mod authorized;
 pub mod bill;
 mod case;
 pub mod consent;
@@ -133,6 +134,13 @@ pub fn decide(
         return Decision::denied(question, Some(trust), &why, &fix);
     }
     let evidence = weighed(question, trust, evidence);
+    if let Some(why) = unstated(question, &evidence) {
+        let why =
+            format!("expected a deployment that the roster lets its signer state, found {why}");
+        let fix =
+            "find out what runs there, and have somebody record it who may: attestry deploy record";
+        return Decision::denied(question, Some(trust), &why, fix);
+    }
     let names = names(question, &evidence);
     let case =
         Case { question, trust, evidence: &evidence, documents, names: &names, policy: None };
@@ -149,12 +157,21 @@ pub fn decide(
     });
     let verdicts = verdicts.collect();
     if matching.iter().all(|policy| policy.mode == Mode::Shadow) {
+        let (found, fix) = match matching.is_empty() {
+            true => (
+                "none that matches",
+                "publish a policy whose [match] names artifact and environment, or ask by the artifact's --name",
+            ),
+            false => (
+                "none but in mode shadow, in which a policy neither allows nor denies",
+                "publish one of them in mode enforce or warn: attestry policy push",
+            ),
+        };
         let why = format!(
-            "expected a policy for {} in {}, found none that matches",
+            "expected a policy for {} in {}, found {found}",
             case::joined(&names, "an artifact without a name"),
             question.environment
         );
-        let fix = "publish a policy whose [match] names artifact and environment, or ask by the artifact's --name";
         return Decision::denied(question, Some(trust), &why, fix)
             .recording(names.clone(), verdicts);
     }
@@ -178,6 +195,13 @@ pub fn entered(
         rules::entered(&case, name).map(|(artifact, one)| (artifact, one.evidence.index()))
     };
     rules::taken_names(&case).into_iter().map(|name| (name.to_owned(), last(name))).collect()
+}
+
+/// Why the statement that something was deployed no longer counts, where what runs by it is judged.
+fn unstated(question: &Question, evidence: &[Weighed<'_>]) -> Option<String> {
+    let Purpose::Run(run) = question.purpose else { return None };
+    let statement = evidence.iter().find(|one| one.evidence.digest() == run.deployment)?;
+    statement.signer.as_ref().err().cloned()
 }
 
 /// The evidence that the log held at the question's size and moment, each once, in the order of the log, with what its
@@ -214,7 +238,7 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
     if let Some(why) = &policy.unread {
         let wanted = format!("{}, which was published, in force", policy.title());
         let fix = format!(
-            "publish a version above {} that this version of Attestry reads (attestry policy lint tells), or mend what is said of this one",
+            "have as many as may sign it push version {0} again, or publish a version above {0} that this version of Attestry reads: attestry policy push FILE --key KEY",
             policy.version
         );
         let judgement = Judgement::error(wanted, why.clone(), fix);
@@ -234,8 +258,10 @@ fn judge_policy(policy: &Policy, case: &Case<'_>) -> (PolicyVerdict, Option<UtcT
     }
     let holds = !answers.is_empty() && answers.iter().all(|answer| answer.outcome.is_good());
     // A policy that is no longer in force grants no exceptions either.
-    let (broken, set_aside) =
-        if holds { (None, Vec::new()) } else { exception::broken_glass(policy, in_force, case) };
+    let (broken, set_aside) = match holds || policy.unread.is_some() {
+        true => (None, Vec::new()),
+        false => exception::broken_glass(policy, in_force, case),
+    };
     if let Some(broken) = &broken {
         until = earlier(until, Some(broken.expires));
     }

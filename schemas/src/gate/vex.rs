@@ -71,10 +71,12 @@ pub enum Scope {
 
 impl Vex {
     /// Reads an OpenVEX document, the oldest statement first; statements without a name are left out. One without a time of its own
-    /// has the document's, and of one time the later one in the list is the newer.
+    /// has the document's, that of its last change where there was one, and of one time the later one in the list is the newer.
     #[must_use]
     pub fn read(predicate: &Value) -> Vec<Self> {
-        let time = |of: &Value| of.get("timestamp")?.as_str().and_then(UtcTime::from_rfc3339);
+        let member =
+            |of: &Value, name: &str| of.get(name)?.as_str().and_then(UtcTime::from_rfc3339);
+        let time = |of: &Value| member(of, "last_updated").max(member(of, "timestamp"));
         let whole = time(predicate);
         let read = |one: &Value| Self::statement(one, time(one).or(whole));
         let mut all: Vec<_> = items(predicate, "statements").filter_map(read).collect();

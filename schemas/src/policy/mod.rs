@@ -333,7 +333,7 @@ impl Severity {
             "high" | "important" => Self::High,
             "medium" | "moderate" => Self::Medium,
             "low" => Self::Low,
-            "none" | "negligible" | "info" | "informational" => Self::None,
+            "none" | "negligible" | "unimportant" | "info" | "informational" => Self::None,
             _ => Self::Unknown,
         }
     }

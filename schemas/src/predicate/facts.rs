@@ -361,6 +361,21 @@ pub fn repository_of(uri: &str) -> Option<&str> {
     split_repository(uri).map(|(repository, _)| repository)
 }
 
+/// A repository for comparison with another: scheme and host are the same in any case, and a scheme's own port says nothing.
+#[must_use]
+pub fn comparable_repository(repository: &str) -> String {
+    let Some((scheme, rest)) = repository.split_once("://") else { return repository.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
+    let port = match scheme.as_str() {
+        "https" => ":443",
+        "http" => ":80",
+        "ssh" => ":22",
+        _ => "",
+    };
+    format!("{scheme}://{}{path}", authority.strip_suffix(port).unwrap_or(&authority))
+}
+
 /// Splits `git+https://host/path.git@reference#fragment` into repository and reference.
 fn split_repository(uri: &str) -> Option<(&str, Option<&str>)> {
     let uri = uri.strip_prefix("git+").unwrap_or(uri);

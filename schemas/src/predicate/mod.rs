@@ -37,7 +37,7 @@ use serde_json::Value;
 
 pub use facts::{
     Facts, MAX_COMPONENT_DIGESTS, MAX_FACT_BYTES, MAX_MATERIALS, MAX_PURLS, MAX_RELATED,
-    MAX_SOURCES, Material, Related, Role, Source, facts, repository_of,
+    MAX_SOURCES, Material, Related, Role, Source, comparable_repository, facts, repository_of,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
 pub use purl::{

@@ -31,26 +31,8 @@ pub(super) fn judge(
     let mut barred = BTreeMap::new();
     for role in distinct_from {
         let names = who(case, *role);
-        if names.is_empty() {
-            let found = format!(
-                "no evidence of who its {} is, so nobody is known to be another",
-                role.name()
-            );
-            return Judgement::fail(
-                role.name(),
-                wanted,
-                found,
-                "provide the evidence that names them: provenance for the builder, a review for the author, a known caller for the deployer",
-            );
-        }
-        if let Some(unknown) = unknown(case, *role) {
-            let found = format!(
-                "{unknown:?}, whom the roster does not know, as its {}, so nobody is known to be another",
-                role.name()
-            );
-            let fix = format!(
-                "add {unknown:?} to the principals of the signer whom it means, and publish the roster"
-            );
+        if let Some((found, fix)) = unknown(case, *role, &names) {
+            let found = format!("{found}, so nobody is known to be another");
             return Judgement::fail(role.name(), wanted, found, fix);
         }
         barred.extend(names.into_iter().map(|name| (name, role.name())));
@@ -142,14 +124,29 @@ fn approval<'c>(one: &Counted<'c>) -> Option<&'c Approval> {
     }
 }
 
-/// Somebody who has a role in the artifact and is no signer of the roster, by their own word for themselves: who signs might be they.
-fn unknown(case: &Case<'_>, role: Role) -> Option<String> {
-    let roster = case.trust.roster();
-    let is_signer = |name: &String| roster.signers.iter().any(|entry| entry.name == *name);
-    match role {
-        Role::Author => source::authors(case).into_iter().find(|name| !is_signer(name)),
-        Role::Builder | Role::Deployer => None,
+/// Why it is not known who has a role in the artifact, with what to do: nothing says so, or it is no signer of the roster, by their
+/// own word for themselves. Who signs might be they.
+fn unknown(case: &Case<'_>, role: Role, names: &BTreeSet<String>) -> Option<(String, String)> {
+    let evidence = "provide the evidence that names them: provenance for the builder, a review for the author, a known caller for the deployer";
+    if names.is_empty() {
+        return Some((format!("no evidence of who its {} is", role.name()), evidence.to_owned()));
     }
+    if role != Role::Author {
+        return None;
+    }
+    if let Some(commit) = source::without_author(case) {
+        let commit: String = commit.chars().take(12).collect();
+        let found = format!("no evidence of who wrote {commit}, which provenance of it names");
+        return Some((found, evidence.to_owned()));
+    }
+    let roster = case.trust.roster();
+    let is_signer = |name: &&String| roster.signers.iter().any(|entry| entry.name == **name);
+    let stranger = names.iter().find(|name| !is_signer(name))?;
+    let found = format!("{stranger:?}, whom the roster does not know, as its {}", role.name());
+    let fix = format!(
+        "add {stranger:?} to the principals of the signer whom it means, and publish the roster"
+    );
+    Some((found, fix))
 }
 
 /// The signers who have a role in the artifact.

@@ -1,31 +1,39 @@
 //! `promotion`: it was allowed into an earlier environment, ran there for a while, and nothing was wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::answer::{Answer, Judgement};
+use super::super::authorized::{Cause, Entry, same_question};
 use super::super::case::{Case, Counted, later, short};
 use super::super::decision::{Details, PolicyDetails};
 use super::super::evidence::{Evidence, Said};
 use super::running::{deployment, deployments};
-use crate::digest::Sha256;
+use crate::digest::{Digest, DigestSet, Sha256};
 use crate::document::{Duration, duration::lasting};
 use crate::predicate::UtcTime;
-use crate::predicate::attestry::environment::DeploymentKind;
+use crate::predicate::attestry::environment::{Deployment, DeploymentKind};
 use crate::predicate::vsa::{GATE_EXTENSION, VerificationResult};
 use crate::verify::Signer;
 
 pub(super) fn judge(case: &Case<'_>, from: &str, soak: Duration) -> Judgement {
     let wanted =
         format!("a passed decision for {from} and {soak} of running there without an issue");
+    let name =
+        case.question.name.as_ref().map_or_else(String::new, |name| format!(" --name {name}"));
     let fix = format!(
-        "deploy it to {from} first: attestry gate ARTIFACT --environment {from}, then attestry deploy record"
+        "deploy it to {from} first: attestry gate ARTIFACT --environment {from}{name}, then attestry deploy record ARTIFACT --environment {from}{name} --decision DECISION --key KEY --registry URL"
     );
     let decisions = decisions(case, from);
     let Some(passed) = decisions.iter().find(|decision| decision.passed) else {
         let (found, on) = match decisions.first() {
             Some(denied) => {
                 let digest = denied.evidence.digest();
-                (format!("every decision for {from} denies it ({})", short(digest)), Some(digest))
+                let why = match denied.is_emergency {
+                    true => "no decision lets it into {from} but in an emergency",
+                    false => "every decision for {from} denies it",
+                };
+                let why = why.replace("{from}", from);
+                (format!("{why} ({})", short(digest)), Some(digest))
             }
             None => (format!("no decision for {from}"), None),
         };
@@ -37,16 +45,15 @@ pub(super) fn judge(case: &Case<'_>, from: &str, soak: Duration) -> Judgement {
         let found = format!("a newer decision for {from} ({}) denies it", short(digest));
         return Judgement::fail("issue", wanted, found, fix).on([digest]);
     }
-    let allowed: BTreeSet<Sha256> = decisions
-        .iter()
-        .filter(|decision| decision.passed)
-        .map(|decision| decision.evidence.digest())
-        .collect();
     let on = passed.evidence.digest();
-    match history(case, from, &allowed) {
-        Run::Never => {
+    match history(case, from, &decisions) {
+        Run::Never(None) => {
             let found = format!("allowed in {from}, and not deployed there by such a decision");
             Judgement::fail("deployment", wanted, found, fix).on([on])
+        }
+        Run::Never(Some((statement, cause))) => {
+            let found = format!("deployed in {from} without authorization: {cause}");
+            Judgement::fail("deployment", wanted, found, fix).on([on, statement])
         }
         Run::Left(statement, at) => {
             let found = format!("it left {from} at {at}");
@@ -77,7 +84,9 @@ struct Decided<'c> {
     evidence: &'c Evidence,
     /// None where they do not read.
     details: Option<&'c Details>,
+    /// Whether it lets the artifact in by what its policies ask: an emergency is one of its environment alone.
     passed: bool,
+    is_emergency: bool,
 }
 
 impl Decided<'_> {
@@ -90,7 +99,7 @@ impl Decided<'_> {
         };
         let denies = |policy: &&PolicyDetails| {
             policy.mode == "enforce"
-                && policy.result == VerificationResult::Failed
+                && (policy.result == VerificationResult::Failed || policy.break_glass.is_some())
                 && before.policies.iter().any(|other| other.name == policy.name)
         };
         let mut rules = mine.policies.iter().filter(denies).flat_map(|policy| &policy.rules);
@@ -120,8 +129,12 @@ fn decisions<'c>(case: &Case<'c>, environment: &str) -> Vec<Decided<'c>> {
         // A denial by a later version of the program is one, though not all that it says is read.
         let unread = || summary.extensions.get(GATE_EXTENSION)?.get("environment")?.as_str();
         let here = details.map_or_else(unread, |details| Some(details.environment.as_str()));
-        let passed = summary.verification_result == VerificationResult::Passed;
-        (here == Some(environment)).then_some(Decided { evidence, details, passed })
+        let has_passed = summary.verification_result == VerificationResult::Passed;
+        let is_emergency = details.is_some_and(|details| {
+            has_passed && details.policies.iter().any(|policy| policy.break_glass.is_some())
+        });
+        let passed = has_passed && !is_emergency;
+        (here == Some(environment)).then_some(Decided { evidence, details, passed, is_emergency })
     };
     let all = case.evidence.iter().map(|one| one.evidence).filter(of_gate);
     let mut found: Vec<_> = all.filter_map(decided).collect();
@@ -130,53 +143,150 @@ fn decisions<'c>(case: &Case<'c>, environment: &str) -> Vec<Decided<'c>> {
 }
 
 /// How the artifact ran in an environment.
+#[derive(Clone, Copy)]
 enum Run {
-    Never,
+    /// Not by a decision that allows it, and why a deployment that there was is none.
+    Never(Option<(Sha256, Cause)>),
     Left(Sha256, UtcTime),
     RolledBack(Sha256, UtcTime),
-    Runs { statement: Sha256, since: UtcTime, replaced: Option<UtcTime> },
+    Runs {
+        statement: Sha256,
+        since: UtcTime,
+        replaced: Option<UtcTime>,
+    },
 }
 
-/// Follows the statements about an environment in the order of the log. How long something ran is told by when the log held
-/// them: what a statement claims could make it longer.
-fn history(case: &Case<'_>, environment: &str, allowed: &BTreeSet<Sha256>) -> Run {
+/// Follows the statements about an environment in the order of the log, for each name by which the artifact ran there. How long something
+/// ran is told by when the log held them: what a statement claims could make it longer. Of several names a rollback is told first, then
+/// where it ran the longest.
+fn history(case: &Case<'_>, environment: &str, decisions: &[Decided<'_>]) -> Run {
     let subject = case.subject();
     let mut all = deployments(case, environment);
     all.sort_by_key(|one| one.evidence.index());
     let mine: Vec<_> = all.iter().filter(|one| one.evidence.is_about(&subject)).collect();
     let mut names: BTreeSet<&str> = case.names.iter().map(String::as_str).collect();
     names.extend(mine.iter().flat_map(|one| one.evidence.names_of(&subject)));
-    let mut run = Run::Never;
+    let mut runs: BTreeMap<Option<&str>, Run> = BTreeMap::new();
+    let mut refused = None;
     for one in &all {
         let Some(deployment) = deployment(one) else { continue };
-        let at = one.evidence.logged_at();
-        let is_mine = one.evidence.is_about(&subject);
         let entered = deployment.kind != DeploymentKind::Decommissioned;
-        let of_gate = deployment.decision.as_ref().is_some_and(|decision| {
-            decision.iter().any(|d| d.as_sha256().is_some_and(|d| allowed.contains(&d)))
-        });
-        let takes_place = entered
-            && (deployment.replaces.as_ref().is_some_and(|set| set.contains(&subject))
-                || is_named(one, &names));
-        run = match run {
-            Run::Runs { replaced: None, .. } if is_mine && !entered => Run::Left(one.digest(), at),
-            Run::Runs { replaced: None, .. } if is_mine => run,
-            Run::Runs { statement, since, replaced: None } if takes_place => {
-                match deployment.kind {
-                    DeploymentKind::RolledBack => Run::RolledBack(one.digest(), at),
-                    _ => Run::Runs { statement, since, replaced: Some(at) },
+        if !one.evidence.is_about(&subject) {
+            if entered {
+                replace(&mut runs, one, deployment, &subject, &names);
+            }
+            continue;
+        }
+        let here = names_in(one, &subject);
+        if !entered {
+            let left = Run::Left(one.digest(), one.evidence.logged_at());
+            let is_meant = |name: &Option<&str>| {
+                name.is_none() || here.iter().any(|here| here.is_none() || here == name)
+            };
+            runs.iter_mut()
+                .filter(|(name, run)| is_meant(name) && run.goes_on())
+                .for_each(|(_, run)| *run = left);
+            continue;
+        }
+        for name in here {
+            if runs.get(&name).is_some_and(Run::goes_on) {
+                continue;
+            }
+            match authorized(case, one, deployment, name, decisions) {
+                Ok(()) => {
+                    let (statement, since) = (one.digest(), one.evidence.logged_at());
+                    runs.insert(name, Run::Runs { statement, since, replaced: None });
                 }
+                Err(cause) => refused = Some((one.digest(), cause)),
             }
-            _ if is_mine && entered && of_gate => {
-                Run::Runs { statement: one.digest(), since: at, replaced: None }
-            }
-            _ => run,
-        };
+        }
     }
-    run
+    runs.into_values().max_by_key(Run::rank).unwrap_or(Run::Never(refused))
 }
 
-fn is_named(one: &Counted<'_>, names: &BTreeSet<&str>) -> bool {
+impl Run {
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Runs { replaced: None, .. })
+    }
+
+    /// Which of several is told: the greatest.
+    fn rank(&self) -> (u8, Option<std::cmp::Reverse<UtcTime>>) {
+        match self {
+            Self::RolledBack(..) => (3, None),
+            Self::Runs { since, replaced: None, .. } => (2, Some(std::cmp::Reverse(*since))),
+            Self::Runs { since, .. } => (1, Some(std::cmp::Reverse(*since))),
+            Self::Left(..) | Self::Never(_) => (0, None),
+        }
+    }
+}
+
+/// The names that a statement gives the artifact.
+fn names_in<'c>(one: &Counted<'c>, subject: &Digest) -> Vec<Option<&'c str>> {
+    let is_it = |set: &DigestSet| set.contains(subject);
     let subjects = one.evidence.subjects().iter();
-    subjects.filter_map(|subject| subject.name.as_deref()).any(|name| names.contains(name))
+    let mine = subjects.filter(|subject| subject.digest.as_ref().is_some_and(is_it));
+    mine.map(|subject| subject.name.as_deref()).collect()
+}
+
+/// What another artifact that enters takes the place of.
+fn replace(
+    runs: &mut BTreeMap<Option<&str>, Run>,
+    one: &Counted<'_>,
+    deployment: &Deployment,
+    subject: &Digest,
+    names: &BTreeSet<&str>,
+) {
+    let at = one.evidence.logged_at();
+    let is_replaced = deployment.replaces.as_ref().is_some_and(|set| set.contains(subject));
+    let others = one.evidence.subjects().iter().filter_map(|subject| subject.name.as_deref());
+    let others: BTreeSet<&str> = others.filter(|name| names.contains(name)).collect();
+    for (name, run) in runs.iter_mut() {
+        let Run::Runs { statement, since, replaced: None } = *run else { continue };
+        let takes_place = match name {
+            _ if is_replaced => true,
+            Some(name) => others.contains(name),
+            // What runs without a name is called whatever the artifact is.
+            None => !others.is_empty(),
+        };
+        if takes_place {
+            *run = match deployment.kind {
+                DeploymentKind::RolledBack => Run::RolledBack(one.digest(), at),
+                _ => Run::Runs { statement, since, replaced: Some(at) },
+            };
+        }
+    }
+}
+
+/// Whether a deployment was authorized by one of the decisions that passed, as what is told of deployments has it.
+fn authorized(
+    case: &Case<'_>,
+    one: &Counted<'_>,
+    deployment: &Deployment,
+    name: Option<&str>,
+    decisions: &[Decided<'_>],
+) -> Result<(), Cause> {
+    let named = deployment.decision.as_ref().ok_or(Cause::NoDecision)?;
+    let index = one.evidence.index();
+    let is_it = |decision: &&Decided<'_>| named.contains(&decision.evidence.digest().into());
+    let before = decisions.iter().filter(|decision| decision.evidence.index() < index);
+    let decision = before.clone().find(is_it).ok_or(Cause::UnknownDecision)?;
+    let entry = Entry {
+        subject: case.question.subject,
+        environment: &deployment.environment,
+        name,
+        began: deployment.started_at.min(one.evidence.logged_at()),
+        held: one.evidence.logged_at(),
+    };
+    match entry.why_not(decision.evidence) {
+        Some(cause) => return Err(cause),
+        None if !decision.passed => return Err(Cause::FailedDecision),
+        None => {}
+    }
+    let details = decision.details.ok_or(Cause::UnknownDecision)?;
+    let newer = before.filter(|other| other.evidence.index() > decision.evidence.index());
+    // The newest comes first.
+    match newer.filter_map(|other| same_question(details, other.evidence)).next() {
+        Some(false) => Err(Cause::SupersededDecision),
+        Some(true) | None => Ok(()),
+    }
 }

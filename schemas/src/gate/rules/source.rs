@@ -7,10 +7,11 @@ use super::super::case::{Case, Counted, Selection, by, joined};
 use super::super::evidence::{Evidence, Said};
 use super::provenance;
 use crate::digest::{Digest, Sha256};
+use crate::document::pattern::is_unprintable;
 use crate::policy::Demand;
 use crate::predicate::attestry::source::Review;
 use crate::predicate::vsa::{VerificationResult, source_level};
-use crate::predicate::{Predicate as _, Source, UtcTime, repository_of};
+use crate::predicate::{Predicate as _, Source, UtcTime, comparable_repository, repository_of};
 use crate::roster::{Roster, Signer, SignerId};
 
 /// The source level of SLSA 1.2 that means two-party review.
@@ -78,7 +79,7 @@ fn prove(case: &Case<'_>, demand: &Demand, source: &Source, commit: &str) -> Pro
     for one in newest {
         // Any commit can be pushed to another repository, which reviews as it likes.
         let repository = repository(one.evidence);
-        if repository.as_deref() != Some(source.repository.as_str()) {
+        if repository.as_ref() != Some(&comparable_repository(&source.repository)) {
             elsewhere = repository;
             continue;
         }
@@ -148,31 +149,41 @@ fn repository(evidence: &Evidence) -> Option<String> {
         Said::Review(review) => &review.repository,
         _ => return None,
     };
-    repository_of(uri).map(str::to_owned)
+    repository_of(uri).map(comparable_repository)
 }
 
 /// The name of the signer that a text means: by the name, as whom the registry knows them, or by the address or URL of a
-/// certificate; or the text.
+/// certificate; or the text. Names of accounts and addresses are the same in any case, and what cannot be seen around them is none of them.
 fn meant<'t>(text: &'t str, roster: &'t Roster) -> &'t str {
-    let mut entries = roster.signers.iter();
-    if entries.clone().any(|entry| entry.name == text) {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_unprintable(c));
+    let entries = &roster.signers;
+    if entries.iter().any(|entry| entry.name == text) {
         return text;
     }
-    let is_subject = |entry: &&Signer| match &entry.id {
-        SignerId::Identity { subject, .. } => subject.eq_ignore_ascii_case(text),
-        _ => false,
+    let is_meant = |entry: &&Signer| {
+        let subject = match &entry.id {
+            SignerId::Identity { subject, .. } => Some(subject),
+            SignerId::Key(_) | SignerId::Fingerprint(_) => None,
+        };
+        subject.into_iter().chain(&entry.principals).any(|known| known.eq_ignore_ascii_case(text))
     };
-    let by_subject = || entries.find(is_subject).map(|entry| entry.name.as_str());
-    roster.principal(text).or_else(by_subject).unwrap_or(text)
+    let by_other_spelling = || entries.iter().find(is_meant).map(|entry| entry.name.as_str());
+    roster.principal(text).or_else(by_other_spelling).unwrap_or(text)
 }
 
 /// Whether somebody else than the author has approved it, by the word of somebody else than the author.
 fn is_two_party(review: &Review, one: &Counted<'_>, roster: &Roster) -> bool {
     let author = meant(&review.author, roster);
-    // Names of accounts and addresses are the same in any case.
     let is_other = |name: &str| !name.eq_ignore_ascii_case(author);
     is_other(&one.signer.name)
         && review.reviewers.iter().any(|reviewer| is_other(meant(reviewer, roster)))
+}
+
+/// A commit that an accepted provenance names and of which no review that counts says who wrote it.
+pub(super) fn without_author<'c>(case: &Case<'c>) -> Option<&'c str> {
+    let is_review = |one: &Counted<'_>| matches!(one.evidence.said(), Said::Review(_));
+    let mut commits = commits(case).into_iter().map(|(.., commit)| commit);
+    commits.find(|commit| !about(case, &Demand::default(), commit).counted.iter().any(is_review))
 }
 
 /// The authors of the commits, as any review of one that counts says; by the name of the signer where the roster

@@ -27,15 +27,15 @@ struct Known<'c> {
     /// When a scan first saw it in the artifact.
     sighted: BTreeMap<&'c str, UtcTime>,
     /// The assessments of it, the newest first.
-    assessed: BTreeMap<String, Vec<Assessment<'c>>>,
-    /// How many statements there are of all.
-    statements: usize,
+    assessed: BTreeMap<String, Vec<Rc<Assessment<'c>>>>,
 }
 
 /// What a document says of a vulnerability.
 struct Assessment<'c> {
     /// How many are newer.
     newer: usize,
+    /// When it was said: no later than the log held it.
+    at: UtcTime,
     document: Sha256,
     /// What it is attached to.
     artifact: Rc<Named>,
@@ -171,9 +171,7 @@ impl<'c> Known<'c> {
         if !vex.is_empty() {
             let named = Demand { signers: vex.clone(), max_age: None };
             let all = case.select(&named, |said| matches!(said, Said::Vex(_)));
-            for one in all.counted {
-                known.assess(one, &case.question.subject);
-            }
+            known.assess(&all.counted, &case.question.subject);
         }
         known
     }
@@ -186,18 +184,27 @@ impl<'c> Known<'c> {
         }
     }
 
-    /// Documents come the newest first; within one the last statement of a vulnerability is its newest.
-    fn assess(&mut self, one: Counted<'c>, artifact: &Sha256) {
-        let Said::Vex(statements) = one.evidence.said() else { return };
+    /// Statements of all documents are told apart by when they were said, not by when they came. Of one time those of the newer
+    /// document are newer, and within one the last.
+    fn assess(&mut self, documents: &[Counted<'c>], artifact: &Sha256) {
         let digest = Digest::from(*artifact);
-        let artifact = Rc::new(Named::new(artifact, one.evidence.names_of(&digest)));
-        for says in statements.iter().rev() {
-            let newer = self.statements;
-            self.statements += 1;
-            for name in &says.names {
-                let (document, artifact) = (one.digest(), Rc::clone(&artifact));
-                let assessment = Assessment { newer, document, artifact, says };
-                self.assessed.entry(name.to_ascii_lowercase()).or_default().push(assessment);
+        let mut all = Vec::new();
+        for one in documents {
+            let Said::Vex(statements) = one.evidence.said() else { continue };
+            let artifact = Rc::new(Named::new(artifact, one.evidence.names_of(&digest)));
+            for says in statements.iter().rev() {
+                let held = one.evidence.logged_at();
+                let at = says.at.map_or(held, |at| at.min(held));
+                let artifact = Rc::clone(&artifact);
+                all.push(Assessment { newer: 0, at, document: one.digest(), artifact, says });
+            }
+        }
+        all.sort_by_key(|one| std::cmp::Reverse(one.at));
+        for (newer, one) in all.into_iter().enumerate() {
+            let one = Rc::new(Assessment { newer, ..one });
+            for name in &one.says.names {
+                let under = self.assessed.entry(name.to_ascii_lowercase()).or_default();
+                under.push(Rc::clone(&one));
             }
         }
     }
@@ -205,7 +212,7 @@ impl<'c> Known<'c> {
     /// The assessments under any of its names, the newest first.
     fn of_names(&self, found: &Vulnerable) -> Vec<&Assessment<'c>> {
         let under = names(found).filter_map(|name| self.assessed.get(&name.to_ascii_lowercase()));
-        let mut all: Vec<&Assessment<'c>> = under.flatten().collect();
+        let mut all: Vec<&Assessment<'c>> = under.flatten().map(Rc::as_ref).collect();
         all.sort_by_key(|one| one.newer);
         all
     }
@@ -218,7 +225,7 @@ impl<'c> Known<'c> {
             match one.says.scope(&one.artifact, found) {
                 Scope::This => {
                     let outweighs = |doubt: &&Assessment<'c>| {
-                        doubt.document != one.document || doubt.says.at > one.says.at
+                        doubt.document != one.document || doubt.at > one.at
                     };
                     return Some(doubt.filter(outweighs).unwrap_or(one));
                 }

@@ -93,6 +93,21 @@ fn an_author_whom_the_roster_does_not_know_could_be_anybody_who_signs() {
 }
 
 #[test]
+fn the_author_of_one_commit_does_not_stand_for_that_of_another() {
+    let mut trial =
+        Trial::of(&rule("approval", "signers = [\"leads\"]\ndistinct_from = [\"author\"]"));
+    trial.say(built()).say(reviewed("host", "bob", &["carol"]));
+    trial.say(approval("alice", LATER));
+    trial.passes("approval");
+    let other = "ffffffffffffffffffffffffffffffffffffffff";
+    trial.say(Saying::of("ci", "provenance", provenance_of(BUILDER, REPOSITORY, other)));
+    let answer = trial.fails("approval", &["author"]);
+    assert!(answer.found.contains("who wrote ffffffffffff,"), "{}", answer.found);
+    trial.say(reviewed("host", "carol", &["bob"]).about_commit(other));
+    trial.passes("approval");
+}
+
+#[test]
 fn nobody_is_distinct_from_somebody_unknown() {
     for (role, more) in [("author", true), ("builder", false), ("deployer", false)] {
         let mut trial = Trial::of(&rule(

@@ -147,3 +147,78 @@ fn only_denials_are_no_decision_that_passed() {
     let answer = trial.fails("promotion", &["decision"]);
     assert!(answer.found.contains("denies it"), "{}", answer.found);
 }
+
+#[test]
+fn what_was_deployed_without_authorization_is_not_promoted() {
+    // By a decision that no longer stood, and one that others superseded.
+    let hours = rule("window", "hours = [\"fri 08:00-10:00\"]");
+    let in_time = "2026-11-20T09:30:00Z";
+    for (at, cause) in [("2026-11-20T09:45:00Z", None), ("2026-11-20T10:30:00Z", Some("expired"))] {
+        let mut trial = trial();
+        let decision = decided(&mut trial, "staging", &hours, in_time);
+        trial.say(deployed("deployed", "staging", Some(decision), at));
+        match cause {
+            None => assert_eq!(trial.passes("promotion").outcome, Outcome::Pass),
+            Some(cause) => {
+                let answer = trial.fails("promotion", &["deployment"]);
+                assert!(answer.found.contains(cause), "{}", answer.found);
+            }
+        }
+    }
+    let mut trial = trial();
+    let decision = passed(&mut trial, "2026-11-24T09:00:00Z");
+    let denied = rule("window", "hours = [\"sun 00:00-01:00\"]");
+    decided(&mut trial, "staging", &denied, "2026-11-24T10:00:00Z");
+    trial.say(deployed("deployed", "staging", Some(decision), "2026-11-24T11:00:00Z"));
+    let answer = trial.fails("promotion", &["deployment"]);
+    assert!(answer.found.contains("superseded-decision"), "{}", answer.found);
+    // Under another name than the decision was asked about.
+    let mut trial = self::trial();
+    let decision = passed(&mut trial, "2026-11-24T09:00:00Z");
+    let other = deployed("deployed", "staging", Some(decision), "2026-11-24T11:00:00Z");
+    trial.say(other.about_named("pay/other", artifact()));
+    let answer = trial.fails("promotion", &["deployment"]);
+    assert!(answer.found.contains("other-name"), "{}", answer.found);
+}
+
+#[test]
+fn what_left_one_name_still_runs_by_another() {
+    let mut trial = trial();
+    trial.question.name = None;
+    let decision = passed(&mut trial, "2026-11-25T09:00:00Z");
+    let here = |name: &str, kind: &str, at: &str| {
+        deployed(kind, "staging", Some(decision), at).about_named(name, artifact())
+    };
+    trial.say(here(NAME, "deployed", "2026-11-25T10:00:00Z"));
+    trial.say(here("pay/two", "decommissioned", "2026-11-26T10:00:00Z"));
+    trial.passes("promotion");
+    trial.say(here(NAME, "decommissioned", "2026-11-26T11:00:00Z"));
+    trial.fails("promotion", &["issue"]);
+}
+
+#[test]
+fn an_emergency_is_of_its_environment_alone() {
+    let mut trial = trial();
+    let broken = format!(
+        "{}[break_glass]\ngroup = \"leads\"\nthreshold = 1\nlongest = \"24h\"\n",
+        rule("signature", "")
+    );
+    let at = "2026-11-25T09:00:00Z";
+    let mut staging = Trial::of("[[rule]]\ntype = \"window\"\nhours = [\"mon-sun 00:00-24:00\"]\n");
+    let mut glass = break_glass::glass("alice", "2026-11-25T12:00:00Z").at("2026-11-25T08:00:00Z");
+    glass.predicate["environment"] = "staging".into();
+    staging.say(glass);
+    staging.policies.clear();
+    let text = policy_text("staging", "enforce", "2027-06-30T00:00:00Z", &broken)
+        .replace("environments = [\"production\"]", "environments = [\"staging\"]");
+    staging.policies.push(Arc::new(Policy::read(text.as_bytes(), None).unwrap()));
+    staging.question.environment = "staging".to_owned();
+    staging.question.now = time(at);
+    let decision = staging.decide();
+    assert!(decision.passed(), "{:#?}", decision.policies());
+    let predicate = decision.statement().predicate;
+    let decision = trial.held(Saying::of("gate", "vsa", predicate).at(at));
+    trial.say(deployed("deployed", "staging", Some(decision), "2026-11-25T10:00:00Z"));
+    let answer = trial.fails("promotion", &["decision"]);
+    assert!(answer.found.contains("but in an emergency"), "{}", answer.found);
+}

@@ -87,7 +87,7 @@ fn what_is_kept_has_its_form_by_its_format() {
         all.extend(own.seal.close(&saying.evidence(7), &own.leaf(7)).expect("it is kept"));
     }
     let expected = match SEALED_FORMAT {
-        0x02 => "a348e77f82696741abf6e42c9111d9094959955adb54dbd542f61cfa25cce2cb",
+        0x03 => "34f7b4ae5517f34413624bf9ba5818973b252882ed215d8b5f295b1535b4c48e",
         _ => "defcdbeb82cba0feed8a577d5d7c97f0bed9ed4f7149b9dde64ab965ddc5f4d9",
     };
     assert_eq!(Sha256::of(&all).hex(), expected, "format {SEALED_FORMAT:#04x}");

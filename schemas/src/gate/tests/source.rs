@@ -55,6 +55,21 @@ fn a_failed_source_summary_is_not_hidden_behind_an_older_passed_one() {
 }
 
 #[test]
+fn another_spelling_of_the_repository_hides_no_failure() {
+    for spelled in [
+        "https://GIT.example/pay/api",
+        "HTTPS://git.example:443/pay/api.git",
+        "https://git.example/pay/api/",
+    ] {
+        let mut trial = Trial::of(&rule("source", ""));
+        trial.say(built());
+        trial.say(source_summary("host", REPOSITORY, "PASSED", "SLSA_SOURCE_LEVEL_3"));
+        trial.say(source_summary("host", spelled, "FAILED", "FAILED").at("2026-11-27T09:30:00Z"));
+        trial.fails("source", &["failed", "level"]);
+    }
+}
+
+#[test]
 fn a_review_by_a_second_party_is_one_by_somebody_else_than_the_author() {
     let case = |review: Saying| {
         let mut trial = Trial::of(&rule("source", "two_party = true"));
@@ -66,6 +81,10 @@ fn a_review_by_a_second_party_is_one_by_somebody_else_than_the_author() {
     assert_eq!(case(reviewed("host", "bob", &["bob"])), Outcome::Fail);
     // Under another name of the same signer.
     assert_eq!(case(reviewed("host", "token:bob", &["bob"])), Outcome::Fail);
+    for spelled in ["Token:Bob", "BOB", "bob ", "bob\u{200b}", " token:bob"] {
+        assert_eq!(case(reviewed("host", spelled, &["token:bob"])), Outcome::Fail, "{spelled:?}");
+        assert_eq!(case(reviewed("host", "bob", &[spelled])), Outcome::Fail, "{spelled:?}");
+    }
     // By the author's own word.
     assert_eq!(case(reviewed("bob", "bob", &["alice"])), Outcome::Fail);
     // By the address of the same signer's certificate.

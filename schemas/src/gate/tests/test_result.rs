@@ -89,10 +89,44 @@ fn a_test_is_counted_once_however_often_it_is_told() {
     trial.say(tested("ci", "PASSED", &["a", "b"], &[]));
     let answer = trial.fails("test-result", &["least-passed"]);
     assert_eq!(answer.found, "2 tests passed");
-    let mut warned = tested("ci", "WARNED", &[], &[]);
-    warned.predicate["warnedTests"] = json!(["c"]);
+    let mut warned = tested("ci", "WARNED", &["c"], &[]);
+    warned.predicate["warnedTests"] = json!(["d"]);
     trial.say(warned);
     trial.passes("test-result");
+}
+
+#[test]
+fn what_was_skipped_has_not_passed_and_makes_nothing_good() {
+    let skipped = |names: &[&str]| {
+        let mut skipped = tested("ci", "WARNED", &[], &[]);
+        skipped.predicate["warnedTests"] = json!(names);
+        skipped.at("2026-11-27T09:01:00Z")
+    };
+    let mut trial = Trial::of(&rule("test-result", ""));
+    trial.say(tested("ci", "FAILED", &["i::y"], &["i::x"])).say(skipped(&["i::x"]));
+    trial.fails("test-result", &["i::x"]);
+    let mut trial = Trial::of(&rule("test-result", "suites = [\"i\"]\nleast_passed = 2"));
+    trial.say(skipped(&["i::x", "i::y"]));
+    let answer = trial.fails("test-result", &["i", "least-passed"]);
+    assert!(answer.found.ends_with("; the results there name no suite"), "{}", answer.found);
+    trial.say(tested("ci", "PASSED", &["u::x", "u::y"], &[]));
+    let answer = trial.fails("test-result", &["i"]);
+    assert!(answer.found.ends_with("; there are results of u"), "{}", answer.found);
+}
+
+#[test]
+fn what_is_said_again_is_the_newest_word_and_no_younger() {
+    let at = |hour: u8| format!("2026-11-27T0{hour}:00:00Z");
+    let failed = || tested("ci", "FAILED", &[], &["unit::a"]);
+    let passed = || tested("ci", "PASSED", &["unit::a"], &[]);
+    let mut trial = Trial::of(&rule("test-result", "max_age = \"5h\""));
+    trial.say(failed().at(&at(6))).say(passed().at(&at(7)));
+    trial.passes("test-result");
+    trial.say(failed().at(&at(8)));
+    trial.fails("test-result", &["unit::a"]);
+    trial.say(passed().at(&at(9)));
+    trial.passes("test-result");
+    trial.turns_at("2026-11-27T12:00:00Z");
 }
 
 #[test]

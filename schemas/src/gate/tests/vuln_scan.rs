@@ -60,6 +60,25 @@ fn the_gravest_rating_counts_and_a_vector_is_none() {
 }
 
 #[test]
+fn a_rating_that_is_not_read_is_not_hidden_by_one_that_is() {
+    let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    for (method, score, passes) in [
+        ("ghsa", vector, false),
+        ("vendor", "Very High", false),
+        ("vendor", "9,8", false),
+        ("vendor", "unknown", true),
+        ("ghsa_cvss_v3_vector", vector, true),
+    ] {
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"critical\""));
+        let ratings =
+            json!([{ "method": "nvd", "score": "low" }, { "method": method, "score": score }]);
+        trial.say(scan_of(vec![json!({ "id": "CVE-1", "severity": ratings })], LOGGED));
+        let outcome = trial.answer("vuln-scan").outcome;
+        assert_eq!(outcome == Outcome::Pass, passes, "{method} {score}");
+    }
+}
+
+#[test]
 fn what_nobody_rated_blocks_where_low_does_and_what_is_not_read_as_the_gravest() {
     let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
     for (block, score) in [
@@ -192,6 +211,33 @@ fn the_newest_assessment_counts_under_any_name_of_the_vulnerability() {
 
 /// A decision about one high finding in Debian's libssl3, with an assessment of these products.
 #[track_caller]
+#[test]
+fn an_assessment_is_as_new_as_it_says_and_not_as_it_came() {
+    let dated = |signer: &str, status: &str, times: [&str; 2]| {
+        let mut saying = vex(signer, status, "CVE-1", json!({}));
+        saying.predicate["timestamp"] = times[0].into();
+        if !times[1].is_empty() {
+            saying.predicate["last_updated"] = times[1].into();
+        }
+        saying
+    };
+    let (january, november) = ("2026-01-01T00:00:00Z", "2026-11-01T00:00:00Z");
+    let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
+    trial.say(scanned(&[("CVE-1", "high")], LOGGED));
+    trial.say(dated("triage", "affected", [november, ""]));
+    trial.say(dated("triage", "not_affected", [january, ""]).at("2026-11-27T09:30:00Z"));
+    trial.fails("vuln-scan", &["CVE-1"]);
+    // The same document, changed since, and one that claims a time to come.
+    trial.say(dated("triage", "not_affected", [january, "2026-11-02T00:00:00Z"]));
+    trial.passes("vuln-scan");
+    trial.say(dated("triage", "affected", ["2027-11-01T00:00:00Z", ""]).at("2026-11-27T09:40:00Z"));
+    trial.fails("vuln-scan", &["CVE-1"]);
+    trial.say(
+        dated("triage", "not_affected", ["2027-01-01T00:00:00Z", ""]).at("2026-11-27T09:50:00Z"),
+    );
+    trial.passes("vuln-scan");
+}
+
 fn with_products(status: &str, more: &Value, passes: bool) {
     let mut trial = Trial::of(&rule("vuln-scan", "block = \"high\"\nvex = [\"triage\"]"));
     let package =

@@ -4,7 +4,7 @@ use attestry_schemas::digest::Sha256;
 use serde_json::{Value, json};
 
 use super::governed::{ENVIRONMENT, Governed, artifact, at, envelope};
-use crate::gate::deployments::Cause;
+use attestry_schemas::gate::authorized::Cause;
 
 /// The cause of the newest deployment.
 fn cause(governed: &Governed) -> Option<Cause> {
