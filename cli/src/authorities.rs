@@ -73,15 +73,29 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, AuthoritiesError> {
     if all.is_empty() { Err(fault("none".to_owned())) } else { Ok(all) }
 }
 
-/// Whether an attempt to connect failed because nobody known has signed the registry's certificate.
-pub(crate) fn is_unknown_issuer(error: &ureq::Error) -> bool {
+/// What mends it where an attempt to connect failed for the registry's certificate, or for how it is spoken to.
+pub(crate) fn fix_of(error: &ureq::Error) -> Option<&'static str> {
     let of_tls = match error {
         ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
         ureq::Error::Rustls(error) => Some(error),
+        // What answers is no HTTP; a server of TLS answers so to plain text.
+        ureq::Error::Protocol(_) => {
+            return Some("check the scheme of the URL: a registry with TLS is https://");
+        }
         _ => None,
     };
-    let unknown = rustls::CertificateError::UnknownIssuer;
-    matches!(of_tls, Some(rustls::Error::InvalidCertificate(why)) if *why == unknown)
+    Some(match of_tls? {
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            "name the certificate of the authority that signed the registry's: --ca-file FILE, ATTESTRY_CA_FILE, or ca-file in attestry.toml"
+        }
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(_)) => {
+            "give the registry a certificate of its own, which an authority has signed (a self-signed one that is an authority's is refused), and name that authority's with --ca-file FILE"
+        }
+        rustls::Error::InvalidMessage(_) => {
+            "check the scheme of the URL: a registry without TLS is http://"
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, SendBody};
 
-use crate::authorities::{self, AuthoritiesError, is_unknown_issuer};
+use crate::authorities::{self, AuthoritiesError, fix_of};
 use crate::config::Registry;
 use crate::output::{Exit, Remedy, printable};
 
@@ -129,11 +129,9 @@ impl Remedy for ClientError {
                 "use https://, or give --insecure-http if the network is yours".to_owned()
             }
             Self::Authorities(error) => return error.fix(),
-            Self::Unreachable { source, .. } if is_unknown_issuer(source) => {
-                "name the certificate of the authority that signed the registry's: --ca-file FILE, ATTESTRY_CA_FILE, or ca-file in attestry.toml"
-                    .to_owned()
+            Self::Unreachable { source, .. } => {
+                fix_of(source).unwrap_or("check the URL and that the registry runs").to_owned()
             }
-            Self::Unreachable { .. } => "check the URL and that the registry runs".to_owned(),
             Self::Busy { .. } => "try again later".to_owned(),
             Self::Problem { status: 401, .. } => {
                 "set ATTESTRY_TOKEN or give --token-file with a token of this registry".to_owned()

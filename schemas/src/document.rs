@@ -91,7 +91,11 @@ pub fn read<T>(
         return Err(one(format!("expected at most {MAX_DOCUMENT_BYTES} bytes, found {found}")));
     }
     let text = std::str::from_utf8(text).map_err(|error| {
-        one(format!("expected UTF-8, found another byte at {}", error.valid_up_to()))
+        let before = text.get(..error.valid_up_to()).unwrap_or_default();
+        let before = std::str::from_utf8(before).unwrap_or_default();
+        let (line, column) = place(before, before.len());
+        let message = "expected UTF-8, found a byte that is none".to_owned();
+        Faults(vec![Fault { line, column, message }])
     })?;
     let table = DeTable::parse(text).map_err(|error| {
         let (line, column) = place(text, error.span().map_or(0, |span| span.start));

@@ -221,6 +221,27 @@ attacks! {
         e.add("4-tests-later", failed);
         e.add("4-tests-zz", good);
     };
+    "test-result": "a failed result that comes back in the same bytes after a passed one" => |_, e| {
+        let good = e.drafts["4-tests"].clone();
+        let mut failed = good.clone();
+        failed.predicate["result"] = "FAILED".into();
+        failed.predicate["failedTests"] = json!(["b"]);
+        let mut newer = good;
+        newer.predicate["passedTests"] = json!(["a", "b", "c"]);
+        e.add("4-tests-later", failed.clone());
+        e.add("4-tests-mended", newer);
+        e.add("4-tests-zz", failed);
+    };
+    "test-result": "a failed test that the next run skips" => |_, e| {
+        let mut failed = e.drafts["4-tests"].clone();
+        failed.predicate["result"] = "FAILED".into();
+        failed.predicate["failedTests"] = json!(["b"]);
+        let mut skipped = e.drafts["4-tests"].clone();
+        skipped.predicate["warnedTests"] = json!(["b"]);
+        skipped.predicate["passedTests"] = json!(["a"]);
+        e.add("4-tests-later", failed);
+        e.add("4-tests-zz", skipped);
+    };
     "test-result": "tests of another suite" => |_, e| {
         e.draft("4-tests").predicate["configuration"][0]["name"] = "lint".into();
     };

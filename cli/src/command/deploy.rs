@@ -241,7 +241,9 @@ fn tell(item: &Running, session: &mut Session) {
         session.line(printable(&format!("    deployment: {deployment}")));
     }
     if item.break_glass {
-        session.line("    it entered in an emergency");
+        session.line(
+            "    it entered in an emergency; who must review it approves it: attestry approve",
+        );
     }
     if !item.authorized {
         let cause = item.reasons.first().or(item.cause.as_ref());

@@ -107,10 +107,14 @@ fn ruling(
     }
 }
 
-fn none_rules(client: &Client, name: &str) -> Failure {
+fn none_rules(client: &Client, name: &str, version: Option<u64>) -> Failure {
     let url = client.url();
-    Failure::undecided(format!("expected a policy {name} that rules at {url}, found none"))
-        .fix("attestry policy show lists those that do")
+    let wanted = match version {
+        Some(version) => format!("a policy {name} of version {version} that was published"),
+        None => format!("a policy {name} that rules"),
+    };
+    Failure::undecided(format!("expected {wanted} at {url}, found none"))
+        .fix("attestry policy show lists those that rule")
 }
 
 fn push(args: &DocumentPushArgs, session: &mut Session) -> Result<Exit, Failure> {
@@ -197,7 +201,8 @@ fn show(args: &PolicyShowArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
     let client = super::client(settings.demand_registry(&args.registry)?, session)?;
     let Some(name) = &args.name else { return list(&client, session) };
-    let policy = ruling(&client, name, args.version)?.ok_or_else(|| none_rules(&client, name))?;
+    let policy = ruling(&client, name, args.version)?
+        .ok_or_else(|| none_rules(&client, name, args.version))?;
     let text = documents::same_digest(policy.document.as_deref(), Some(&policy.digest), &client)?;
     if session.json() {
         session.answer(&policy)?;
@@ -245,7 +250,7 @@ fn diff(args: &PolicyDiffArgs, session: &mut Session) -> Result<Exit, Failure> {
             let settings = super::settings(session)?;
             let client = super::client(settings.demand_registry(&args.registry)?, session)?;
             let ruling = ruling(&client, &policy.name, None)?
-                .ok_or_else(|| none_rules(&client, &policy.name))?;
+                .ok_or_else(|| none_rules(&client, &policy.name, None))?;
             let digest = Some(ruling.digest.as_str());
             let old = documents::same_digest(ruling.document.as_deref(), digest, &client)?;
             (old.as_bytes().to_vec(), new.text)

@@ -109,7 +109,9 @@ fn impact(args: &RosterImpactArgs, session: &mut Session) -> Result<Exit, Failur
         && roster.version <= trust.roster().version
         && roster.digest != trust.digest()
     {
-        return Err(grows(trust.roster().version, roster.version, &client));
+        // Exit status 1 says that something would fall.
+        let problem = grows(trust.roster().version, roster.version, &client);
+        return Err(Failure::undecided(problem).fix(GROWS));
     }
     let now = documents::now(session);
     let proposal = Proposal { roster: Some(Published { roster, at: now }), revocation: None };
@@ -117,13 +119,10 @@ fn impact(args: &RosterImpactArgs, session: &mut Session) -> Result<Exit, Failur
     impact.tell(args.limit as usize, session)
 }
 
-fn grows(ruling: u64, found: u64, client: &Client) -> Failure {
-    Failure::refused(format!(
-        "expected a version above {ruling}, which rules at {}, found {found}",
-        client.url()
-    ))
-    .fix("raise the version: it only grows")
+fn grows(ruling: u64, found: u64, client: &Client) -> String {
+    format!("expected a version above {ruling}, which rules at {}, found {found}", client.url())
 }
+const GROWS: &str = "raise the version: it only grows";
 
 fn push(args: &DocumentPushArgs, session: &mut Session) -> Result<Exit, Failure> {
     let document = Document::read(&args.file, session)?;
@@ -173,7 +172,7 @@ fn demand_next(roster: &Roster, client: &Client, session: &mut Session) -> Resul
         return Ok(());
     }
     if roster.version <= ruling.version {
-        return Err(grows(ruling.version, roster.version, client));
+        return Err(Failure::refused(grows(ruling.version, roster.version, client)).fix(GROWS));
     }
     let mut narrows = false;
     for change in diff::changes(&ruling, roster) {
@@ -194,7 +193,15 @@ fn demand_next(roster: &Roster, client: &Client, session: &mut Session) -> Resul
 fn show(args: &RosterShowArgs, session: &mut Session) -> Result<Exit, Failure> {
     let settings = super::settings(session)?;
     let client = super::client(settings.demand_registry(&args.registry)?, session)?;
-    let ruling = documents::ruling(&client, args.version)?.ok_or_else(|| none_rules(&client))?;
+    let none = || match args.version {
+        Some(version) => Failure::undecided(format!(
+            "expected a roster of version {version} that was published at {}, found none",
+            client.url()
+        ))
+        .fix("attestry roster show shows the one that rules"),
+        None => none_rules(&client),
+    };
+    let ruling = documents::ruling(&client, args.version)?.ok_or_else(none)?;
     if ruling.version.is_some() {
         documents::same_digest(ruling.document.as_deref(), ruling.digest.as_deref(), &client)?;
     }
@@ -214,7 +221,7 @@ fn show(args: &RosterShowArgs, session: &mut Session) -> Result<Exit, Failure> {
     for revoked in &ruling.revocations {
         session.say(printable(&told_revoked(revoked)));
     }
-    let Some(version) = ruling.version else { return Err(none_rules(&client)) };
+    let Some(version) = ruling.version else { return Err(none()) };
     let at = ruling.published_at.as_deref().unwrap_or("-");
     let digest = ruling.digest.as_deref().unwrap_or("-");
     session.say(printable(&format!("roster version {version} {digest}, published {at}")));

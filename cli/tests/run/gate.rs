@@ -421,7 +421,7 @@ fn what_a_roster_would_make_fall_is_told_before_it_is_published() {
     let all = dir.json(&[&impact[..], &["--limit", "1", "--json"]].concat());
     assert_eq!(all["signers"][0]["attestations"].as_array().unwrap().len(), 2);
     assert_eq!(all["signers"][0]["by_type"], json!({"policy": 1, "test-result": 1}));
-    told(&ruling.replace("2027-12-31", "2027-12-30"), 1).says(&["expected a version above 1"]);
+    told(&ruling.replace("2027-12-31", "2027-12-30"), 2).says(&["expected a version above 1"]);
     dir.write("next.toml", &next);
     let with = |file: &'static str| [&impact[..], &["--certificate-root", file]].concat();
     dir.run(&with("@none.json")).expect(2).says(&["none.json"]);

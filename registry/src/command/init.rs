@@ -56,7 +56,8 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failed> {
     };
     let trusted = args.root_keys.iter().chain(&args.trusted_keys).next();
     let made = init(options).map_err(Failed::to("make the registry"))?;
-    answer(&welcome(&made, trusted.map(PathBuf::as_path)))?;
+    let has_roots = !args.root_keys.is_empty();
+    answer(&welcome(&made, trusted.map(PathBuf::as_path), has_roots))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -72,7 +73,7 @@ fn threshold(args: &InitArgs) -> Result<Option<u64>, Failed> {
 }
 
 /// What to do next, as commands that can be copied.
-fn welcome(made: &NewRegistry, trusted: Option<&Path>) -> String {
+fn welcome(made: &NewRegistry, trusted: Option<&Path>, has_roots: bool) -> String {
     let NewRegistry { url, origin, log_id, token, .. } = made;
     let data = made.data.display();
     let log_key = made.log_key.fingerprint();
@@ -83,6 +84,12 @@ fn welcome(made: &NewRegistry, trusted: Option<&Path>) -> String {
     let (public, private) = (key.display(), key.with_extension("key"));
     let private = private.display();
     let listen = loopback(url).map_or_else(String::new, |address| format!(" --listen {address}"));
+    let gate = match has_roots {
+        true => "",
+        false => {
+            "\nNo --root-key was given: no roster can rule here, and the gate denies everything.\n"
+        }
+    };
     let make_key = match trusted {
         Some(_) => String::new(),
         None => format!(
@@ -114,7 +121,7 @@ The same with stock cosign (3.1 or newer); its key must be trusted:
   curl -sSf {url}/v1/signing-config -o signing_config.json
   cosign sign-blob --key cosign.key --signing-config signing_config.json --trusted-root trusted_root.json --bundle FILE.sigstore.json FILE
   cosign verify-blob --key cosign.pub --trusted-root trusted_root.json --bundle FILE.sigstore.json FILE
-"
+{gate}"
     )
 }
 

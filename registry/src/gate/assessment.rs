@@ -85,21 +85,23 @@ impl Gate {
         };
         let mut changed = Changed::default();
         if before.is_none_or(|(compliant, _)| compliant) != decision.passed() {
-            changed = if before.is_none() && allowed.is_none() {
+            let candidate = newest_input(&decision, &gathered, baseline)
+                .or_else(|| newest_ruling(&ruling, baseline));
+            let verdict_at = |moment| {
+                let at = Question { now: moment, ..question.clone() };
+                self.evaluate(&at, &ruling, &gathered, &reader)
+            };
+            let was_wrong = || verdict_at(deployment.logged_at).passed() == decision.passed();
+            let from = deployment.at.min(deployment.logged_at);
+            changed = match candidate {
                 // What nothing allowed was wrong from the beginning, but for what came since.
-                let newer = newest_input(&decision, &gathered, baseline)
-                    .or_else(|| newest_ruling(&ruling, baseline));
-                let because = newer.map_or(deployment.statement, |(digest, _)| digest);
-                Changed { because: Some(because), since: None }
-            } else {
-                let candidate = newest_input(&decision, &gathered, baseline)
-                    .or_else(|| newest_ruling(&ruling, baseline));
-                let verdict_at = |moment| {
-                    let at = Question { now: moment, ..question.clone() };
-                    self.evaluate(&at, &ruling, &gathered, &reader)
-                };
-                let from = deployment.at.min(deployment.logged_at);
-                changed_by(&decision, candidate, from, &arrivals(&ruling, &gathered), verdict_at)
+                None if before.is_none() && allowed.is_none() && was_wrong() => {
+                    Changed { because: Some(deployment.statement), since: None }
+                }
+                _ => {
+                    let arrivals = arrivals(&ruling, &gathered);
+                    changed_by(&decision, candidate, from, &arrivals, verdict_at)
+                }
             };
         }
         let inputs = decision.inputs();

@@ -65,7 +65,8 @@ pub(super) struct Judged {
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
     all: BTreeMap<u64, Decided>,
-    /// By deployment and artifact: the newest verdict about it, with its index.
+    /// By deployment and artifact: the newest verdict about it, with its index. They stay: what was told is not told again, however
+    /// much was decided since.
     verdicts: HashMap<(Sha256, Sha256), (bool, u64)>,
 }
 
@@ -76,12 +77,8 @@ impl Decisions {
                 .insert((run.deployment, decided.subject), (decided.passed, decided.index));
         }
         self.all.insert(decided.index, decided);
-        if self.all.len() > MAX_DECISIONS
-            && let Some((_, old)) = self.all.pop_first()
-            && let Some(run) = old.run
-            && self.verdicts.get(&(run.deployment, old.subject)).is_some_and(|v| v.1 == old.index)
-        {
-            self.verdicts.remove(&(run.deployment, old.subject));
+        if self.all.len() > MAX_DECISIONS {
+            self.all.pop_first();
         }
     }
 

@@ -1,8 +1,9 @@
 //! What runs where, by the `deployment` statements of the log, and which of it was allowed.
 //!
-//! The order is that of the log. A statement tells what happened, whether it was allowed or not. What was brought by one whose signer the
-//! roster does not let say so, any more, may run all the same: it counts as running, unauthorized. What such a signer says has left, or
-//! was replaced elsewhere, stays where others have brought it.
+//! The order is that of the log. A statement whose signer never might state it changes nothing of what runs: it is kept, and counted as an
+//! attempt. One that counts tells what happened, whether it was allowed or not. One that counted once, and does not since its
+//! signer was revoked or left the roster, may be true all the same: what it brought counts as running, unauthorized, and what it
+//! says has left stays where others have brought it.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +85,17 @@ pub struct Deployment {
     pub until: Option<UtcTime>,
     /// What its decision says of it, whoever signed.
     decided: Result<Allowed, Cause>,
-    /// Whether its signer counts.
-    counts: bool,
+    /// What its signer's word is worth.
+    word: Word,
+}
+
+/// What the word of a signer of deployments is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Counts,
+    /// It counted when the log first held it, and does not any more.
+    Counted,
+    Nothing,
 }
 
 /// Where something runs: the environment, and the artifact's name or else its digest.
@@ -110,7 +120,7 @@ impl Deployment {
     /// # Errors
     /// The [`Cause`].
     pub fn allowed(&self) -> Result<Option<&Allowed>, Cause> {
-        match (&self.decided, self.counts, self.kind) {
+        match (&self.decided, self.word == Word::Counts, self.kind) {
             (_, false, _) => Err(Cause::OtherSigner),
             (decided, true, DeploymentKind::Decommissioned) => Ok(decided.as_ref().ok()),
             (Ok(allowed), true, _) => Ok(Some(allowed)),
@@ -125,10 +135,18 @@ impl Deployment {
     }
 
     pub(super) fn weigh(&mut self, trust: Option<&Trust>) {
-        self.counts = trust.is_none_or(|trust| {
+        let counts = |trust: &Trust| {
             let signer = trust.signer(&self.signer, self.logged_at);
             signer.is_ok_and(|signer| PERMISSIONS.iter().any(|word| signer.may.contains(*word)))
-        });
+        };
+        self.word = match trust {
+            None => Word::Counts,
+            Some(trust) if counts(trust) => Word::Counts,
+            Some(trust) if trust.counted_then(&self.signer, self.logged_at, &PERMISSIONS) => {
+                Word::Counted
+            }
+            Some(_) => Word::Nothing,
+        };
     }
 }
 
@@ -192,7 +210,9 @@ impl Deployments {
 
     /// What a deployment, which is the newest so far, changes of what runs.
     fn follow(&mut self, key: Key) {
-        let Some(new) = self.all.get(&key).cloned() else { return };
+        let Some(new) = self.all.get(&key).filter(|new| new.word != Word::Nothing).cloned() else {
+            return;
+        };
         let place = new.place();
         let leaves = new.kind == DeploymentKind::Decommissioned;
         let mut since = new.at;
@@ -208,7 +228,7 @@ impl Deployments {
         let ends = |(at, key): &(&Place, &Key)| {
             let Some(runs) = self.all.get(key) else { return true };
             let is_named = new.name.is_none() || runs.name.is_none() || **at == place;
-            let may = new.counts || !runs.counts;
+            let may = new.word == Word::Counts || runs.word != Word::Counts;
             match leaves {
                 true => may && runs.subject == new.subject && is_named,
                 false => **at == place || (may && new.replaces == Some(runs.subject)),
@@ -286,7 +306,7 @@ impl Gate {
                 since: evidence.time(),
                 until: None,
                 decided,
-                counts: false,
+                word: Word::Nothing,
             });
         }
         Ok(found)

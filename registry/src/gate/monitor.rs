@@ -7,10 +7,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::problem::chain;
+use jiff::SignedDuration;
 
 use super::assessment::Changed;
 use super::deployments::{Deployment, Place};
@@ -27,6 +29,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long is assessed before it is looked whether there is news, which goes first: a start assesses everything that runs.
 const LONGEST_TURN: Duration = Duration::from_millis(250);
+/// How many are assessed at once: each that flips waits for the log.
+const AT_ONCE: usize = 16;
 /// The shortest time between two updates of the numbers.
 const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
 /// The time after a failure.
@@ -47,6 +51,30 @@ pub enum MonitorError {
     /// How far events were told cannot be read or written.
     #[error("the store does not say how far events were told")]
     Store(#[source] StoreError),
+}
+
+/// What is assessed before it is looked for news again.
+struct Turn {
+    due: std::vec::IntoIter<Due>,
+    began: Instant,
+    failed: Result<(), GateError>,
+    is_over: bool,
+}
+
+impl Turn {
+    fn next(&mut self) -> Option<Due> {
+        let goes_on = !self.is_over && self.began.elapsed() < LONGEST_TURN;
+        if goes_on { self.due.next() } else { None }
+    }
+
+    fn fail(&mut self, error: GateError) {
+        match error {
+            // Nor does the time that it took end the turn of the others.
+            GateError::Unassessed(_) => self.began = Instant::now(),
+            _ => self.is_over = true,
+        }
+        self.failed = Err(error);
+    }
 }
 
 /// What the thread stands on.
@@ -134,30 +162,12 @@ impl Watch {
         for deployment in &untold {
             self.tell(&Event::unauthorized(&self.gate, deployment, 0));
         }
-        let mut began = Instant::now();
-        let mut due = due.into_iter();
-        let mut failed = Ok(());
-        for one in due.by_ref() {
-            if self.is_stopping() {
-                return Ok(Duration::ZERO);
-            }
-            // One that cannot be assessed must not keep the others from it.
-            if let Err(error) = self.assess(&one.place, &one.deployment) {
-                self.put_back([one]);
-                let goes_on = matches!(error, GateError::Unassessed(_));
-                failed = Err(error);
-                if !goes_on {
-                    break;
-                }
-                // Nor does the time that it took end the turn of the others.
-                began = Instant::now();
-            }
-            if began.elapsed() >= LONGEST_TURN {
-                break;
-            }
-        }
-        let left = self.put_back(due);
+        let (left, failed) = self.take_turn(due);
+        let left = self.put_back(left);
         failed?;
+        if self.is_stopping() {
+            return Ok(Duration::ZERO);
+        }
         let mut wait = if left > 0 { Duration::ZERO } else { LONGEST_WAIT };
         if shown.is_none_or(|at| at.elapsed() >= BETWEEN_NUMBERS) {
             self.gate.show_numbers()?;
@@ -166,8 +176,47 @@ impl Watch {
             wait = wait.min(BETWEEN_NUMBERS);
         }
         let next = self.gate.ledger()?.next_due();
-        let wait_s = next.map(|next| next.unix_seconds() - self.gate.now().unix_seconds());
-        Ok(wait_s.map_or(wait, |s| wait.min(Duration::from_secs(s.max(0).unsigned_abs()))))
+        Ok(next.map_or(wait, |next| wait.min(self.time_until(next))))
+    }
+
+    /// How long it is until the first whole second from a moment on: verdicts are of whole seconds.
+    fn time_until(&self, moment: UtcTime) -> Duration {
+        let moment = moment.timestamp();
+        let second = moment.as_second().saturating_add(i64::from(moment.subsec_nanosecond() > 0));
+        let now = self.gate.clock.now();
+        let left = SignedDuration::from_secs(second).checked_sub(now.as_duration());
+        left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default()
+    }
+
+    /// Assesses what is due, several at once, until the turn is over. Gives back what is left, and the last failure.
+    fn take_turn(&self, due: Vec<Due>) -> (impl Iterator<Item = Due>, Result<(), GateError>) {
+        let others = due.len().min(AT_ONCE).saturating_sub(1);
+        let turn = Mutex::new(Turn {
+            due: due.into_iter(),
+            began: Instant::now(),
+            failed: Ok(()),
+            is_over: false,
+        });
+        std::thread::scope(|scope| {
+            for _ in 0..others {
+                scope.spawn(|| self.assess_some(&turn));
+            }
+            self.assess_some(&turn);
+        });
+        let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (turn.due, turn.failed)
+    }
+
+    fn assess_some(&self, turn: &Mutex<Turn>) {
+        let locked = || turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = || if self.is_stopping() { None } else { locked().next() };
+        while let Some(one) = next() {
+            // One that cannot be assessed must not keep the others from it.
+            if let Err(error) = self.assess(&one.place, &one.deployment) {
+                self.put_back([one]);
+                locked().fail(error);
+            }
+        }
     }
 
     /// Gives back what was not assessed; tells how much that is.

@@ -5,13 +5,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use attestry_schemas::digest::Sha256;
+use attestry_schemas::digest::{DigestSet, Sha256};
+use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::dsse::Envelope;
 use attestry_schemas::gate::governance::{Governance, PublishedPolicy, Roots, sha256};
 use attestry_schemas::gate::{Evidence, Held, Said};
 use attestry_schemas::key::PublicKey;
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::Predicate as _;
+use attestry_schemas::predicate::attestry::environment::Deployment;
 use attestry_schemas::predicate::attestry::governance::{self, Genesis};
 use attestry_schemas::problem::chain;
 use attestry_schemas::roster::trust::Distrust;
@@ -112,6 +114,42 @@ pub enum Refused {
     /// It publishes a document that cannot rule.
     #[error("{0}")]
     Document(String),
+}
+
+/// Demands that a deployment can be counted: it tells of artifacts by the digest that decisions are about, in a place that can be asked
+/// for, and ended no earlier than it began.
+fn placed(evidence: &Evidence, said: &Deployment) -> Result<(), String> {
+    let shown = |text: &str| format!("{:?}", text.chars().take(100).collect::<String>());
+    let named = |what: &str, text: &str| {
+        let expected = "a name such as pay/api without empty segments, .., %, \\ and spaces";
+        match is_plain(text) {
+            true => Ok(()),
+            false => Err(format!(
+                "expected the {what} of a deployment to be {expected}, found {}",
+                shown(text)
+            )),
+        }
+    };
+    named("environment", &said.environment)?;
+    for subject in evidence.subjects() {
+        if let Some(name) = &subject.name {
+            named("subject", name)?;
+        }
+        let mut digests = subject.digest.iter().flat_map(DigestSet::iter);
+        if !digests.any(|digest| digest.as_sha256().is_some()) {
+            return Err(format!(
+                "expected the subject {} of a deployment to have a sha256 digest, by which decisions are about it, found none",
+                shown(subject.name.as_deref().unwrap_or_default())
+            ));
+        }
+    }
+    if said.finished_at < said.started_at {
+        return Err(format!(
+            "expected a deployment that finished no earlier than it started, at {}, found {}",
+            said.started_at, said.finished_at
+        ));
+    }
+    Ok(())
 }
 
 /// The roots that the genesis statement names.
@@ -298,6 +336,10 @@ impl Gate {
                 self.signer(ruling, &evidence)?;
                 reviewable(ruling, &said.group)
             }
+            Said::Deployment(said) => {
+                self.signer(ruling, &evidence)?;
+                placed(&evidence, said).map_err(Refused::Document)
+            }
             _ => self.signer(ruling, &evidence),
         }?;
         Ok(evidence)
@@ -327,7 +369,7 @@ impl Gate {
         }
         let expected = match self.roots.keys.len() {
             0 => {
-                "expected a root key, of which this registry has none: init was given no --root-key"
+                "expected a root key, of which this registry has none, so no roster can rule here: init was given no --root-key, and a registry with one is made anew"
                     .to_owned()
             }
             some => format!("expected one of the {some} root keys that init was given"),

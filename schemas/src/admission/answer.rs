@@ -15,6 +15,8 @@ use crate::policy::Mode;
 pub const MAX_WARNING_CHARS: usize = 120;
 /// The most warnings of one answer.
 pub const MAX_WARNINGS: usize = 20;
+/// The most that cannot be decided about that is told; of all of it decisions are recorded.
+const MAX_UNDECIDABLE: usize = 10;
 /// The most failing rules that are told of one image; its decision has them all.
 const MAX_RULES: usize = 8;
 /// The most characters of what one rule found, and of its remedy.
@@ -129,7 +131,7 @@ impl AdmissionReview {
             warnings.extend(told_warnings(asked, judged));
             annotate(&mut annotations, place + 1, asked, judged);
         }
-        for (place, one) in demand.undecidable.iter().enumerate() {
+        for (place, one) in demand.undecidable.iter().enumerate().take(MAX_UNDECIDABLE) {
             let Some(reference) = &one.reference else { continue };
             let logged = recorded.get(place).copied().flatten();
             let number = demand.images.len() + place + 1;
@@ -152,8 +154,10 @@ fn reasons<'r>(reasons: impl IntoIterator<Item = &'r str>) -> String {
 
 /// Why what cannot be decided about is denied; nothing where there is none.
 fn refusal(undecidable: &[Undecidable]) -> Option<String> {
-    let told = undecidable.iter().map(|one| one.reason.as_str());
-    (!undecidable.is_empty()).then(|| reasons(told))
+    let told = undecidable.iter().take(MAX_UNDECIDABLE).map(|one| one.reason.as_str());
+    let more = undecidable.len().saturating_sub(MAX_UNDECIDABLE);
+    let more = (more > 0).then(|| format!("and {more} more images that cannot be decided about"));
+    (!undecidable.is_empty()).then(|| reasons(told.chain(more.as_deref())))
 }
 
 /// What the audit log keeps of an image reference that cannot be decided about.

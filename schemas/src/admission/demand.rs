@@ -16,10 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::image::{Image, ImageError};
 use super::review::{Operation, Review};
-use super::workload::{Use, Workload};
-
-/// The most reasons that one refusal tells.
-const MAX_TOLD: usize = 10;
+use super::workload::{MAX_IMAGES, Use, Workload};
 
 /// An image that must be decided about, once, however often the object uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,11 +65,58 @@ impl Undecidable {
 enum Identity<'u> {
     Pinned(Image),
     Unpinned(&'u str),
+    /// A place that names none: workload controllers may fill it in.
+    Unnamed(&'u str),
 }
 
 impl<'u> Identity<'u> {
     fn of(used: &'u Use) -> Self {
-        Image::parse(&used.reference).map_or(Self::Unpinned(&used.reference), Self::Pinned)
+        match &used.reference {
+            Ok(reference) => {
+                Image::parse(reference).map_or(Self::Unpinned(reference), Self::Pinned)
+            }
+            Err(_) => Self::Unnamed(&used.place),
+        }
+    }
+}
+
+/// What an object would run that it does not run yet.
+#[derive(Default)]
+struct New<'u> {
+    images: BTreeMap<Image, Vec<String>>,
+    /// The references that have no digest, each with why and where.
+    without: BTreeMap<&'u str, (ImageError, Vec<&'u str>)>,
+    unnamed: Vec<Undecidable>,
+}
+
+impl<'u> New<'u> {
+    fn add(&mut self, used: &'u Use) {
+        let reference = match &used.reference {
+            Ok(reference) => reference,
+            Err(why) => {
+                self.unnamed.push(Undecidable::object(format!("{}: {why}", used.place)));
+                return;
+            }
+        };
+        match Image::parse(reference) {
+            Ok(image) => self.images.entry(image).or_default().push(used.place.clone()),
+            Err(error) => {
+                let (_, places) = self.without.entry(reference).or_insert((error, Vec::new()));
+                places.push(&used.place);
+            }
+        }
+    }
+
+    fn undecidable(self) -> (BTreeMap<Image, Vec<String>>, Vec<Undecidable>) {
+        let count = self.images.len() + self.without.len() + self.unnamed.len();
+        if count > MAX_IMAGES {
+            let why = format!("expected at most {MAX_IMAGES} new images, found {count}");
+            return (BTreeMap::new(), vec![Undecidable::object(why)]);
+        }
+        let one = |(reference, (error, places)): (&str, (ImageError, Vec<&str>))| {
+            Undecidable::image(reference, &places, &error)
+        };
+        (self.images, self.without.into_iter().map(one).chain(self.unnamed).collect())
     }
 }
 
@@ -101,24 +145,16 @@ impl Demand {
             _ => Vec::new(),
         };
         let before: BTreeSet<Identity<'_>> = before.iter().map(Identity::of).collect();
-        let mut images: BTreeMap<Image, Vec<String>> = BTreeMap::new();
-        let mut without: BTreeMap<&str, (ImageError, Vec<&str>)> = BTreeMap::new();
-        for used in uses.iter().filter(|used| !before.contains(&Identity::of(used))) {
-            match Image::parse(&used.reference) {
-                Ok(image) => images.entry(image).or_default().push(used.place.clone()),
-                Err(error) => {
-                    let (_, places) =
-                        without.entry(&used.reference).or_insert_with(|| (error, Vec::new()));
-                    places.push(&used.place);
-                }
-            }
-        }
-        let is_new = review.operation == Operation::Create;
+        let mut new = New::default();
+        let is_new = |used: &&Use| !before.contains(&Identity::of(used));
+        uses.iter().filter(is_new).for_each(|used| new.add(used));
+        let (images, undecidable) = new.undecidable();
+        let is_created = review.operation == Operation::Create;
         Self {
             images: images.into_iter().map(|(image, places)| Asked { image, places }).collect(),
-            undecidable: told(&without),
+            undecidable,
             warning: None,
-            may_be_restart: is_new && (workload.is_pod() || review.is_controlled()),
+            may_be_restart: is_created && (workload.is_pod() || review.is_controlled()),
         }
     }
 
@@ -127,18 +163,4 @@ impl Demand {
     pub fn is_empty(&self) -> bool {
         self.images.is_empty() && self.undecidable.is_empty()
     }
-}
-
-/// The references without a digest, by reference; beyond [`MAX_TOLD`] only how many there are.
-fn told(without: &BTreeMap<&str, (ImageError, Vec<&str>)>) -> Vec<Undecidable> {
-    let one = |(reference, (error, places)): (&&str, &(ImageError, Vec<&str>))| {
-        Undecidable::image(reference, places, error)
-    };
-    let mut told: Vec<Undecidable> = without.iter().take(MAX_TOLD).map(one).collect();
-    let more = without.len() - told.len();
-    if more > 0 {
-        let more = format!("and {more} more images that cannot be decided about");
-        told.push(Undecidable::object(more));
-    }
-    told
 }

@@ -163,13 +163,33 @@ fn a_refusal_tells_every_reason_up_to_a_bound() {
     };
     let told = created(&containers(3)).unwrap_err();
     assert_eq!(told.lines().count(), 3, "{told}");
-    let told = created(&containers(100)).unwrap_err();
-    assert!(
-        told.lines().count() == 11
-            && told.ends_with("and 90 more images that cannot be decided about"),
-        "{told}"
-    );
-    assert!(created(&containers(workload::MAX_IMAGES + 1)).unwrap_err().contains("at most 200"));
+    let many = Demand::of(&read(&review("CREATE", &containers(100), &Value::Null)));
+    assert_eq!(many.undecidable.len(), 100, "each is recorded");
+    let answer = AdmissionReview::answering("u", &many, &[], &[]).response;
+    let message = answer.status.unwrap().message;
+    assert!(message.ends_with("and 90 more images that cannot be decided about"), "{message}");
+    assert_eq!((message.lines().count(), answer.audit_annotations.len()), (12, 10));
+    let too_many = created(&containers(workload::MAX_IMAGES + 1)).unwrap_err();
+    assert_eq!(too_many, "expected at most 200 new images, found 201");
+}
+
+#[test]
+fn what_was_there_already_may_stay_and_shrink_whatever_it_is() {
+    let many = |count: usize| {
+        let all =
+            (0..count).map(|n| json!({"name": n.to_string(), "image": image(&n.to_string())}));
+        json!({"kind": "Pod", "spec": {"containers": all.collect::<Vec<_>>()}})
+    };
+    assert_eq!(updated(&many(250), &many(250)), names(&[]));
+    assert_eq!(updated(&many(201), &many(250)), names(&[]));
+    assert!(updated(&many(250), &many(1)).unwrap_err().contains("found 249"));
+    let mut unnamed = deployment(3, &["api"]);
+    let spec = &mut unnamed["spec"]["template"]["spec"];
+    spec["volumes"] = json!([{"name": "v", "image": {"pullPolicy": "Always"}}]);
+    spec["containers"].as_array_mut().unwrap().push(json!({"name": "late"}));
+    assert_eq!(updated(&unnamed, &unnamed), names(&[]));
+    let told = updated(&unnamed, &deployment(3, &["api"])).unwrap_err();
+    assert_eq!(told.lines().count(), 2, "{told}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::json::type_name;
 
-/// The most images of one object.
+/// The most images that one object may bring.
 pub const MAX_IMAGES: usize = 200;
 
 /// Where the PodSpec of a workload stands in its object.
@@ -41,8 +41,8 @@ const CONTAINERS: [(&str, &str); 3] = [
 pub struct Use {
     /// What uses it, such as `container api`.
     pub place: String,
-    /// The reference as it is written.
-    pub reference: String,
+    /// The reference as it is written; otherwise what was expected in its place, and found.
+    pub reference: Result<String, String>,
 }
 
 /// An object of a kind that runs images.
@@ -85,7 +85,8 @@ impl Workload {
             for (index, container) in items(spec, list, &path)? {
                 let at = format!("{path}.{list}[{index}]");
                 let container = members(container, &at)?;
-                add(&mut uses, place(called, container, index), container.get("image"), &at)?;
+                let place = place(called, container, index);
+                uses.push(Use { place, reference: reference(container.get("image"), &at) });
             }
         }
         for (index, volume) in items(spec, "volumes", &path)? {
@@ -95,8 +96,9 @@ impl Workload {
                 continue;
             };
             let at = format!("{at}.image");
-            let reference = members(image, &at)?.get("reference");
-            add(&mut uses, place("image volume", volume, index), reference, &at)?;
+            let found = members(image, &at)?.get("reference");
+            let place = place("image volume", volume, index);
+            uses.push(Use { place, reference: reference(found, &at) });
         }
         Ok(uses)
     }
@@ -110,28 +112,14 @@ fn place(called: &str, holder: &Map<String, Value>, index: usize) -> String {
     }
 }
 
-fn add(
-    uses: &mut Vec<Use>,
-    place: String,
-    reference: Option<&Value>,
-    path: &str,
-) -> Result<(), String> {
-    if uses.len() >= MAX_IMAGES {
-        return Err(format!("expected at most {MAX_IMAGES} images, found more"));
-    }
-    match reference {
-        Some(Value::String(reference)) if !reference.is_empty() => {
-            uses.push(Use { place, reference: reference.clone() });
-            Ok(())
-        }
-        None | Some(Value::Null | Value::String(_)) => {
-            Err(format!("expected {path} to name an image, found none ({place})"))
-        }
-        Some(other) => {
-            let found = type_name(other);
-            Err(format!("expected {path} to name an image, found {found} ({place})"))
-        }
-    }
+/// The image that a place names; otherwise what was expected there.
+fn reference(found: Option<&Value>, path: &str) -> Result<String, String> {
+    let found = match found {
+        Some(Value::String(reference)) if !reference.is_empty() => return Ok(reference.clone()),
+        None | Some(Value::Null | Value::String(_)) => "none",
+        Some(other) => type_name(other),
+    };
+    Err(format!("expected {path} to name an image, found {found}"))
 }
 
 fn members<'v>(value: &'v Value, path: &str) -> Result<&'v Map<String, Value>, String> {

@@ -1,6 +1,6 @@
 //! The case that a rule judges: a question, who is trusted, and the evidence that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::earlier;
 use super::evidence::{Evidence, Said};
@@ -49,8 +49,6 @@ impl<'c> Weighed<'c> {
 pub(super) struct Counted<'c> {
     pub(super) evidence: &'c Evidence,
     pub(super) signer: &'c Signer,
-    /// When its signer first said so: signing the same again makes it no younger.
-    pub(super) first: UtcTime,
 }
 
 impl Counted<'_> {
@@ -67,13 +65,15 @@ impl Counted<'_> {
 pub(super) struct Selection<'c> {
     pub(super) counted: Vec<Counted<'c>>,
     pub(super) set_aside: Vec<String>,
+    /// The last that said again what its signer had said before, and counts as of then.
+    pub(super) repeated: Option<Sha256>,
     max_age: Option<i64>,
 }
 
 impl<'c> Selection<'c> {
     /// From when on this evidence is too old, if a rule says so.
     pub(super) fn expires(&self, evidence: &Counted<'_>) -> Option<UtcTime> {
-        later(evidence.first, self.max_age?)
+        later(evidence.time(), self.max_age?)
     }
 
     /// The newest of each kind, by a key that tells kinds apart.
@@ -147,17 +147,21 @@ impl<'c> Case<'c> {
     ) -> Selection<'c> {
         let mut counted = Vec::new();
         let mut set_aside = Vec::new();
-        // Who signs the same payload again says so again: it is the newest word, as after what failed and was tried again, and is as
-        // old as the first time. A signature of the artifact has nothing else to say, so signing again is how it is renewed.
-        let mut said = BTreeMap::new();
+        // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time. Not so what speaks
+        // against the artifact, which is the newest word each time. A signature of the artifact has nothing else to say, so signing again
+        // is how it is renewed; and of two entries of one signer the second may have rights that the first does not have.
+        let mut said = BTreeSet::new();
+        let mut repeated = None;
         for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
             match self.named(signer, demand) {
                 Ok(signer) => {
-                    let by = (evidence.payload(), signer.id.to_string());
-                    let first = *said.entry(by).or_insert(evidence.time());
                     let is_renewal = matches!(evidence.said(), Said::Signature);
-                    let first = if is_renewal { evidence.time() } else { first };
-                    counted.push(Counted { evidence, signer, first });
+                    let is_new = said.insert((evidence.payload(), signer.id.to_string()));
+                    if is_new || is_renewal || evidence.said().speaks_against() {
+                        counted.push(Counted { evidence, signer });
+                    } else {
+                        repeated = Some(evidence.digest());
+                    }
                 }
                 Err(why) => set_aside.push(format!("{}: {why}", short(evidence.digest()))),
             }
@@ -166,16 +170,16 @@ impl<'c> Case<'c> {
         let max_age = demand.max_age.map(crate::document::Duration::seconds);
         if let Some(most) = max_age {
             counted.retain(|one| {
-                let young = later(one.first, most).is_some_and(|end| self.now() < end);
+                let young = later(one.time(), most).is_some_and(|end| self.now() < end);
                 if !young {
-                    let age = self.now().unix_seconds() - one.first.unix_seconds();
+                    let age = self.now().unix_seconds() - one.time().unix_seconds();
                     let told = format!("{}: {} old", short(one.digest()), lasting(age));
                     set_aside.push(format!("{told}, less than {} is allowed", lasting(most)));
                 }
                 young
             });
         }
-        Selection { counted, set_aside, max_age }
+        Selection { counted, set_aside, repeated, max_age }
     }
 
     /// The signer of evidence that counts for a demand; otherwise why it does not.
@@ -250,6 +254,11 @@ pub(super) fn later(moment: UtcTime, seconds: i64) -> Option<UtcTime> {
 /// The first hex digits of a digest, for a reader.
 pub(super) fn short(digest: Sha256) -> String {
     digest.hex().chars().take(12).collect()
+}
+
+/// `1 scan`, `2 scans`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Names after one another, or a word for none.

@@ -13,12 +13,12 @@ use super::findings::Scan;
 use super::vex::Vex;
 use crate::digest::{Digest, DigestSet, Sha256};
 use crate::layout::StepLink;
-use crate::predicate::attestry::environment::{Deployment, Readiness, SecretScan};
+use crate::predicate::attestry::environment::{CheckStatus, Deployment, Readiness, SecretScan};
 use crate::predicate::attestry::governance::{self, Approval, BreakGlass, Waiver};
 use crate::predicate::attestry::source::Review;
-use crate::predicate::in_toto::TestResult;
+use crate::predicate::in_toto::{TestResult, TestVerdict};
 use crate::predicate::provenance::Provenance;
-use crate::predicate::vsa::VerificationSummary;
+use crate::predicate::vsa::{VerificationResult, VerificationSummary};
 use crate::predicate::{self, Facts, Predicate, UtcTime};
 use crate::statement::{ResourceDescriptor, Statement};
 use crate::verify::{
@@ -123,6 +123,27 @@ pub enum Said {
     Other,
     /// Something that does not fit its type.
     Malformed(String),
+}
+
+impl Said {
+    /// Whether it can be what a rule denies for. What a policy denies in a bill of materials is not known here.
+    pub(super) fn speaks_against(&self) -> bool {
+        match self {
+            Self::TestResult(result) => {
+                result.result == TestVerdict::Failed
+                    || result.failed_tests.as_ref().is_some_and(|failed| !failed.is_empty())
+            }
+            Self::Scan(scan) => !scan.findings.is_empty() || !scan.unlisted.is_empty(),
+            Self::SecretScan(scan) => !scan.findings.is_empty() || scan.unlisted.is_some(),
+            Self::Readiness(readiness) => {
+                readiness.checks.iter().any(|check| check.status != CheckStatus::Pass)
+            }
+            Self::Summary(summary, _) => summary.verification_result == VerificationResult::Failed,
+            Self::Vex(statements) => statements.iter().any(|statement| !statement.harmless),
+            Self::Sbom(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Evidence {

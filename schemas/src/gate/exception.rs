@@ -240,11 +240,7 @@ impl<'c> Signed<'c> {
                     others.push(format!("{} is not one of {group}", signer.name));
                 }
                 Ok(signer) if names.insert(signer.name.as_str()) => {
-                    counted.push(Counted {
-                        evidence: one.evidence,
-                        signer,
-                        first: one.evidence.time(),
-                    });
+                    counted.push(Counted { evidence: one.evidence, signer });
                 }
                 Ok(_) => {}
             }

@@ -82,6 +82,9 @@ impl Told<'_> {
 
     fn policy(&mut self, policy: &PolicyDetails) {
         let verdict = match (policy.result, policy.mode.as_str()) {
+            (VerificationResult::Passed, _) if policy.break_glass.is_some() => {
+                "passes in an emergency alone"
+            }
             (VerificationResult::Passed, _) => "passes",
             (VerificationResult::Failed, "enforce") => "denies",
             (VerificationResult::Failed, "warn") => "warns: it would deny",
@@ -170,7 +173,7 @@ impl Told<'_> {
 #[must_use]
 pub fn broken(glass: &BrokenGlass) -> String {
     format!(
-        "by {} until {}: {}; {} must review it by {}",
+        "by {} until {}: {}; {} must review it by {}, with attestry approve",
         glass.signers.join(", "),
         glass.expires,
         glass.reason,

@@ -6,6 +6,7 @@ use super::read::{Reader, parsed, references, repositories};
 use super::window::{Freeze, Hours};
 use super::{Demand, Role, RuleKind, Severity};
 use crate::digest::Sha256;
+use crate::document::pattern::is_plain;
 use crate::document::{Placed, Section, quoted};
 use crate::predicate;
 use crate::predicate::attestry::environment::CheckSeverity;
@@ -102,7 +103,11 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
             demand: reader.demand(table),
             kinds: kinds(table),
             deny_components: components(table),
-            deny_licenses: texts(table.optional_texts("deny_licenses")),
+            deny_licenses: names(
+                table,
+                "deny_licenses",
+                "a licence by its SPDX identifier or its name, such as GPL-3.0-only; there are no patterns of them",
+            ),
         }),
         Kind::SecretScan => Some(RuleKind::SecretScan {
             demand: reader.demand(table),
@@ -115,10 +120,9 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
             block: table.optional_word("block", &CHECK_SEVERITIES).unwrap_or(CheckSeverity::High),
             bind_configuration: table.flag("bind_configuration"),
         }),
-        Kind::Promotion => Some(RuleKind::Promotion {
-            from: table.text("from")?.value,
-            soak: table.duration("soak")?.value,
-        }),
+        Kind::Promotion => {
+            Some(RuleKind::Promotion { from: earlier(table)?, soak: table.duration("soak")?.value })
+        }
         Kind::Approval => {
             let demand = named(reader.demand(table), table, "the group whose consent is needed");
             let threshold = reader.threshold(table, &demand.signers);
@@ -129,6 +133,9 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
         Kind::NoRollback => {
             let approvers = reader.optional_names(table, "approvers");
             let threshold = reader.threshold(table, &approvers);
+            if approvers.is_empty() && table.has("threshold") && !table.has("approvers") {
+                table.missing("approvers", "of whom so many approve a rollback");
+            }
             Some(RuleKind::NoRollback { approvers, threshold })
         }
         Kind::Vsa => Some(RuleKind::Vsa {
@@ -154,6 +161,27 @@ fn texts(placed: Option<Vec<Placed<String>>>) -> Vec<String> {
     placed.into_iter().flatten().map(|text| text.value).collect()
 }
 
+/// Texts that are compared as they are: one with space around it, or with a star, would match nothing.
+fn names(table: &Section<'_, '_>, name: &str, expected: &str) -> Vec<String> {
+    let given = table.optional_texts(name).unwrap_or_default();
+    for text in &given {
+        if text.value.trim() != text.value || text.value.contains('*') {
+            table.fault(text.span.clone(), expected, &quoted(&text.value));
+        }
+    }
+    texts(Some(given))
+}
+
+/// The environment before: one, by its name.
+fn earlier(table: &Section<'_, '_>) -> Option<String> {
+    let from = table.text("from")?;
+    if !is_plain(&from.value) || from.value.contains('*') {
+        let expected = "one environment by its name, such as staging";
+        table.fault(from.span, expected, &quoted(&from.value));
+    }
+    Some(from.value)
+}
+
 fn level(table: &Section<'_, '_>, name: &str, default: u64, most: u64) -> u64 {
     let Some(level) = table.optional_count(name, 0) else { return default };
     if level.value > most {
@@ -174,7 +202,7 @@ fn vuln_scan(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleKind> {
     });
     Some(RuleKind::VulnScan {
         demand,
-        scanners: texts(table.optional_texts("scanners")),
+        scanners: names(table, "scanners", "a scanner by its name or URI, such as trivy"),
         block: block?,
         leeway: leeway.unwrap_or_default(),
         vex: reader.optional_names(table, "vex"),
@@ -194,8 +222,12 @@ fn kinds(table: &Section<'_, '_>) -> Vec<String> {
 fn components(table: &Section<'_, '_>) -> Vec<String> {
     let components = table.optional_texts("deny_components").unwrap_or_default();
     for component in &components {
-        if !component.value.starts_with("pkg:") {
-            let expected = "a package URL such as pkg:cargo/openssl or pkg:npm/left-pad@1.3.0";
+        let path = component.value.strip_prefix("pkg:").map(|path| path.trim_start_matches('/'));
+        let parts = path.and_then(|path| path.split_once('/'));
+        let is_whole = parts.is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
+        let is_odd = |c: char| c.is_whitespace() || c == '*';
+        if !is_whole || component.value.contains(is_odd) {
+            let expected = "a package URL such as pkg:cargo/openssl or pkg:npm/left-pad@1.3.0; one without a version denies all, and there are no patterns of them";
             table.fault(component.span.clone(), expected, &quoted(&component.value));
         }
     }

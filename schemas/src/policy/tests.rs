@@ -156,6 +156,25 @@ fn refuses_what_would_allow_more_than_it_says() {
             "[[rule]]\ntype = \"vuln-scan\"\nblock = \"high\"\nleeway = { hgh = \"1d\" }\n",
             "leeway.hgh",
         ),
+        (
+            "[[rule]]\ntype = \"sbom\"\ndeny_components = [\"pkg:cargo\"]\n",
+            "a package URL such as pkg:cargo/openssl",
+        ),
+        (
+            "[[rule]]\ntype = \"sbom\"\ndeny_components = [\"pkg:cargo/open*\"]\n",
+            "there are no patterns of them",
+        ),
+        ("[[rule]]\ntype = \"sbom\"\ndeny_licenses = [\"GPL-3.0 \"]\n", "a licence by its SPDX"),
+        ("[[rule]]\ntype = \"sbom\"\ndeny_licenses = [\"GPL-*\"]\n", "there are no patterns"),
+        (
+            "[[rule]]\ntype = \"vuln-scan\"\nblock = \"high\"\nscanners = [\"Trivy \"]\n",
+            "a scanner by its name or URI",
+        ),
+        (
+            "[[rule]]\ntype = \"promotion\"\nfrom = \"stag*\"\nsoak = \"1d\"\n",
+            "line 11, column 8: expected one environment by its name, such as staging",
+        ),
+        ("[[rule]]\ntype = \"no-rollback\"\nthreshold = 1\n", "of whom so many approve a rollback"),
         ("[[rule]]\ntype = \"window\"\n", "hours, freezes, or both"),
         ("[[rule]]\ntype = \"window\"\nhours = [\"mon 16:00-08:00\"]\n", "days and hours in UTC"),
         ("[[rule]]\nany = [{ any = [{ type = \"signature\" }] }]\n", "type (signature"),

@@ -54,7 +54,11 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
         match old.groups.get(name) {
             None => add(what, format!("added: {}", joined(members)), None),
             Some(before) if before != members => {
-                add(what, format!("{} → {}", joined(before), joined(members)), None);
+                let publishes = new.policies.as_ref().is_some_and(|quorum| quorum.group == *name);
+                let warning = (publishes && !before.is_subset(members)).then(|| {
+                    "policies that those who leave have signed deny everything they are for until enough others push them again; attestry roster impact tells".to_owned()
+                });
+                add(what, format!("{} → {}", joined(before), joined(members)), warning);
             }
             Some(_) => {}
         }

@@ -102,6 +102,8 @@ pub struct Trust {
     revoked: BTreeMap<String, (UtcTime, RevocationReason)>,
     gate: Fingerprint,
     superseded: Option<Unread>,
+    /// Every roster, by version.
+    history: Vec<Published>,
 }
 
 impl Trust {
@@ -157,6 +159,11 @@ impl Trust {
             revoked,
             gate,
             superseded: None,
+            history: {
+                let mut all = published.to_vec();
+                all.sort_by_key(|one| rank(&one));
+                all
+            },
         })
     }
 
@@ -216,6 +223,18 @@ impl Trust {
             version: self.roster.version,
         })?;
         self.stands(entry, logged_at).map(|()| entry)
+    }
+
+    /// Whether the roster that ruled when the log first held something let its signer say it, by one of these words; where none ruled yet,
+    /// whoever was let in. What counted then and does not any more was taken for true in between.
+    #[must_use]
+    pub fn counted_then(&self, signer: &verify::Signer, at: UtcTime, words: &[&str]) -> bool {
+        let Some(then) = self.history.iter().rfind(|one| one.at <= at) else { return true };
+        then.roster.signer(signer).is_some_and(|entry| {
+            words.iter().any(|word| entry.may.contains(*word))
+                && entry.valid_from.is_none_or(|from| at >= from)
+                && entry.valid_until.is_none_or(|until| at < until)
+        })
     }
 
     /// Whether what an entry of the ruling roster does at a moment counts.

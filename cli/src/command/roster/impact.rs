@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::gate::governance::{Governance, Proposal};
 use attestry_schemas::gate::pack::{LeftOut, MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Decision, Purpose, Question, Run};
@@ -60,6 +61,8 @@ pub(super) struct Impact {
     truncated: bool,
     /// The evidence that did not verify here, and does not count.
     left_out: BTreeSet<LeftOut>,
+    /// What runs in a place that the registry gives no evidence for, and was not judged.
+    unjudged: Vec<String>,
 }
 
 /// A signer of whom something would no longer count.
@@ -148,6 +151,7 @@ pub(super) fn work_out(
         flagged_already: 0,
         truncated: running.truncated,
         left_out: BTreeSet::new(),
+        unjudged: Vec::new(),
     };
     for item in &running.items {
         impact.judge(item, proposal, asked, now)?;
@@ -313,6 +317,11 @@ impl Impact {
             Some(details) => details.name.clone(),
             None => item.name.clone(),
         };
+        // One that was recorded in a place that nobody can ask for keeps nobody from the answer about the others.
+        if !is_plain(&item.environment) || name.as_deref().is_some_and(|name| !is_plain(name)) {
+            self.unjudged.push(item.subject.clone());
+            return Ok(());
+        }
         let opened = opened(asked, subject, &item.environment, name.as_deref())?;
         self.left_out.extend(opened.left_out.iter().map(|left| LeftOut {
             why: format!("{} {subject}: {left}", item.environment),
@@ -361,6 +370,11 @@ impl Impact {
         let exit = if nothing { Exit::Success } else { Exit::Refused };
         if self.truncated {
             session.warn("more runs than the registry tells at once: only the first are judged");
+        }
+        for subject in &self.unjudged {
+            session.warn(printable(&format!(
+                "{subject} is not judged: it was recorded in an environment or by a name that no policy can name; attestry deploy status shows it"
+            )));
         }
         crate::trust::warn_of_left_out("the evidence of what runs", &self.left_out, session);
         if session.json() {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use attestry_schemas::bundle::{Bundle, Content, MessageSignature};
-use attestry_schemas::digest::Sha256;
+use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
 use attestry_schemas::key::SigningKey;
 use attestry_schemas::statement::{ResourceDescriptor, Statement};
@@ -347,6 +347,29 @@ fn what_was_replaced_restarts_for_a_controller_alone() {
         denied(&cluster.asks("v1", "alice").await, &["secret-scan"]);
         restarted(&cluster.asks("v1", CONTROLLER).await);
         restarted(&cluster.asks("v2", "alice").await);
+    });
+}
+
+#[test]
+fn a_deployment_that_could_not_be_counted_is_refused() {
+    with_cluster(Settings::default(), async |cluster| {
+        let at = "2026-01-01T00:00:00Z";
+        let says = |environment: &str, finished: &str| json!({"environment": environment, "kind": "deployed", "startedAt": at, "finishedAt": finished});
+        let artifact = |name: &str| ResourceDescriptor::named(name, Sha256::of(b"v1").into());
+        let commit = Digest::new("gitCommit", &"a".repeat(40)).unwrap();
+        for (subject, says, expected) in [
+            (artifact("pay/api"), says("a b", at), "expected the environment of a deployment"),
+            (artifact("na me"), says("production", at), "expected the subject of a deployment"),
+            (ResourceDescriptor::named("x", commit), says("production", at), "a sha256 digest"),
+            (artifact("pay/api"), says("production", "1999-01-01T00:00:00Z"), "no earlier than"),
+        ] {
+            let uri = "https://attestry.dev/deployment/v1";
+            let statement = Statement::new(vec![subject], uri, says).unwrap();
+            let envelope = Envelope::sign(PAYLOAD_TYPE, &statement.to_json(), &cluster.root);
+            let posted = cluster.server.write("POST /v1/attestations", 422, envelope.to_json());
+            let detail = posted.await.json()["detail"].to_string();
+            assert!(detail.contains(expected), "{detail}");
+        }
     });
 }
 

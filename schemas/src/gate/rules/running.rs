@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::super::case::{Case, Counted};
-use super::super::evidence::{Evidence, Said};
+use super::super::evidence::Said;
 use crate::digest::{DigestSet, Sha256};
 use crate::policy::Demand;
 use crate::predicate::attestry::environment::{Deployment, DeploymentKind};
@@ -77,23 +77,8 @@ fn here<'c>(
     case.evidence.iter().filter_map(move |one| {
         let signer = *one.signer.as_ref().ok()?;
         let Said::Deployment(deployment) = one.evidence.said() else { return None };
-        let first = one.evidence.time();
-        let counted = Counted { evidence: one.evidence, signer, first };
+        let counted = Counted { evidence: one.evidence, signer };
         (deployment.environment == environment).then_some((counted, deployment.as_ref()))
-    })
-}
-
-/// The newest statement that something was brought to one of the names by somebody who may not, or no longer, say so, and why it does not
-/// count.
-pub(super) fn uncounted<'c>(case: &Case<'c>, names: &[&str]) -> Option<(&'c Evidence, &'c str)> {
-    case.evidence.iter().rev().find_map(|one| {
-        let why = one.signer.as_ref().err()?;
-        let Said::Deployment(deployment) = one.evidence.said() else { return None };
-        let is_here = deployment.environment == case.question.environment
-            && deployment.kind != DeploymentKind::Decommissioned;
-        let mut subjects = one.evidence.subjects().iter();
-        let is_named = subjects.any(|s| s.name.as_deref().is_some_and(|n| names.contains(&n)));
-        (is_here && is_named).then_some((one.evidence, why.as_str()))
     })
 }
 

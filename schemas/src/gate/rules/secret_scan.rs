@@ -8,6 +8,7 @@ use crate::policy::Demand;
 pub(super) fn judge(case: &Case<'_>, demand: &Demand, most: u64) -> Judgement {
     let wanted = format!("a search for secrets by {} with at most {most} findings", by(demand));
     let fix = "revoke the secret and remove it, search again, and import the report";
+    let add = "search it and import the report: attestry evidence add REPORT --subject ARTIFACT --key KEY --registry URL";
     let selection = case.select(demand, |said| matches!(said, Said::SecretScan(_)));
     let newest = selection.newest_by(|one| match one.evidence.said() {
         Said::SecretScan(scan) => Some(scan.scanner.uri.clone()),
@@ -18,7 +19,7 @@ pub(super) fn judge(case: &Case<'_>, demand: &Demand, most: u64) -> Judgement {
             "secret-scan",
             wanted,
             case.instead(&selection, "no search for secrets", &["secret-scan"]),
-            fix,
+            add,
         );
     }
     let (mut findings, mut count) = (Vec::new(), 0);
@@ -38,7 +39,8 @@ pub(super) fn judge(case: &Case<'_>, demand: &Demand, most: u64) -> Judgement {
     let until = newest.iter().filter_map(|one| selection.expires(one)).min();
     let evidence = newest.iter().map(Counted::digest);
     if count <= most {
-        let found = format!("{count} findings in {} searches", newest.len());
+        let searches = if newest.len() == 1 { "search" } else { "searches" };
+        let found = format!("{count} findings in {} {searches}", newest.len());
         return Judgement::pass(wanted, found).on(evidence).until(until);
     }
     let first: Vec<&String> = findings.iter().take(3).map(|finding| &finding.text).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::answer::{Finding, Judgement};
-use super::super::case::{Case, Counted, by, joined, short};
+use super::super::case::{Case, Counted, by, count as counted, joined, short};
 use super::super::evidence::Said;
 use crate::policy::Demand;
 use crate::predicate::in_toto::{TestResult, TestVerdict};
@@ -45,12 +45,12 @@ pub(super) fn judge(
     passed.dedup();
     let count = passed.len() as u64;
     if count < least_passed {
-        findings.push(Finding::new("least-passed", format!("{count} tests passed")));
+        findings.push(Finding::new("least-passed", format!("{} passed", tests(count))));
     }
     let until = standing.iter().filter_map(|run| selection.expires(run.one)).min();
     let evidence = standing.iter().map(|run| run.one.digest());
     if findings.is_empty() {
-        let found = format!("{count} tests passed in {} results", standing.len());
+        let found = format!("{} passed in {}", tests(count), counted(standing.len(), "result"));
         return Judgement::pass(wanted, found).on(evidence).until(until);
     }
     let first: Vec<&String> =
@@ -58,8 +58,16 @@ pub(super) fn judge(
     let more = findings.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let there = if missing.is_empty() { String::new() } else { there(&standing) };
-    let found = format!("{}{more}{there}", joined(&first, ""));
+    // Whoever ran them again may wonder.
+    let again = selection.repeated.map_or_else(String::new, |digest| {
+        format!("; {} says what was said before, and is no newer run", short(digest))
+    });
+    let found = format!("{}{more}{there}{again}", joined(&first, ""));
     Judgement::failing(findings, wanted, found, fix).on(evidence).until(until)
+}
+
+fn tests(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "test")
 }
 
 /// Which suites there are results of, where one is missing: its name may be written another way.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::answer::{Finding, Judgement, earlier};
-use super::super::case::{Case, Counted, by, joined, later, short};
+use super::super::case::{Case, Counted, by, count, joined, later, short};
 use super::super::evidence::Said;
 use super::super::findings::{Scan, Vulnerable};
 use super::super::vex::{Named, Scope, Vex};
@@ -47,9 +47,14 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
         return Judgement::error("a vuln-scan rule", "another", "report this");
     };
     let age = demand.max_age.map_or_else(String::new, |age| format!(", at most {age} old"));
+    let with = match scanners.as_slice() {
+        [] => String::new(),
+        some => format!(" with {}", joined(some, "")),
+    };
     let wanted =
-        format!("a scan by {}{age}, with nothing of severity {block} or above", by(demand));
+        format!("a scan by {}{with}{age}, with nothing of severity {block} or above", by(demand));
     let fix = "scan again and import the report, fix what is found, or have it assessed in an OpenVEX document";
+    let add = "scan it and import the report: attestry evidence add REPORT --subject ARTIFACT --key KEY --registry URL";
     let selection = case.select(demand, |said| matches!(said, Said::Scan(_)));
     let newest = selection.newest_by(|one| scan(one).map(|scan| scan.scanner.clone()));
     if newest.is_empty() {
@@ -57,7 +62,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
             "vuln-scan",
             wanted,
             case.instead(&selection, "no scan", &["vulns", "vuln"]),
-            fix,
+            add,
         );
     }
     let scans: Vec<&Scan> = newest.iter().filter_map(scan).collect();
@@ -91,7 +96,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let findings = Finding::distinct(findings);
     let told = format!("{harmless} not affected, {waiting} within their leeway");
     if findings.is_empty() {
-        let found = format!("nothing that blocks in {} scans; {told}", newest.len());
+        let found = format!("nothing that blocks in {}; {told}", count(newest.len(), "scan"));
         return Judgement::pass(wanted, found).on(evidence).until(until);
     }
     let first: Vec<&String> = findings.iter().take(3).map(|finding| &finding.text).collect();

@@ -73,14 +73,14 @@ fn an_exception_is_told_with_who_made_it_and_until_when() {
     trial.say(Saying::of("bob", "break-glass", predicate));
     let expected = "\
 ALLOWED: pay/api in production
-policy production@3 (enforce) passes
+policy production@3 (enforce) passes in an emergency alone
   ✗ signature: no signature [signature]
       wanted: a signature of the artifact by ci
       fix: attestry sign ARTIFACT --key KEY --registry URL
   ~ vuln-scan: 1 that block: CVE-1 (high); 0 not affected, 0 within their leeway
       waived: CVE-1 (high) by alice until 2026-12-01T00:00:00Z: not reachable (sha256:…)
       evidence: sha256:…, sha256:…
-  ! the glass is broken by bob until 2026-11-27T12:00:00Z: incident 7; leads must review it by 2026-12-01T00:00:00Z";
+  ! the glass is broken by bob until 2026-11-27T12:00:00Z: incident 7; leads must review it by 2026-12-01T00:00:00Z, with attestry approve";
     assert_eq!(without_digests(&lines(&trial)), expected);
 }
 

@@ -7,7 +7,7 @@ fn passed_tests_pass_and_failed_ones_are_findings_by_name() {
     let mut trial = Trial::of(&rule("test-result", "signers = [\"ci\"]"));
     trial.fails("test-result", &["test-result"]);
     trial.say(tested("ci", "PASSED", &["unit::a", "unit::b"], &[]));
-    assert_eq!(trial.passes("test-result").found, "2 tests passed in 1 results");
+    assert_eq!(trial.passes("test-result").found, "2 tests passed in 1 result");
     trial.say(tested("ci", "FAILED", &["unit::a"], &["unit::b"]));
     trial.fails("test-result", &["unit::b"]);
 }
@@ -115,18 +115,23 @@ fn what_was_skipped_has_not_passed_and_makes_nothing_good() {
 }
 
 #[test]
-fn what_is_said_again_is_the_newest_word_and_no_younger() {
+fn a_failure_that_comes_back_counts_again_and_a_success_does_not() {
     let at = |hour: u8| format!("2026-11-27T0{hour}:00:00Z");
     let failed = || tested("ci", "FAILED", &[], &["unit::a"]);
     let passed = || tested("ci", "PASSED", &["unit::a"], &[]);
     let mut trial = Trial::of(&rule("test-result", "max_age = \"5h\""));
-    trial.say(failed().at(&at(6))).say(passed().at(&at(7)));
+    trial.say(failed().at(&at(4))).say(passed().at(&at(7)));
     trial.passes("test-result");
     trial.say(failed().at(&at(8)));
     trial.fails("test-result", &["unit::a"]);
     trial.say(passed().at(&at(9)));
+    let answer = trial.fails("test-result", &["unit::a"]);
+    assert!(
+        answer.found.ends_with(" says what was said before, and is no newer run"),
+        "{answer:?}"
+    );
+    trial.say(tested("ci", "PASSED", &["unit::a", "unit::b"], &[]).at("2026-11-27T09:30:00Z"));
     trial.passes("test-result");
-    trial.turns_at("2026-11-27T12:00:00Z");
 }
 
 #[test]

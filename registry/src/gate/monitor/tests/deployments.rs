@@ -1,10 +1,11 @@
 //! What runs, and what of it was allowed.
 
 use attestry_schemas::digest::Sha256;
+use attestry_schemas::gate::authorized::Cause;
 use serde_json::{Value, json};
 
-use super::governed::{ENVIRONMENT, Governed, artifact, at, envelope};
-use attestry_schemas::gate::authorized::Cause;
+use super::governed::{ENVIRONMENT, Governed, RULES, artifact, at, envelope, key};
+use crate::log::Receipt;
 
 /// The cause of the newest deployment.
 fn cause(governed: &Governed) -> Option<Cause> {
@@ -192,4 +193,67 @@ fn what_runs_follows_the_statements_that_count() {
     assert_eq!((numbers.rollbacks.deployments, numbers.rollbacks.rollbacks), (4, 1));
     assert_eq!(numbers.rollbacks.ratio, Some(0.25));
     assert_eq!(numbers.coverage.ratio, None, "nothing runs");
+}
+
+/// Revokes a signer for compromise an hour ago.
+fn revoke(governed: &Governed, name: &str) -> Receipt {
+    let revocation = json!({
+        "signer": {"fingerprint": key(name).public_key().fingerprint()},
+        "reason": "compromised",
+        "effectiveAt": at(-3_600),
+    });
+    governed.state("root", "https://attestry.dev/revocation/v1", artifact(0), revocation)
+}
+
+#[test]
+fn what_is_said_to_have_left_by_one_who_no_longer_counts_still_runs() {
+    let governed = Governed::ago(RULES, 7_200);
+    governed.deploy(1, governed.allow(1));
+    let governed = governed.restarted();
+    governed.record("deployer", 1, Governed::deployment("decommissioned", None));
+    assert!(governed.status().is_empty());
+    revoke(&governed, "deployer");
+    let [status] = governed.status().try_into().unwrap();
+    assert!(status.running && status.deployment.cause().is_none());
+}
+
+#[test]
+fn what_a_signer_brought_that_no_longer_counts_runs_and_is_flagged() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    super::until("assessed", || governed.numbers().evidence_age_s.p50.is_some());
+    let covered = |governed: &Governed| {
+        let coverage = governed.numbers().coverage;
+        (coverage.running, coverage.verified)
+    };
+    assert_eq!(covered(&governed), (1, 1));
+    let revoked = revoke(&governed, "deployer").digest;
+    super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert_eq!(super::because(&governed, deployed), Some(revoked));
+    let [status] = governed.status().try_into().unwrap();
+    assert!(status.running && !status.compliant);
+    assert_eq!(status.deployment.cause(), Some(Cause::OtherSigner));
+    assert_eq!(covered(&governed), (1, 0));
+    // Counted from the revocation to the flag, and not as if it had been flagged when it was deployed.
+    let detect = governed.numbers().time_to_detect;
+    assert_eq!(detect.count, 1, "{detect:?}");
+    assert!(detect.from_evidence_s.max.is_some(), "{detect:?}");
+    let governed = governed.restarted();
+    assert_eq!(covered(&governed), (1, 0));
+}
+
+#[test]
+fn what_ran_out_for_what_nothing_allowed_is_blamed_on_nobody() {
+    let governed = Governed::ago(RULES, 7_200);
+    governed.sign(1);
+    governed.scan(1, &["CVE-2026-1"]);
+    let waiver =
+        json!({"rule": "vuln-scan", "finding": "CVE-2026-1", "until": at(-3_600), "reason": "x"});
+    governed.state("lead", "https://attestry.dev/waiver/v1", artifact(1), waiver);
+    let deployed = governed.record("deployer", 1, Governed::deployment("deployed", None)).digest;
+    super::until("assessed", || governed.numbers().evidence_age_s.p50.is_some());
+    let governed = governed.restarted();
+    super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert_eq!(super::because(&governed, deployed), None);
+    assert!(governed.numbers().time_to_detect.from_expiry_s.max.is_some());
 }

@@ -1,11 +1,11 @@
 //! What the passing of time alone changes, measured from when time ran out.
 
 use attestry_schemas::gate::Purpose;
+use attestry_schemas::gate::authorized::Cause;
 use attestry_schemas::predicate::UtcTime;
 use serde_json::json;
 
 use super::governed::{Governed, RULES, artifact, at};
-use attestry_schemas::gate::authorized::Cause;
 
 /// An artifact with a finding that is waived until a moment, deployed; the digest of its deployment.
 fn waived(governed: &Governed, until: UtcTime) -> attestry_schemas::digest::Sha256 {
