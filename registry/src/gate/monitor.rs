@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long is assessed before it is looked whether there is news, which goes first: a start assesses everything that runs.
 const LONGEST_TURN: Duration = Duration::from_millis(250);
 /// How many are assessed at once: each that flips waits for the log.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 /// The shortest time between two updates of the numbers.
 const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
 /// The time after a failure.

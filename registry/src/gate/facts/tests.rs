@@ -43,6 +43,7 @@ fn until_kept(running: &Running) {
     until(|| {
         let reader = running.store.reader();
         let kept = reader.facts_cursor().unwrap();
+        let kept = kept.filter(|cursor| cursor.format == SEALED_FORMAT);
         kept.is_some_and(|cursor| cursor.next == full(reader.size().unwrap()))
     });
 }
