@@ -5,6 +5,7 @@
 //! last one in the log is recorded there, signed, before anyone is told: what was flagged, when and
 //! why can be audited, and a restart flags nothing twice. The webhook follows the log by itself.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long is assessed before it is looked whether there is news, which goes first: a start assesses everything that runs.
 const LONGEST_TURN: Duration = Duration::from_millis(250);
 /// How many are assessed at once: each that flips waits for the log.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// The shortest time between two updates of the numbers.
 const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
 /// The time after a failure.
@@ -142,6 +143,11 @@ impl Watch {
                 }
                 Err(_) => {
                     tracing::error!("the assessment of what runs ended by a panic; trying again");
+                    // What it had taken is due again.
+                    let mut ledger =
+                        self.gate.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+                    ledger.stale_all();
+                    drop(ledger);
                     std::thread::park_timeout(PAUSE_AFTER_FAILURE);
                     PAUSE_AFTER_FAILURE
                 }
@@ -191,6 +197,10 @@ impl Watch {
     /// Assesses what is due, several at once, until the turn is over. Gives back what is left, and the last failure.
     fn take_turn(&self, due: Vec<Due>) -> (impl Iterator<Item = Due>, Result<(), GateError>) {
         let others = due.len().min(AT_ONCE).saturating_sub(1);
+        // One statement may have brought an artifact to several places, of which one verdict is recorded: the other places see it next.
+        let mut seen = HashSet::new();
+        let is_first = |one: &Due| seen.insert((one.deployment.statement, one.deployment.subject));
+        let (due, twins): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_first);
         let turn = Mutex::new(Turn {
             due: due.into_iter(),
             began: Instant::now(),
@@ -199,12 +209,14 @@ impl Watch {
         });
         std::thread::scope(|scope| {
             for _ in 0..others {
-                scope.spawn(|| self.assess_some(&turn));
+                // Where the system gives no thread, this one does the work.
+                let thread = std::thread::Builder::new().name("monitor".to_owned());
+                let _ = thread.spawn_scoped(scope, || self.assess_some(&turn));
             }
             self.assess_some(&turn);
         });
         let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (turn.due, turn.failed)
+        (turn.due.chain(twins), turn.failed)
     }
 
     fn assess_some(&self, turn: &Mutex<Turn>) {

@@ -149,22 +149,49 @@ async fn answer(
             return AdmissionReview::answering(&review.uid, &demand, &judged, &[]);
         }
     };
+    // What is admitted may start again under its decision. So of an object with several images none is recorded as let in before it is known
+    // that all are.
+    let is_alone = demand.images.len() + demand.undecidable.len() == 1;
     let circumstances = Circumstances {
         caller: format!("{ADMISSION_CALLER}{}", review.user),
         environment,
         dry_run: review.dry_run,
+        records: is_alone && !review.dry_run,
         may_be_restart: demand.may_be_restart,
         is_made_again: review.is_by_controller(),
         deadline,
     };
     let judging = demand.images.iter().map(|asked| judged(state, asked, &circumstances));
     let recording = demand.undecidable.iter().map(|one| recorded(state, one, &circumstances));
-    let (judged, recorded): (Vec<_>, Vec<_>) = join(
+    let (mut judged, recorded): (Vec<_>, Vec<_>) = join(
         stream::iter(judging).buffered(MAX_AT_ONCE).collect(),
         stream::iter(recording).buffered(MAX_AT_ONCE).collect(),
     )
     .await;
+    if !is_alone && !review.dry_run {
+        judged = settled(state, &demand, judged, circumstances).await;
+    }
     AdmissionReview::answering(&review.uid, &demand, &judged, &recorded)
+}
+
+/// Records what became of the images of an object: that all are let in, or each denial.
+async fn settled(
+    state: &Arc<State>,
+    demand: &Demand,
+    found: Vec<Judged>,
+    circumstances: Circumstances,
+) -> Vec<Judged> {
+    let is_admitted = demand.undecidable.is_empty() && found.iter().all(Judged::admits);
+    let circumstances = Circumstances { records: true, ..circumstances };
+    let settling = demand.images.iter().zip(found).map(|(asked, found)| async {
+        match &found {
+            Judged::Decided { logged: None, .. } if is_admitted || !found.admits() => {
+                judged(state, asked, &circumstances).await
+            }
+            _ => found,
+        }
+    });
+    stream::iter(settling).buffered(MAX_AT_ONCE).collect().await
 }
 
 /// The environment that decisions are about, or why there is none.
@@ -242,6 +269,8 @@ struct Circumstances {
     caller: String,
     environment: String,
     dry_run: bool,
+    /// Whether decisions are signed and logged.
+    records: bool,
     may_be_restart: bool,
     is_made_again: bool,
     deadline: Deadline,
@@ -301,11 +330,11 @@ fn judge(
     request: &Request,
     circumstances: &Circumstances,
 ) -> Result<Judged, Refusal> {
-    let (decision, logged) = if circumstances.dry_run {
-        (Arc::new(state.gate.assess(request)), None)
-    } else {
+    let (decision, logged) = if circumstances.records {
         let (decided, _) = state.gate.decide(request)?;
         (decided.decision, Some(Logged { digest: decided.digest, index: decided.index }))
+    } else {
+        (Arc::new(state.gate.assess(request)), None)
     };
     let mut recorded = None;
     if !decision.passed() && circumstances.may_be_restart {
@@ -313,7 +342,7 @@ fn judge(
         let pass = state.gate.recorded_pass(&reader, request, circumstances.is_made_again)?;
         recorded = pass.map(|pass| Logged { digest: pass.digest, index: pass.index });
     }
-    if let Some(recorded) = recorded {
+    if let Some(recorded) = recorded.filter(|_| circumstances.records) {
         tracing::warn!(
             subject = %request.subject,
             environment = request.environment,

@@ -89,6 +89,17 @@ pub enum Judged {
     Late(String),
 }
 
+impl Judged {
+    /// Whether the image may start.
+    #[must_use]
+    pub fn admits(&self) -> bool {
+        match self {
+            Self::Decided { decision, recorded, .. } => decision.passed() || recorded.is_some(),
+            Self::Undecided(_) | Self::Late(_) => false,
+        }
+    }
+}
+
 impl AdmissionReview {
     /// Denies for a reason that no decision can change.
     #[must_use]
@@ -124,12 +135,15 @@ impl AdmissionReview {
         let mut denials: Vec<String> = refusal(&demand.undecidable).into_iter().collect();
         let mut warnings: Vec<String> = demand.warning.iter().cloned().collect();
         let mut annotations = BTreeMap::new();
+        let is_denied = !denials.is_empty()
+            || judged.len() < demand.images.len()
+            || judged.iter().any(|judged| !judged.admits());
         for (place, asked) in demand.images.iter().enumerate() {
             let nothing = Judged::Undecided("no decision was made".to_owned());
             let judged = judged.get(place).unwrap_or(&nothing);
             denials.extend(denial(asked, judged));
             warnings.extend(told_warnings(asked, judged));
-            annotate(&mut annotations, place + 1, asked, judged);
+            annotate(&mut annotations, place + 1, asked, judged, is_denied);
         }
         for (place, one) in demand.undecidable.iter().enumerate().take(MAX_UNDECIDABLE) {
             let Some(reference) = &one.reference else { continue };
@@ -239,6 +253,7 @@ fn annotate(
     number: usize,
     asked: &Asked,
     judged: &Judged,
+    is_denied: bool,
 ) {
     let Judged::Decided { decision, logged, recorded } = judged else {
         let text = match judged {
@@ -254,6 +269,7 @@ fn annotate(
     let result = if decision.passed() { "PASSED" } else { "FAILED" };
     let at = match logged {
         Some(logged) => format!("{} at log index {}", logged.digest, logged.index),
+        None if is_denied && decision.passed() => "not recorded (its object is denied)".to_owned(),
         None => "not recorded (dry run)".to_owned(),
     };
     let text = format!("{at}: {result} {} in {}", asked.image, decision.question().environment);

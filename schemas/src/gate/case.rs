@@ -1,6 +1,6 @@
 //! The case that a rule judges: a question, who is trusted, and the evidence that counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::answer::earlier;
 use super::evidence::{Evidence, Said};
@@ -49,6 +49,8 @@ impl<'c> Weighed<'c> {
 pub(super) struct Counted<'c> {
     pub(super) evidence: &'c Evidence,
     pub(super) signer: &'c Signer,
+    /// From when on its age counts.
+    pub(super) since: UtcTime,
 }
 
 impl Counted<'_> {
@@ -73,7 +75,7 @@ pub(super) struct Selection<'c> {
 impl<'c> Selection<'c> {
     /// From when on this evidence is too old, if a rule says so.
     pub(super) fn expires(&self, evidence: &Counted<'_>) -> Option<UtcTime> {
-        later(evidence.time(), self.max_age?)
+        later(evidence.since, self.max_age?)
     }
 
     /// The newest of each kind, by a key that tells kinds apart.
@@ -149,16 +151,23 @@ impl<'c> Case<'c> {
         let mut set_aside = Vec::new();
         // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time. Not so what speaks
         // against the artifact, which is the newest word each time. A signature of the artifact has nothing else to say, so signing again
-        // is how it is renewed; and of two entries of one signer the second may have rights that the first does not have.
-        let mut said = BTreeSet::new();
+        // is how it is renewed; and of two entries of one signer the second may have rights that the first does not have. A bill or an
+        // assessment may speak for it as well, so that it is no younger than the first time.
+        let mut said = BTreeMap::new();
         let mut repeated = None;
         for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
             match self.named(signer, demand) {
                 Ok(signer) => {
                     let is_renewal = matches!(evidence.said(), Said::Signature);
-                    let is_new = said.insert((evidence.payload(), signer.id.to_string()));
+                    let by = (evidence.payload(), signer.id.to_string());
+                    let is_new = !said.contains_key(&by);
+                    let first = *said.entry(by).or_insert(evidence.time());
                     if is_new || is_renewal || evidence.said().speaks_against() {
-                        counted.push(Counted { evidence, signer });
+                        let since = match evidence.said() {
+                            Said::Sbom(_) | Said::Vex(_) => first,
+                            _ => evidence.time(),
+                        };
+                        counted.push(Counted { evidence, signer, since });
                     } else {
                         repeated = Some(evidence.digest());
                     }
@@ -170,9 +179,9 @@ impl<'c> Case<'c> {
         let max_age = demand.max_age.map(crate::document::Duration::seconds);
         if let Some(most) = max_age {
             counted.retain(|one| {
-                let young = later(one.time(), most).is_some_and(|end| self.now() < end);
+                let young = later(one.since, most).is_some_and(|end| self.now() < end);
                 if !young {
-                    let age = self.now().unix_seconds() - one.time().unix_seconds();
+                    let age = self.now().unix_seconds() - one.since.unix_seconds();
                     let told = format!("{}: {} old", short(one.digest()), lasting(age));
                     set_aside.push(format!("{told}, less than {} is allowed", lasting(most)));
                 }

@@ -240,7 +240,11 @@ impl<'c> Signed<'c> {
                     others.push(format!("{} is not one of {group}", signer.name));
                 }
                 Ok(signer) if names.insert(signer.name.as_str()) => {
-                    counted.push(Counted { evidence: one.evidence, signer });
+                    counted.push(Counted {
+                        evidence: one.evidence,
+                        signer,
+                        since: one.evidence.time(),
+                    });
                 }
                 Ok(_) => {}
             }

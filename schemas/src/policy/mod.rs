@@ -13,6 +13,7 @@ use crate::document::{Duration, Faults, Pattern};
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::environment::CheckSeverity;
 use crate::predicate::attestry::governance as said;
+use crate::predicate::cvss::base_score;
 use crate::roster::{Quorum, Roster};
 
 mod read;
@@ -314,11 +315,11 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The severity of a word or of a CVSS score, as scanners write them.
+    /// The severity of a word, of a CVSS score or of a vector of its version 3, as scanners write them.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.trim();
-        if let Ok(score) = text.parse::<f64>() {
+        if let Some(score) = text.parse().ok().or_else(|| base_score(text)) {
             return match score {
                 s if !(0.0..=10.0).contains(&s) => Self::Unknown,
                 s if s >= 9.0 => Self::Critical,

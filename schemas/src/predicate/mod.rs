@@ -13,6 +13,7 @@
 
 pub mod attestry;
 pub mod cosign;
+pub mod cvss;
 mod cyclonedx;
 mod facts;
 mod finding;

@@ -286,10 +286,31 @@ fn an_image_without_a_digest_leaves_the_others_decided() {
         let told: Vec<&str> = [1, 2, 3]
             .map(|n| answer["auditAnnotations"][format!("decision-{n}")].as_str().unwrap())
             .into();
-        assert_eq!(told.iter().filter(|text| text.contains(": PASSED ")).count(), 1, "{told:?}");
+        let passed = |text: &&&str| text.contains("not recorded (its object is denied): PASSED ");
+        assert_eq!(told.iter().filter(passed).count(), 1, "{told:?}");
         assert!(told[2].contains(": FAILED nginx:1.27, which"), "{told:?}");
-        cluster.verdicts(Sha256::of(b"v1"), 1).await;
+        cluster.verdicts(Sha256::of(b"unsigned"), 1).await;
         cluster.verdicts(Sha256::of(b"nginx:1.27"), 1).await;
+        // What was not let in for its neighbour's sake did not start, and does not start again.
+        cluster.verdicts(Sha256::of(b"v1"), 0).await;
+        cluster.policy("release", 2, "enforce", "secret-scan").await;
+        denied(&cluster.asks("v1", "alice").await, &["secret-scan"]);
+    });
+}
+
+#[test]
+fn images_that_are_let_in_together_are_recorded_each() {
+    with_cluster(Settings::default(), async |cluster| {
+        let mut review = review(&image("v1"), "alice");
+        review["request"]["object"]["spec"]["initContainers"] =
+            json!([{"name": "seed", "image": image("v2")}]);
+        admitted(&cluster.answer(&review).await);
+        cluster.verdicts(Sha256::of(b"v1"), 1).await;
+        cluster.verdicts(Sha256::of(b"v2"), 1).await;
+        cluster.policy("release", 2, "enforce", "secret-scan").await;
+        let answer = cluster.answer(&review).await;
+        admitted(&answer);
+        assert_eq!(answer["auditAnnotations"].as_object().unwrap().len(), 4, "{answer:#}");
     });
 }
 

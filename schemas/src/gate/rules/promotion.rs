@@ -13,6 +13,7 @@ use crate::document::{Duration, duration::lasting};
 use crate::predicate::UtcTime;
 use crate::predicate::attestry::environment::{Deployment, DeploymentKind};
 use crate::predicate::vsa::{GATE_EXTENSION, VerificationResult};
+use crate::statement::ResourceDescriptor;
 use crate::verify::Signer;
 
 pub(super) fn judge(case: &Case<'_>, from: &str, soak: Duration) -> Judgement {
@@ -131,7 +132,8 @@ fn decisions<'c>(case: &Case<'c>, environment: &str) -> Vec<Decided<'c>> {
         let here = details.map_or_else(unread, |details| Some(details.environment.as_str()));
         let has_passed = summary.verification_result == VerificationResult::Passed;
         let is_emergency = details.is_some_and(|details| {
-            has_passed && details.policies.iter().any(|policy| policy.break_glass.is_some())
+            let mut policies = details.policies.iter().filter(|policy| policy.mode == "enforce");
+            has_passed && policies.any(|policy| policy.break_glass.is_some())
         });
         let passed = has_passed && !is_emergency;
         (here == Some(environment)).then_some(Decided { evidence, details, passed, is_emergency })
@@ -157,8 +159,8 @@ enum Run {
 }
 
 /// Follows the statements about an environment in the order of the log, for each name by which the artifact ran there. How long something
-/// ran is told by when the log held them: what a statement claims could make it longer. Of several names a rollback is told first, then
-/// where it ran the longest.
+/// ran is told by when the log held them: what a statement claims could make it longer. Of several names a rollback is told first, unless it
+/// entered again since by any of them, then where it ran the longest.
 fn history(case: &Case<'_>, environment: &str, decisions: &[Decided<'_>]) -> Run {
     let subject = case.subject();
     let mut all = deployments(case, environment);
@@ -170,30 +172,22 @@ fn history(case: &Case<'_>, environment: &str, decisions: &[Decided<'_>]) -> Run
     let mut refused = None;
     for one in &all {
         let Some(deployment) = deployment(one) else { continue };
-        let entered = deployment.kind != DeploymentKind::Decommissioned;
-        if !one.evidence.is_about(&subject) {
-            if entered {
-                replace(&mut runs, one, deployment, &subject, &names);
-            }
-            continue;
-        }
         let here = names_in(one, &subject);
-        if !entered {
-            let left = Run::Left(one.digest(), one.evidence.logged_at());
-            let is_meant = |name: &Option<&str>| {
-                name.is_none() || here.iter().any(|here| here.is_none() || here == name)
-            };
-            runs.iter_mut()
-                .filter(|(name, run)| is_meant(name) && run.goes_on())
-                .for_each(|(_, run)| *run = left);
+        if deployment.kind == DeploymentKind::Decommissioned {
+            leave(&mut runs, one, &here);
             continue;
         }
+        replace(&mut runs, one, deployment, &subject, &names);
         for name in here {
             if runs.get(&name).is_some_and(Run::goes_on) {
                 continue;
             }
             match authorized(case, one, deployment, name, decisions) {
                 Ok(()) => {
+                    // After a rollback it soaks anew, wherever it ran before.
+                    if runs.values().any(|run| matches!(run, Run::RolledBack(..))) {
+                        runs.clear();
+                    }
                     let (statement, since) = (one.digest(), one.evidence.logged_at());
                     runs.insert(name, Run::Runs { statement, since, replaced: None });
                 }
@@ -201,7 +195,8 @@ fn history(case: &Case<'_>, environment: &str, decisions: &[Decided<'_>]) -> Run
             }
         }
     }
-    runs.into_values().max_by_key(Run::rank).unwrap_or(Run::Never(refused))
+    let now = case.now();
+    runs.into_values().max_by_key(|run| run.rank(now)).unwrap_or(Run::Never(refused))
 }
 
 impl Run {
@@ -210,12 +205,23 @@ impl Run {
     }
 
     /// Which of several is told: the greatest.
-    fn rank(&self) -> (u8, Option<std::cmp::Reverse<UtcTime>>) {
+    fn rank(&self, now: UtcTime) -> (u8, i64) {
         match self {
-            Self::RolledBack(..) => (3, None),
-            Self::Runs { since, replaced: None, .. } => (2, Some(std::cmp::Reverse(*since))),
-            Self::Runs { since, .. } => (1, Some(std::cmp::Reverse(*since))),
-            Self::Left(..) | Self::Never(_) => (0, None),
+            Self::RolledBack(..) => (2, 0),
+            Self::Runs { since, replaced, .. } => {
+                (1, replaced.unwrap_or(now).unix_seconds() - since.unix_seconds())
+            }
+            Self::Left(..) | Self::Never(_) => (0, 0),
+        }
+    }
+}
+
+/// What a statement that the artifact has left ends: what it names, or all without a name.
+fn leave(runs: &mut BTreeMap<Option<&str>, Run>, one: &Counted<'_>, here: &[Option<&str>]) {
+    for (name, run) in runs.iter_mut().filter(|(_, run)| run.goes_on()) {
+        let is_meant = |here: &Option<&str>| here.is_none() || name.is_none() || here == name;
+        if here.iter().any(is_meant) {
+            *run = Run::Left(one.digest(), one.evidence.logged_at());
         }
     }
 }
@@ -228,7 +234,7 @@ fn names_in<'c>(one: &Counted<'c>, subject: &Digest) -> Vec<Option<&'c str>> {
     mine.map(|subject| subject.name.as_deref()).collect()
 }
 
-/// What another artifact that enters takes the place of.
+/// What other artifacts that enter take the place of.
 fn replace(
     runs: &mut BTreeMap<Option<&str>, Run>,
     one: &Counted<'_>,
@@ -237,8 +243,14 @@ fn replace(
     names: &BTreeSet<&str>,
 ) {
     let at = one.evidence.logged_at();
-    let is_replaced = deployment.replaces.as_ref().is_some_and(|set| set.contains(subject));
-    let others = one.evidence.subjects().iter().filter_map(|subject| subject.name.as_deref());
+    let is_mine = one.evidence.is_about(subject);
+    let is_replaced =
+        !is_mine && deployment.replaces.as_ref().is_some_and(|set| set.contains(subject));
+    let is_other = |other: &&ResourceDescriptor| {
+        !other.digest.as_ref().is_some_and(|set| set.contains(subject))
+    };
+    let others = one.evidence.subjects().iter().filter(is_other);
+    let others = others.filter_map(|other| other.name.as_deref());
     let others: BTreeSet<&str> = others.filter(|name| names.contains(name)).collect();
     for (name, run) in runs.iter_mut() {
         let Run::Runs { statement, since, replaced: None } = *run else { continue };
@@ -246,7 +258,7 @@ fn replace(
             _ if is_replaced => true,
             Some(name) => others.contains(name),
             // What runs without a name is called whatever the artifact is.
-            None => !others.is_empty(),
+            None => !is_mine && !others.is_empty(),
         };
         if takes_place {
             *run = match deployment.kind {

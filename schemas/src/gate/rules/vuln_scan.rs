@@ -199,7 +199,7 @@ impl<'c> Known<'c> {
             let artifact = Rc::new(Named::new(artifact, one.evidence.names_of(&digest)));
             for says in statements.iter().rev() {
                 let held = one.evidence.logged_at();
-                let at = says.at.map_or(held, |at| at.min(held));
+                let at = says.at.map_or(one.since, |at| at.min(held));
                 let artifact = Rc::clone(&artifact);
                 all.push(Assessment { newer: 0, at, document: one.digest(), artifact, says });
             }

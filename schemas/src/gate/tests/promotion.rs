@@ -222,3 +222,35 @@ fn an_emergency_is_of_its_environment_alone() {
     let answer = trial.fails("promotion", &["decision"]);
     assert!(answer.found.contains("but in an emergency"), "{}", answer.found);
 }
+
+#[test]
+fn of_several_names_it_counts_where_it_ran_the_longest_unless_it_was_rolled_back() {
+    let mut trial = trial();
+    trial.question.name = None;
+    let decision = passed(&mut trial, "2026-11-20T09:00:00Z");
+    trial.say(deployed("deployed", "staging", Some(decision), "2026-11-20T10:00:00Z"));
+    // A canary, an hour ago.
+    let canary = deployed("deployed", "staging", Some(decision), "2026-11-27T09:00:00Z");
+    trial.say(canary.about_named("pay/api-canary", artifact()));
+    assert_eq!(trial.passes("promotion").found, "it ran in staging for 7d");
+    // One statement brings it to one name and something else to the other.
+    let mut both = deployed("rolled-back", "staging", Some(decision), "2026-11-27T09:10:00Z");
+    both.subjects.push(ResourceDescriptor::named(NAME, other_artifact().into()));
+    both.subjects[0].name = Some("pay/other".to_owned());
+    trial.say(both);
+    trial.fails("promotion", &["issue"]);
+}
+
+#[test]
+fn after_a_rollback_it_soaks_anew_also_by_another_name() {
+    let mut trial = soaked();
+    let rolled = deployed("rolled-back", "staging", None, "2026-11-25T12:00:00Z");
+    trial.say(rolled.about(other_artifact()));
+    trial.fails("promotion", &["issue"]);
+    trial.question.name = None;
+    let decision = passed(&mut trial, "2026-11-25T13:00:00Z");
+    let again = deployed("deployed", "staging", Some(decision), "2026-11-25T14:00:00Z");
+    trial.say(again);
+    let answer = trial.passes("promotion");
+    assert_eq!(answer.found, "it ran in staging for 1d 20h");
+}

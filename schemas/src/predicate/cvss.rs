@@ -5,7 +5,8 @@
 //! versions, temporal and environmental metrics are not this module's business.
 
 /// The base score of a vector of CVSS 3.0 or 3.1, 0.0 to 10.0; nothing for any other text.
-pub(super) fn base_score(vector: &str) -> Option<f64> {
+#[must_use]
+pub fn base_score(vector: &str) -> Option<f64> {
     let metrics = vector.strip_prefix("CVSS:3.0/").or_else(|| vector.strip_prefix("CVSS:3.1/"))?;
     let value = |name: &str| {
         metrics.split('/').find_map(|metric| metric.split_once(':').filter(|(n, _)| *n == name))
