@@ -269,7 +269,7 @@ fn annotate(
     let result = if decision.passed() { "PASSED" } else { "FAILED" };
     let at = match logged {
         Some(logged) => format!("{} at log index {}", logged.digest, logged.index),
-        None if is_denied && decision.passed() => "not recorded (its object is denied)".to_owned(),
+        None if is_denied && judged.admits() => "not recorded (its object is denied)".to_owned(),
         None => "not recorded (dry run)".to_owned(),
     };
     let text = format!("{at}: {result} {} in {}", asked.image, decision.question().environment);

@@ -307,10 +307,6 @@ fn images_that_are_let_in_together_are_recorded_each() {
         admitted(&cluster.answer(&review).await);
         cluster.verdicts(Sha256::of(b"v1"), 1).await;
         cluster.verdicts(Sha256::of(b"v2"), 1).await;
-        cluster.policy("release", 2, "enforce", "secret-scan").await;
-        let answer = cluster.answer(&review).await;
-        admitted(&answer);
-        assert_eq!(answer["auditAnnotations"].as_object().unwrap().len(), 4, "{answer:#}");
     });
 }
 
