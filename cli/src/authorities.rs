@@ -146,10 +146,36 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7vbgfb1/VU/QMq3v
 -----END PRIVATE KEY-----
 ";
 
+    /// Made for these tests, too: what `openssl req -x509` makes, for itself and an authority at once.
+    const SELF_SIGNED: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBlTCCATugAwIBAgIUQssFvDtoni9pCt42rf1WXeEuk5IwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEzMDE1MDU0NVoYDzIxMjAwMTAy
+MTUwNTQ1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQFbZj35GcyK+8K+Y3/SYnV6vmPb9mg43w/VT8dRSWUKkP1vZfpwlz3
+R+PKB/c71GpF7wmxOHZH1bz/SUQ72L7Ko2kwZzAdBgNVHQ4EFgQUt4J3TZB8oFlh
+Wvs/KCl6J7tG+DEwHwYDVR0jBBgwFoAUt4J3TZB8oFlhWvs/KCl6J7tG+DEwDwYD
+VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
+SAAwRQIhAKfiA1lgIt2tcLnkZX8bbC+IgHPU3Zc2+6NWVFCUyuofAiARZnwjBEGL
+ym3tA2uS+D5q2bhIaFeuKGcWlYDsVS3eZg==
+-----END CERTIFICATE-----
+";
+    const ITS_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgv8Y8d0vl0hpVhqYC
+WSHtucfuY48EVeW1D0MLh343QnShRANCAAQFbZj35GcyK+8K+Y3/SYnV6vmPb9mg
+43w/VT8dRSWUKkP1vZfpwlz3R+PKB/c71GpF7wmxOHZH1bz/SUQ72L7K
+-----END PRIVATE KEY-----
+";
+
     /// Serves one connection with TLS; a client that hangs up ends it.
     fn serve() -> String {
-        let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+        serve_as(CERTIFICATE, KEY)
+    }
+
+    fn serve_as(certificate: &str, key: &str) -> String {
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -175,8 +201,12 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7vbgfb1/VU/QMq3v
     }
 
     fn client(ca_file: Option<PathBuf>) -> Client {
+        client_of(&serve(), ca_file)
+    }
+
+    fn client_of(url: &str, ca_file: Option<PathBuf>) -> Client {
         let registry = Registry {
-            url: serve().parse().unwrap(),
+            url: url.parse().unwrap(),
             source: Source::Flag,
             token: None,
             withheld: None,
@@ -195,6 +225,30 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7vbgfb1/VU/QMq3v
         assert_eq!(client(Some(file)).fetch("/healthz").unwrap().body, b"ok");
         let refused = client(None).fetch("/healthz").unwrap_err();
         assert!(refused.fix().unwrap().contains("--ca-file"), "{refused:?}");
+    }
+
+    #[test]
+    fn what_mends_a_connection_is_told_by_what_ails_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        std::fs::write(&file, SELF_SIGNED).unwrap();
+        let fix = |url: &str, ca_file: Option<&PathBuf>| {
+            let refused = client_of(url, ca_file.cloned()).fetch("/healthz").unwrap_err();
+            refused.fix().unwrap_or_else(|| panic!("no fix: {refused:?}"))
+        };
+        let found = fix(&serve_as(SELF_SIGNED, ITS_KEY), Some(&file));
+        assert!(found.contains("a self-signed one"), "{found}");
+        let found = fix(&serve().replace("https://", "http://"), None);
+        assert!(found.contains("with TLS is https://"), "{found}");
+        let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}", plain.local_addr().unwrap().port());
+        std::thread::spawn(move || {
+            let (mut socket, _) = plain.accept().unwrap();
+            let _ = socket.read(&mut [0; 1024]);
+            socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
+        });
+        let found = fix(&url, None);
+        assert!(found.contains("without TLS is http://"), "{found}");
     }
 
     #[test]

@@ -530,6 +530,17 @@ mod tests {
     }
 
     #[test]
+    fn tells_where_the_text_is_no_text() {
+        let text = b"schema = \"x/v1\"\nname = \"\xc3\xbc\xff\"\n";
+        let told = read(text, "x/v1", |_| Some(())).unwrap_err();
+        assert_eq!(told.0.len(), 1);
+        assert_eq!(
+            told.0[0].to_string(),
+            "line 2, column 10: expected UTF-8, found a byte that is none"
+        );
+    }
+
+    #[test]
     fn many_faults_are_told_in_brief_from_the_first_on() {
         let fault = |line| Fault { line, column: 1, message: "x".repeat(100) };
         let many = Faults((1..100).map(fault).collect());

@@ -108,6 +108,9 @@ pub(crate) struct RulingPolicy {
     /// Since when it rules.
     #[serde(default)]
     pub(crate) published_at: Option<String>,
+    /// What was found where its rules count for nothing, and all that it is for is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<String>,
     /// The document, of one policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) document: Option<String>,

@@ -211,8 +211,19 @@ fn show(args: &PolicyShowArgs, session: &mut Session) -> Result<Exit, Failure> {
     let at = policy.published_at.as_deref().unwrap_or("-");
     let (version, digest) = (policy.version, &policy.digest);
     session.say(printable(&format!("policy {name} version {version} {digest}, published {at}")));
+    say_unread(&policy, session);
     session.data(text.as_bytes());
     Ok(Exit::Success)
+}
+
+fn say_unread(policy: &RulingPolicy, session: &mut Session) {
+    let RulingPolicy { name, version, unread, .. } = policy;
+    if let Some(found) = unread {
+        let text = format!(
+            "{name}@{version} denies all that it is for: expected a policy that counts, found {found}"
+        );
+        session.warn(printable(&text));
+    }
 }
 
 fn list(client: &Client, session: &mut Session) -> Result<Exit, Failure> {
@@ -231,6 +242,7 @@ fn list(client: &Client, session: &mut Session) -> Result<Exit, Failure> {
         let environments = policy.environments.join(", ");
         session.line(printable(&format!("  for {artifacts} in {environments}")));
         session.line(printable(&format!("  expires {expires}")));
+        say_unread(policy, session);
     }
     for pending in &policies.pending {
         let name = pending.name.as_deref().unwrap_or("policy");

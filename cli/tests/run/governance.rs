@@ -277,6 +277,11 @@ fn a_policy_is_linted_with_the_ruling_roster_before_it_is_signed() {
     dir.run(&["policy", "show", "--registry", url]).expect(0).says(&["production@3 (enforce)"]);
     let diff = ["policy", "diff", "@new.toml", "--registry", url];
     dir.run(&diff).expect(0).says(&["version 3 → 2"]);
+    let mut lapsed = policy.clone();
+    lapsed["unread"] = "0 signatures that count of the 1 by leads that it needs".into();
+    registry.answers("GET /v1/policies", 200, json!({"items": [lapsed], "pending": []}));
+    let lapsed = dir.run(&["policy", "show", "--registry", url]).expect(0);
+    lapsed.says(&["production@3 denies all that it is for", "found 0 signatures"]);
     // A registry that gives another document than the one it names is not believed.
     shown["document"] = "schema = \"policy/v1\"\n".into();
     registry.answers("GET /v1/policies/production", 200, shown);

@@ -10,6 +10,8 @@ use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::problem::chain;
 
+use jiff::SignedDuration;
+
 use super::deployments::Deployment;
 use super::gather::Gathered;
 use super::ledger::Standing;
@@ -17,6 +19,9 @@ use super::{Gate, GateError, Request, Ruling};
 
 /// The most reasons that are told.
 const MAX_REASONS: usize = 20;
+
+/// After which time it is tried again to judge what could not be judged.
+const JUDGED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// The most moments at which a verdict is made again to find the one that changed it.
 const MAX_MOMENTS: usize = 64;
@@ -62,6 +67,7 @@ impl Gate {
         let reader = self.store.reader();
         let size = reader.tree_size().map_err(|e| chain(&e))?;
         let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
+        let now = self.moment(&reader, size, now).map_err(|e| chain(&e))?;
         let allowed = deployment.allowed().ok().flatten();
         let request = Request {
             subject: deployment.subject,
@@ -73,7 +79,12 @@ impl Gate {
             caller: allowed.and_then(|allowed| allowed.caller.clone()),
             configuration: allowed.and_then(|allowed| allowed.configuration),
         };
-        let run = Run { deployment: deployment.statement, because: None, since: None };
+        let run = Run {
+            deployment: deployment.statement,
+            name: deployment.name.clone(),
+            because: None,
+            since: None,
+        };
         let purpose = Purpose::Run(run);
         let question = Question { purpose, ..self.question(&request, now, size) };
         let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
@@ -110,12 +121,15 @@ impl Gate {
             .iter()
             .filter(|one| inputs.contains(&Digest::from(one.digest()).to_string()));
         let evidence_s = stands_on.map(|one| one.time().unix_seconds()).collect();
+        // What could not be judged may be judged by then: a document that a policy names is no leaf of the log.
+        let again =
+            now.timestamp().checked_add(JUDGED_AGAIN).ok().filter(|_| decision.has_failed());
+        let again = again.map(UtcTime::from);
         let standing = Standing {
-            statement: deployment.statement,
-            subject: deployment.subject,
+            brought: deployment.brought(),
             compliant: decision.passed(),
             reasons: if decision.passed() { Vec::new() } else { reasons(decision.details()) },
-            until: decision.until().filter(|until| *until > now),
+            until: decision.until().filter(|until| *until > now).into_iter().chain(again).min(),
             log_size: size,
             watched: gathered.about,
             evidence_s,

@@ -9,6 +9,7 @@ use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::verify::Signer;
 
 use super::Gate;
+use super::deployments::Brought;
 use crate::store::{Reader, StoreError};
 
 /// The most decisions that are kept for the numbers, the newest.
@@ -49,8 +50,7 @@ pub(super) struct Glass {
 /// The verdict about something that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Judged {
-    /// The statement of its deployment.
-    pub(super) deployment: Sha256,
+    pub(super) brought: Brought,
     /// Whether the deployment itself is what was wrong.
     pub(super) was_wrong_from_the_beginning: bool,
     /// When the log first held what changed the verdict, Unix milliseconds.
@@ -65,16 +65,15 @@ pub(super) struct Judged {
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
     all: BTreeMap<u64, Decided>,
-    /// By deployment and artifact: the newest verdict about it, with its index. They stay: what was told is not told again, however
+    /// The newest verdict about each thing that runs, with its index. They stay: what was told is not told again, however
     /// much was decided since.
-    verdicts: HashMap<(Sha256, Sha256), (bool, u64)>,
+    verdicts: HashMap<Brought, (bool, u64)>,
 }
 
 impl Decisions {
     pub(super) fn add(&mut self, decided: Decided) {
         if let Some(run) = &decided.run {
-            self.verdicts
-                .insert((run.deployment, decided.subject), (decided.passed, decided.index));
+            self.verdicts.insert(run.brought.clone(), (decided.passed, decided.index));
         }
         self.all.insert(decided.index, decided);
         if self.all.len() > MAX_DECISIONS {
@@ -82,14 +81,24 @@ impl Decisions {
         }
     }
 
+    /// Takes in the newest verdict about something that runs, where it is older than the decisions that are kept.
+    pub(super) fn remember(&mut self, brought: Brought, passed: bool, index: u64) {
+        self.verdicts.entry(brought).or_insert((passed, index));
+    }
+
+    /// The index of the oldest decision that is kept, where there are more.
+    pub(super) fn begins_at(&self) -> Option<u64> {
+        self.all.keys().next().copied().filter(|_| self.all.len() == MAX_DECISIONS)
+    }
+
     /// The decisions, the oldest first.
     pub(super) fn all(&self) -> impl Iterator<Item = &Decided> {
         self.all.values()
     }
 
-    /// The newest recorded verdict about a deployment of an artifact: whether it is compliant, and its index.
-    pub(super) fn verdict(&self, deployment: Sha256, subject: Sha256) -> Option<(bool, u64)> {
-        self.verdicts.get(&(deployment, subject)).copied()
+    /// The newest recorded verdict about something that runs: whether it is compliant, and its index.
+    pub(super) fn verdict(&self, brought: &Brought) -> Option<(bool, u64)> {
+        self.verdicts.get(brought).copied()
     }
 }
 
@@ -112,7 +121,6 @@ impl Gate {
             None => None,
             Some(None) => return Ok(None),
             Some(Some(run)) => Some(Judged {
-                deployment: run.deployment,
                 was_wrong_from_the_beginning: run.because == Some(run.deployment),
                 because_ms: match run.because {
                     Some(because) => self.times(reader, because)?.map(|(_, logged_ms)| logged_ms),
@@ -120,11 +128,12 @@ impl Gate {
                 },
                 since_ms: run.since.map(|since| since.timestamp().as_millisecond()),
                 deployed_ms: self.times(reader, run.deployment)?,
+                brought: Brought { statement: run.deployment, subject, name: run.name },
             }),
         };
         let passed = summary.verification_result == VerificationResult::Passed;
-        let enforcing = details.policies.iter().filter(|policy| policy.mode == "enforce");
-        let failed = enforcing.filter(|policy| policy.result == VerificationResult::Failed);
+        let failed =
+            details.enforcing().filter(|policy| policy.result == VerificationResult::Failed);
         let answers = failed.flat_map(|policy| &policy.rules);
         let bad = answers.filter(|answer| !answer.outcome.is_good());
         let mut denied_by: BTreeSet<String> = bad.map(|answer| answer.rule.clone()).collect();
@@ -132,10 +141,9 @@ impl Gate {
             denied_by.insert(NO_RULE.to_owned());
         }
         let mut waivers = BTreeSet::new();
-        let rules = details.policies.iter().flat_map(|policy| &policy.rules);
+        let rules = details.enforcing().flat_map(|policy| &policy.rules);
         rules.for_each(|answer| add_waivers(answer, &mut waivers));
-        let glass = details.policies.iter().filter_map(|policy| policy.break_glass.as_ref());
-        let glass = glass.map(|glass| Glass {
+        let glass = details.broken_glass().map(|glass| Glass {
             statements: glass.evidence.clone(),
             review_by: glass.review_by,
             reviewers: glass.reviewers.clone(),

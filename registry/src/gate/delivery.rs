@@ -11,11 +11,12 @@ use attestry_schemas::gate::authorized::Cause;
 use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::attestry::environment::DeploymentKind;
+use prometheus::GaugeVec;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::decisions::{Decided, Glass, Judged};
-use super::deployments::{Deployment, kind_name};
+use super::deployments::kind_name;
 use super::ledger::Ledger;
 use super::{Gate, Ruling};
 use crate::store::key::{Term, TermKind};
@@ -221,9 +222,7 @@ impl Ledger {
         let (mut from_deployment, mut count) = (Vec::new(), 0);
         let (mut from_evidence, mut from_expiry) = (Vec::new(), Vec::new());
         // What lost its signer later is flagged by the verdict about it.
-        let is_flag =
-            |one: &&Deployment| one.cause().is_some_and(|cause| cause != Cause::OtherSigner);
-        let all = self.counted.deployments.newest().filter(is_flag);
+        let all = self.counted.deployments.newest().filter(|one| one.came_unauthorized());
         for one in all.filter(|one| scope.holds(&one.environment, one.logged_at_ms)) {
             count += 1;
             let at_ms = one.at.timestamp().as_millisecond();
@@ -418,17 +417,24 @@ impl Gate {
             ("expiry", detect.from_expiry_s),
         ] {
             for (quantile, value) in quantiles(spread) {
-                shown.time_to_detect.with_label_values(&[from, quantile]).set(value);
+                show(&shown.time_to_detect, &[from, quantile], value);
             }
         }
         for (quantile, value) in quantiles(numbers.evidence_age_s) {
-            shown.evidence_age.with_label_values(&[quantile]).set(value);
+            show(&shown.evidence_age, &[quantile], value);
         }
         Ok(())
     }
 }
 
-fn quantiles(spread: Spread) -> impl Iterator<Item = (&'static str, f64)> {
-    let all = [("0.5", spread.p50), ("0.95", spread.p95), ("1", spread.max)];
-    all.into_iter().filter_map(|(quantile, value)| Some((quantile, value?)))
+fn quantiles(spread: Spread) -> [(&'static str, Option<f64>); 3] {
+    [("0.5", spread.p50), ("0.95", spread.p95), ("1", spread.max)]
+}
+
+/// Shows a number; where there is none, none.
+fn show(gauges: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => gauges.with_label_values(labels).set(value),
+        None => drop(gauges.remove_label_values(labels)),
+    }
 }

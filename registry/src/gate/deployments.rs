@@ -107,7 +107,23 @@ pub struct Place {
     pub name: String,
 }
 
+/// What a statement brought: verdicts and assessments are about it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Brought {
+    /// The digest of the statement's attestation.
+    pub(super) statement: Sha256,
+    /// The artifact.
+    pub(super) subject: Sha256,
+    /// What it is called there.
+    pub(super) name: Option<String>,
+}
+
 impl Deployment {
+    /// What it brought.
+    pub(super) fn brought(&self) -> Brought {
+        Brought { statement: self.statement, subject: self.subject, name: self.name.clone() }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -132,6 +148,12 @@ impl Deployment {
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.allowed().err()
+    }
+
+    /// Whether it was unauthorized when the log first held it, and not only since its signer does not count any more.
+    pub(super) fn came_unauthorized(&self) -> bool {
+        self.word == Word::Nothing
+            || (self.kind != DeploymentKind::Decommissioned && self.decided.is_err())
     }
 
     pub(super) fn weigh(&mut self, trust: Option<&Trust>) {
@@ -336,7 +358,7 @@ impl Gate {
             return Ok(Err(Cause::SupersededDecision));
         }
         Ok(Ok(Allowed {
-            break_glass: details.policies.iter().any(|policy| policy.break_glass.is_some()),
+            break_glass: details.broken_glass().next().is_some(),
             name: details.name.clone(),
             caller: details.caller.clone(),
             configuration: details.configuration.as_ref().and_then(|text| text.parse().ok()),

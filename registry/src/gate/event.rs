@@ -3,14 +3,14 @@
 //! Every event follows from one leaf of the log: a statement about deployments, or a verdict of the gate about what runs. So
 //! whoever has the log can tell it again, with the same id.
 
-use attestry_schemas::digest::{DigestSet, Sha256};
+use attestry_schemas::digest::DigestSet;
 use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::vsa::VerificationResult;
 use serde::Serialize;
 
 use super::Gate;
 use super::assessment::reasons;
-use super::deployments::Deployment;
+use super::deployments::{Brought, Deployment};
 use super::ledger::Concern;
 use crate::store::{Reader, StoreError};
 
@@ -122,18 +122,21 @@ impl Gate {
         if is_verdict {
             return Ok(self.flip(&reader, &evidence)?.into_iter().collect());
         }
-        let deployments = self.weighed_deployments(&reader, &evidence, record.logged_at_ms)?;
+        let deployments =
+            self.weighed_deployments(&reader, &evidence, record.logged_at_ms, sequence + 1)?;
         let numbered = deployments.iter().enumerate().filter(|(_, one)| one.cause().is_some());
         Ok(numbered.map(|(number, one)| Event::unauthorized(self, one, number)).collect())
     }
 
+    /// The deployments that a statement states, by who ruled when the log had so many leaves: whenever it is told, the same is told.
     fn weighed_deployments(
         &self,
         reader: &Reader<'_>,
         evidence: &Evidence,
         logged_at_ms: i64,
+        size: u64,
     ) -> Result<Vec<Deployment>, StoreError> {
-        let ruling = self.ruling(reader)?;
+        let ruling = self.ruling_at(reader, size)?;
         let mut deployments = self.deployments_of(reader, evidence, logged_at_ms)?;
         deployments.iter_mut().for_each(|one| one.weigh(ruling.governance.trust.as_deref()));
         Ok(deployments)
@@ -147,7 +150,9 @@ impl Gate {
         let subject = digests.flat_map(DigestSet::iter).find_map(|digest| digest.as_sha256());
         let Some(subject) = subject else { return Ok(None) };
         let is_compliant = summary.verification_result == VerificationResult::Passed;
-        let deployment = self.deployment(reader, run.deployment, subject)?;
+        let (statement, because, since) = (run.deployment, run.because, run.since);
+        let brought = Brought { statement, subject, name: run.name };
+        let deployment = self.deployment(reader, &brought, evidence.index() + 1)?;
         if is_compliant && deployment.as_ref().is_none_or(|one| one.cause().is_some()) {
             return Ok(None);
         }
@@ -155,29 +160,31 @@ impl Gate {
             id: id(self, evidence.index(), 0),
             event: if is_compliant { "compliant" } else { "non-compliant" },
             at: summary.time_verified.clone().unwrap_or_default(),
-            name: deployment.map_or_else(|| details.name.clone(), |one| one.name),
+            name: brought.name,
             subject: subject.to_string(),
-            deployment: run.deployment.to_string(),
+            deployment: statement.to_string(),
             decision: Some(evidence.digest().to_string()),
             index: Some(evidence.index()),
-            because: run.because.map(|digest| digest.to_string()),
-            since: run.since.map(|since| since.to_string()),
+            because: because.map(|digest| digest.to_string()),
+            since: since.map(|since| since.to_string()),
             reasons: if is_compliant { Vec::new() } else { reasons(details) },
             environment: details.environment.clone(),
         }))
     }
 
-    /// The deployment of an artifact that a statement states.
+    /// The deployment that brought something, as it was seen when the log had so many leaves.
     fn deployment(
         &self,
         reader: &Reader<'_>,
-        statement: Sha256,
-        subject: Sha256,
+        brought: &Brought,
+        size: u64,
     ) -> Result<Option<Deployment>, StoreError> {
-        let Some(sequence) = reader.sequence_of_digest(&statement)? else { return Ok(None) };
+        let Some(sequence) = reader.sequence_of_digest(&brought.statement)? else {
+            return Ok(None);
+        };
         let Some(record) = reader.record(sequence)? else { return Ok(None) };
         let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(None) };
-        let all = self.weighed_deployments(reader, &evidence, record.logged_at_ms)?;
-        Ok(all.into_iter().find(|one| one.subject == subject))
+        let all = self.weighed_deployments(reader, &evidence, record.logged_at_ms, size)?;
+        Ok(all.into_iter().find(|one| one.brought() == *brought))
     }
 }

@@ -8,7 +8,6 @@ use attestry_schemas::gate::{self, Evidence, Question, Said};
 use attestry_schemas::policy::RuleKind;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::roster::trust::Trust;
-use attestry_schemas::verify::Signer;
 
 use super::history::subjects;
 use super::{Gate, Ruling};
@@ -21,8 +20,8 @@ use crate::store::{Reader, StoreError};
 const MAX_ABOUT_ARTIFACT: usize = 100_000;
 /// The most about one commit or step, or by one name, likewise.
 const MAX_ABOUT_OTHERS: usize = 1_000;
-/// The most artifacts of a chain of links that are followed.
-const MAX_MATERIALS: usize = 4_096;
+/// The most artifacts of a chain of links that are followed: as many as one link may name.
+const MAX_MATERIALS: usize = 200_000;
 /// The most artifacts of one name, those that were deployed last, of which it is looked up when they were built.
 const MAX_PREDECESSORS: usize = 32;
 
@@ -46,7 +45,7 @@ pub(super) struct Gathered {
     pub(super) has_decisions: bool,
 }
 
-/// What the rules of the policies for an environment ask for beyond the artifact.
+/// What the rules of the policies for an artifact in an environment ask for beyond it.
 #[derive(Debug, Default)]
 struct Asked {
     source: bool,
@@ -71,10 +70,11 @@ impl Asked {
         Self { running: false, earlier: BTreeSet::new(), ..self }
     }
 
-    fn of(ruling: &Ruling, environment: &str) -> Self {
+    /// By the names that any evidence gives the artifact: more than count.
+    fn of(ruling: &Ruling, environment: &str, names: &BTreeSet<String>) -> Self {
         let mut asked = Self::default();
         let policies = ruling.governance.policies.iter().map(|published| &published.policy);
-        let here = policies.filter(|p| p.environments.iter().any(|e| e.matches(environment)));
+        let here = policies.filter(|p| p.matches(environment, names.iter().map(String::as_str)));
         for rule in here.flat_map(|policy| policy.all_rules()) {
             match &rule.kind {
                 // Who wrote a change stands in the review of its commit.
@@ -115,38 +115,62 @@ struct Basket<'g, 'r> {
 }
 
 impl Basket<'_, '_> {
-    /// Adds what has all of the terms; tells what was found.
-    fn add(&mut self, terms: &[Term], limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
+    /// Adds the newest of what has all of the terms; tells what was found.
+    fn some(&mut self, terms: &[Term], limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
         let digests = terms.iter().filter(|term| term.kind == TermKind::Subject);
         self.about.extend(digests.map(|term| term.value.clone()));
-        let mut sequences = self.search.sequences_with(terms, self.below, limit)?;
-        let is_about = terms.iter().any(|term| term.kind == TermKind::Subject);
-        self.is_cut |= is_about && sequences.len() == limit;
+        let sequences = self.search.sequences_with(terms, self.below, limit)?;
+        self.put(sequences)
+    }
+
+    /// Adds what is about a digest, but for the gate's own decisions, which say something of earlier environments alone.
+    fn about(&mut self, digest: &Digest, limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let about = Term::new(TermKind::Subject, digest.to_string());
+        self.about.insert(about.value.clone());
+        let own = self.decisions(about.clone());
+        let sequences = self.search.without(&[about], &own, self.below, limit)?;
+        self.is_cut |= sequences.len() == limit;
+        self.put(sequences)
+    }
+
+    /// The terms of the gate's own decisions about an artifact.
+    fn decisions(&self, about: Term) -> [Term; 3] {
+        let signer = self.gate.roots.gate.to_string();
+        [about, Term::new(TermKind::TypeName, "vsa"), Term::new(TermKind::Signer, signer)]
+    }
+
+    fn put(&mut self, mut sequences: Vec<u64>) -> Result<Vec<Arc<Evidence>>, StoreError> {
         sequences.reverse();
         let all = self.gate.shelf.all(self.reader, &sequences)?;
         self.found.extend(all.iter().map(|one| (one.index(), Arc::clone(one))));
         Ok(all)
     }
 
-    /// Adds the readiness of an environment, the newest first, until the log held it before a moment.
-    fn readiness(&mut self, environment: &str, since_s: Option<i64>) -> Result<(), StoreError> {
+    /// Adds the readiness of an environment, the newest first, until the log held it before a moment; for other moments also what is older,
+    /// as much as is looked at.
+    fn readiness(
+        &mut self,
+        environment: &str,
+        since_s: Option<i64>,
+        moment: Moment,
+    ) -> Result<(), StoreError> {
         let terms = typed("readiness", environment);
         let (mut below, mut count) = (self.below, 0);
         loop {
             let some = self.search.sequences_with(&terms, below, MAX_ABOUT_OTHERS)?;
             count += some.len();
-            let sequences: Vec<u64> = some.iter().rev().copied().collect();
-            let all = self.gate.shelf.all(self.reader, &sequences)?;
+            let last = some.last().copied().filter(|_| some.len() == MAX_ABOUT_OTHERS);
+            let all = self.put(some)?;
             let oldest_s = all.first().map(|one| one.logged_at().unix_seconds());
-            self.found.extend(all.into_iter().map(|one| (one.index(), one)));
             let is_old = since_s.is_some_and(|since| oldest_s.is_some_and(|oldest| oldest < since));
-            match some.last() {
-                Some(last) if some.len() == MAX_ABOUT_OTHERS && !is_old => below = *last,
-                _ => return Ok(()),
-            }
-            if count >= MAX_READINESS {
-                self.is_cut = true;
-                return Ok(());
+            let Some(last) = last else { return Ok(()) };
+            match moment {
+                Moment::OfTheQuestion if is_old => return Ok(()),
+                _ if count >= MAX_READINESS => {
+                    self.is_cut |= !is_old;
+                    return Ok(());
+                }
+                _ => below = last,
             }
         }
     }
@@ -171,7 +195,8 @@ impl Basket<'_, '_> {
                 Term::new(TermKind::Subject, digest.to_string()),
                 Term::new(TermKind::TypeName, "link"),
             ];
-            for evidence in self.add(&terms, MAX_ABOUT_OTHERS)? {
+            // Links only ever speak for an artifact, so that of those about what many builds share the newest suffice.
+            for evidence in self.some(&terms, MAX_ABOUT_OTHERS)? {
                 let Said::Link(link) = evidence.said() else { continue };
                 for material in link.materials.values().flat_map(DigestSet::iter) {
                     if seen.len() == MAX_MATERIALS {
@@ -185,31 +210,36 @@ impl Basket<'_, '_> {
         Ok(())
     }
 
-    /// The gate's own decisions are evidence of earlier environments alone; counting those for this one would
-    /// make every decision change what the next one depends on.
-    fn leave_out_decisions(&mut self, earlier: &BTreeSet<String>) -> Result<(), StoreError> {
-        let gate = Signer::Key(self.gate.roots.gate);
-        let mut judged: BTreeMap<String, (u64, bool)> = BTreeMap::new();
-        self.found.retain(|sequence, evidence| {
-            let (Said::Summary(summary, details), true) =
-                (evidence.said(), *evidence.signer() == gate)
-            else {
-                return true;
-            };
-            let Some(details) = details else { return false };
-            if !earlier.contains(&details.environment) {
-                return false;
-            }
-            let Some(run) = &details.run else { return true };
-            let passed = summary.verification_result == VerificationResult::Passed;
-            judged.insert(run.deployment.clone(), (*sequence, passed));
-            false
-        });
+    /// Adds the gate's own decisions about an artifact for an earlier environment. Those for the environment of the question are none
+    /// of its evidence: every decision would change what the next one depends on.
+    /// Gives the names that they give it.
+    fn decided(
+        &mut self,
+        environment: &str,
+        subject: Sha256,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let [about, type_name, signer] =
+            self.decisions(Term::new(TermKind::Subject, Digest::from(subject).to_string()));
+        let environment = Term::new(TermKind::Environment, environment);
+        let terms = [about, environment, type_name, signer];
+        let sequences = self.search.sequences_with(&terms, self.below, MAX_ABOUT_ARTIFACT)?;
+        self.is_cut |= sequences.len() == MAX_ABOUT_ARTIFACT;
+        let (mut judged, mut names) = (BTreeSet::new(), BTreeSet::new());
         // Of the verdicts about what runs there, the newest counts where it denies; none of them allows anything.
-        for (sequence, _) in judged.into_values().filter(|(_, passed)| !passed) {
-            self.keep(sequence)?;
+        for sequence in sequences {
+            let Some(evidence) = self.gate.shelf.evidence(self.reader, sequence)? else { continue };
+            let Said::Summary(summary, details) = evidence.said() else { continue };
+            let run = details.as_ref().and_then(|details| details.run.as_ref());
+            let counts = run.is_none_or(|run| {
+                judged.insert((run.deployment.clone(), run.name.clone()))
+                    && summary.verification_result != VerificationResult::Passed
+            });
+            if counts {
+                names.extend(evidence.names_of(&subject.into()).map(str::to_owned));
+                self.found.insert(sequence, evidence);
+            }
         }
-        Ok(())
+        Ok(names)
     }
 
     /// Adds the statements about deployments in an environment that can concern an artifact.
@@ -330,10 +360,6 @@ impl Basket<'_, '_> {
         }
         self.provenance(last, question.subject)
     }
-
-    fn about(&mut self, digest: &Digest, limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
-        self.add(&[Term::new(TermKind::Subject, digest.to_string())], limit)
-    }
 }
 
 fn typed(name: &str, environment: &str) -> [Term; 2] {
@@ -359,10 +385,6 @@ impl Gate {
         ruling: &Ruling,
         moment: Moment,
     ) -> Result<Gathered, StoreError> {
-        let asked = match question.purpose.is_run() && moment == Moment::OfTheQuestion {
-            true => Asked::of(ruling, &question.environment).of_what_runs(),
-            false => Asked::of(ruling, &question.environment),
-        };
         let mut basket = Basket {
             gate: self,
             reader,
@@ -373,6 +395,21 @@ impl Gate {
             is_cut: false,
         };
         let about = basket.about(&question.subject.into(), MAX_ABOUT_ARTIFACT)?;
+        let mut names = names(question, &about);
+        let mut earlier = BTreeSet::new();
+        // A decision for an earlier environment may give another name, for which other policies rule.
+        let asked = loop {
+            let asked = Asked::of(ruling, &question.environment, &names);
+            let asked = match question.purpose.is_run() && moment == Moment::OfTheQuestion {
+                true => asked.of_what_runs(),
+                false => asked,
+            };
+            let Some(environment) = asked.earlier.difference(&earlier).next().cloned() else {
+                break asked;
+            };
+            names.extend(basket.decided(&environment, question.subject)?);
+            earlier.insert(environment);
+        };
         if asked.source {
             for commit in commits(&about) {
                 basket.about(&commit, MAX_ABOUT_OTHERS)?;
@@ -382,20 +419,15 @@ impl Gate {
             basket.chain(question.subject.into())?;
         }
         if let Some(max_age) = asked.readiness {
-            let since = match (moment, max_age) {
-                (Moment::OfTheQuestion, MaxAge::Seconds(age)) => {
-                    Some(question.now.unix_seconds().saturating_sub(age))
-                }
-                _ => None,
+            let since = match max_age {
+                MaxAge::Seconds(age) => Some(question.now.unix_seconds().saturating_sub(age)),
+                MaxAge::Any => None,
             };
-            basket.readiness(&question.environment, since)?;
+            basket.readiness(&question.environment, since, moment)?;
         }
-        let names = names(question, &about);
         for environment in &asked.earlier {
             basket.deployments(environment, question.subject, &names)?;
         }
-        // Before it is asked what runs: what is left out says nothing there either.
-        basket.leave_out_decisions(&asked.earlier)?;
         if let Some(trust) = ruling.governance.trust.as_deref().filter(|_| asked.running) {
             basket.running(question, trust, &names)?;
         }

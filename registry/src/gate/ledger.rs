@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
-use attestry_schemas::digest::{Digest, Sha256};
+use attestry_schemas::digest::Digest;
 use attestry_schemas::gate::{Evidence, Said};
 use attestry_schemas::predicate::{self, UtcTime};
 
-use super::decisions::Decisions;
-use super::deployments::{Deployment, Deployments, MAX_DEPLOYMENTS, Place};
+use super::decisions::{Decided, Decisions};
+use super::deployments::{Brought, Deployment, Deployments, MAX_DEPLOYMENTS, Place};
 use super::{Gate, Ruling};
 use crate::store::key::{Term, TermKind};
 use crate::store::record::Record;
@@ -20,16 +20,16 @@ use crate::store::{Reader, StoreError};
 
 /// The most new unauthorized deployments that wait for being told; more are counted all the same.
 const MAX_UNTOLD: usize = 1_000;
+/// The most older decisions about one artifact that are looked at for the newest verdict about it.
+const MAX_LOOKED_AT: usize = 1_000;
 /// How many leaves are read at once.
 const AT_ONCE: usize = 256;
 
 /// Whether something that runs would still be allowed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Standing {
-    /// The statement of its deployment.
-    pub(super) statement: Sha256,
-    /// The artifact.
-    pub(super) subject: Sha256,
+    /// What it is about.
+    pub(super) brought: Brought,
     pub(super) compliant: bool,
     /// Why not.
     pub(super) reasons: Vec<String>,
@@ -46,7 +46,7 @@ pub(super) struct Standing {
 impl Standing {
     /// Whether it is about this deployment.
     pub(super) fn is_of(&self, deployment: &Deployment) -> bool {
-        (self.statement, self.subject) == (deployment.statement, deployment.subject)
+        self.brought == deployment.brought()
     }
 }
 
@@ -77,6 +77,8 @@ pub(super) struct Ledger {
     touched: BTreeSet<Place>,
     /// Places that must be assessed again without any news.
     stale: BTreeSet<Place>,
+    /// Places that could not be assessed, and until when others go first.
+    postponed: BTreeMap<Place, UtcTime>,
     /// Unauthorized deployments that came since the process started.
     untold: Vec<Deployment>,
     /// The size of the log that was read.
@@ -101,18 +103,22 @@ impl Ledger {
         }
         match self.standing(place, deployment) {
             Some(standing) => standing.compliant,
-            None => self
-                .counted
-                .decisions
-                .verdict(deployment.statement, deployment.subject)
-                .is_none_or(|(compliant, _)| compliant),
+            None => {
+                let verdict = self.counted.decisions.verdict(&deployment.brought());
+                verdict.is_none_or(|(compliant, _)| compliant)
+            }
         }
     }
 
     /// What must be assessed now: what is touched, which comes first, was not yet assessed, or may be otherwise by now.
     pub(super) fn take_due(&mut self, now: UtcTime) -> Vec<Due> {
-        let touched = std::mem::take(&mut self.touched);
-        let stale = std::mem::take(&mut self.stale);
+        self.postponed.retain(|_, until| now < *until);
+        let waits = |place: &Place| self.postponed.contains_key(place);
+        let (waiting, touched) = std::mem::take(&mut self.touched).into_iter().partition(waits);
+        self.touched = waiting;
+        let (waiting, stale) = std::mem::take(&mut self.stale).into_iter().partition(waits);
+        self.stale = waiting;
+        let (touched, stale): (BTreeSet<Place>, BTreeSet<Place>) = (touched, stale);
         let gone: Vec<Place> = self
             .standings
             .keys()
@@ -121,11 +127,12 @@ impl Ledger {
             .collect();
         gone.iter().for_each(|place| self.forget(place));
         let is_due = |(place, deployment): &(&Place, &Deployment)| {
-            touched.contains(place)
-                || stale.contains(place)
-                || self
-                    .standing(place, deployment)
-                    .is_none_or(|standing| standing.until.is_some_and(|until| now >= until))
+            let standing = || self.standing(place, deployment);
+            let is_over = |standing: &Standing| standing.until.is_some_and(|until| now >= until);
+            !self.postponed.contains_key(*place)
+                && (touched.contains(*place)
+                    || stale.contains(*place)
+                    || standing().is_none_or(is_over))
         };
         let due = self.counted.deployments.running().filter(is_due);
         let due = due.map(|(place, deployment)| Due {
@@ -146,6 +153,12 @@ impl Ledger {
         };
     }
 
+    /// Takes back what could not be assessed until others had their turn.
+    pub(super) fn postpone(&mut self, due: Due, until: UtcTime) {
+        self.postponed.insert(due.place.clone(), until);
+        self.put_back(due);
+    }
+
     /// Says that a place must be assessed again.
     pub(super) fn touch(&mut self, place: Place) {
         self.touched.insert(place);
@@ -153,12 +166,24 @@ impl Ledger {
 
     /// When the next assessment is due without new evidence.
     pub(super) fn next_due(&self) -> Option<UtcTime> {
-        self.standings.values().filter_map(|standing| standing.until).min()
+        let standing = self.standings.iter();
+        let ends = standing.filter(|(place, _)| !self.postponed.contains_key(*place));
+        let ends = ends.filter_map(|(_, standing)| standing.until);
+        ends.chain(self.postponed.values().copied()).min()
     }
 
     /// The unauthorized deployments that nobody was told of.
     pub(super) fn take_untold(&mut self) -> Vec<Deployment> {
         std::mem::take(&mut self.untold)
+    }
+
+    /// Has the unauthorized ones among new deployments told.
+    fn add_untold(&mut self, is_new: impl Fn(&Deployment) -> bool) {
+        let room = MAX_UNTOLD.saturating_sub(self.untold.len());
+        let all = self.counted.deployments.newest();
+        let new = all.filter(|one| is_new(one) && one.cause().is_some()).take(room);
+        let new: Vec<Deployment> = new.cloned().collect();
+        self.untold.extend(new);
     }
 
     /// Keeps an assessment. What was logged while it was made may concern what it has just found to matter.
@@ -254,7 +279,14 @@ impl Gate {
                     ledger.size = sequence + 1;
                 }
             }
-            _ => self.read_all(&reader, &ruling, &mut ledger, size)?,
+            completed => {
+                let before = ledger.size;
+                self.read_all(&reader, &ruling, &mut ledger, size)?;
+                if before > 0 {
+                    let completed = completed.unwrap_or_default();
+                    ledger.add_untold(|one| one.index >= before || completed.contains(&one.index));
+                }
+            }
         }
         ledger.completed = completed;
         if ledger.governed_at != ruling.newest {
@@ -307,10 +339,44 @@ impl Gate {
                 self.count(reader, ruling, &mut read, &evidence, *logged_at_ms)?;
             }
         }
+        self.remember_verdicts(reader, &mut read)?;
         ledger.counted = read;
         ledger.size = size;
         ledger.governed_at = ruling.newest;
         ledger.stale_all();
+        Ok(())
+    }
+
+    /// Looks up the newest verdict about what runs that is older than the decisions that are kept: what was told is not told again.
+    fn remember_verdicts(
+        &self,
+        reader: &Reader<'_>,
+        counted: &mut Counted,
+    ) -> Result<(), StoreError> {
+        let Some(below) = counted.decisions.begins_at() else { return Ok(()) };
+        for (_, deployment) in counted.deployments.running() {
+            let brought = deployment.brought();
+            if counted.decisions.verdict(&brought).is_some() {
+                continue;
+            }
+            let terms = [
+                Term::new(TermKind::Subject, Digest::from(deployment.subject).to_string()),
+                Term::new(TermKind::TypeName, "vsa"),
+                Term::new(TermKind::Environment, deployment.environment.clone()),
+                Term::new(TermKind::Signer, self.roots.gate.to_string()),
+            ];
+            for sequence in reader.sequences_with(&terms, below, MAX_LOOKED_AT)? {
+                let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
+                let decided = self.decision_of(reader, &evidence, 0)?;
+                let is_it = |decided: &Decided| {
+                    decided.run.as_ref().is_some_and(|run| run.brought == brought)
+                };
+                if let Some(decided) = decided.filter(is_it) {
+                    counted.decisions.remember(brought, decided.passed, decided.index);
+                    break;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -346,12 +412,7 @@ impl Gate {
                 let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
                 let counted = &mut ledger.counted;
                 self.count(reader, ruling, counted, &evidence, record.logged_at_ms)?;
-                let of_it = |one: &&Deployment| one.index == sequence && one.cause().is_some();
-                let new =
-                    ledger.counted.deployments.newest().take_while(|one| one.index >= sequence);
-                let new: Vec<Deployment> = new.filter(of_it).cloned().collect();
-                let room = MAX_UNTOLD.saturating_sub(ledger.untold.len());
-                ledger.untold.extend(new.into_iter().take(room));
+                ledger.add_untold(|one| one.index == sequence);
                 return Ok(());
             }
             Concern::Summary if record.signer == self.roots.gate => {

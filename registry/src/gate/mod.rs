@@ -40,6 +40,7 @@ mod kept;
 mod ledger;
 pub mod monitor;
 mod origins;
+mod outbox;
 pub mod packing;
 pub mod pulls;
 pub mod recorded;
@@ -141,6 +142,7 @@ pub struct Gate {
     kept: Kept,
     pulls: pulls::Pulls,
     flights: Flights,
+    admitted: recorded::Admitted,
     /// What was denied because it has no digest: that follows from the request alone.
     refused: Mutex<HashMap<Request, Decided>>,
     evaluations: Arc<Evaluations>,
@@ -228,6 +230,7 @@ impl Gate {
             kept: Kept::default(),
             pulls: pulls::Pulls::default(),
             flights: Flights::default(),
+            admitted: recorded::Admitted::default(),
             refused: Mutex::default(),
             evaluations: Evaluations::new(MAX_EVALUATIONS, decision_timeout),
             assessments: Evaluations::new(MAX_ASSESSMENTS, decision_timeout),
@@ -242,6 +245,15 @@ impl Gate {
     fn now(&self) -> UtcTime {
         let now = self.clock.now();
         Timestamp::from_second(now.as_second()).unwrap_or(now).into()
+    }
+
+    /// The moment of a question about so many leaves: no earlier than the log held the newest of them, whatever the clock says, so
+    /// that all counts that was acknowledged.
+    fn moment(&self, reader: &Reader<'_>, size: u64, now: UtcTime) -> Result<UtcTime, StoreError> {
+        let Some(last) = size.checked_sub(1) else { return Ok(now) };
+        let held = reader.record(last)?;
+        let held = held.and_then(|one| shelf::held(one.digest, last, one.logged_at_ms));
+        Ok(held.map_or(now, |held| now.max(held.logged_at)))
     }
 
     /// The decision that was made about a request already, where it is known without a look into the store that nothing which it
@@ -266,7 +278,11 @@ impl Gate {
             if let Some(denied) = failed {
                 return Ok((denied.clone(), true));
             }
-            let (decided, known) = self.decide_alone(request)?;
+            // What is known already takes no thread.
+            if let Some(known) = self.kept(request) {
+                return Ok((known, true));
+            }
+            let (decided, known) = self.decide_alone(request, false)?;
             let refused = decided.decision.details().refused.as_ref();
             if refused.is_some_and(|refused| refused.cause.is_some()) {
                 *failed = Some(decided.clone());
@@ -275,14 +291,48 @@ impl Gate {
         })
     }
 
-    fn decide_alone(self: &Arc<Self>, request: &Request) -> Result<(Decided, bool), GateError> {
-        let now = self.now();
-        // What is known already takes no thread.
-        if let Some(known) = self.kept.at(self.log.progress().log(), request, now) {
-            return Ok((known, true));
+    /// As [`Gate::decide`], for what starts by it: that the log shows the artifact as the last of its name that was let in. A decision that
+    /// was made before something else was let in is made anew.
+    ///
+    /// # Errors
+    /// As [`Gate::decide`].
+    pub fn decide_as_last(self: &Arc<Self>, request: &Request) -> Result<Decided, GateError> {
+        let (decided, is_known) = self.decide(request)?;
+        if !decided.decision.passed() {
+            return Ok(decided);
         }
+        if !is_known || self.is_last_admitted(&self.store.reader(), request)? {
+            self.admitted.put(request);
+            return Ok(decided);
+        }
+        self.flights.alone(request, |_| {
+            let by_another = self.kept(request).filter(|_| self.is_known_as_last(request));
+            if let Some(decided) = by_another {
+                return Ok(decided);
+            }
+            let (decided, _) = self.decide_alone(request, true)?;
+            if decided.decision.passed() {
+                self.admitted.put(request);
+            }
+            Ok(decided)
+        })
+    }
+
+    /// Whether it is known without a look at the log that nothing else was let in by the name since.
+    #[must_use]
+    pub fn is_known_as_last(&self, request: &Request) -> bool {
+        self.admitted.is_last(request)
+    }
+
+    /// Decides; `anew` also where nothing has changed.
+    fn decide_alone(
+        self: &Arc<Self>,
+        request: &Request,
+        anew: bool,
+    ) -> Result<(Decided, bool), GateError> {
+        let now = self.now();
         let (gate, asked) = (Arc::clone(self), request.clone());
-        let (decision, standing) = match self.evaluations.run(move || gate.judge(&asked, now)) {
+        let (decision, standing) = match self.evaluations.run(move || gate.judge(&asked, anew)) {
             Ok(Verdict::Known(known)) => return Ok((known, true)),
             Ok(Verdict::New(new)) => (new.0, Some((new.1, new.2))),
             Err(failed) => (self.denial(request, now, &failed), None),
@@ -360,11 +410,12 @@ impl Gate {
     }
 
     /// Gathers, and evaluates where something has changed.
-    fn judge(&self, request: &Request, now: UtcTime) -> Result<Verdict, String> {
+    fn judge(&self, request: &Request, anew: bool) -> Result<Verdict, String> {
         // Taken before the view, so that the view holds all of it: what comes in between is looked at, and again the next time.
         let state = self.log.progress().log();
         let reader = self.store.reader();
-        let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
+        let ruling = self.ruling_at(&reader, state.size).map_err(|e| chain(&e))?;
+        let now = self.moment(&reader, state.size, self.now()).map_err(|e| chain(&e))?;
         let question = self.question(request, now, state.size);
         let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
         let situation = Situation {
@@ -374,7 +425,7 @@ impl Gate {
             governed_at: (ruling.newest, state.completed),
             evidence: gathered.sequences.clone(),
         };
-        if let Some(known) = self.kept.of(&situation, now) {
+        if let Some(known) = self.kept.of(&situation, now).filter(|_| !anew) {
             self.kept.stands(state, gathered.has_decisions, &known, request);
             return Ok(Verdict::Known(known));
         }
@@ -385,17 +436,17 @@ impl Gate {
 
     /// The verdict about a request as it would be now, which is not recorded; a denial where there is none in time.
     pub fn assess(self: &Arc<Self>, request: &Request) -> Decision {
-        let now = self.now();
         let (gate, asked) = (Arc::clone(self), request.clone());
         let assessed = self.evaluations.run(move || {
             let reader = gate.store.reader();
             let size = reader.tree_size().map_err(|e| chain(&e))?;
             let ruling = gate.ruling(&reader).map_err(|e| chain(&e))?;
+            let now = gate.moment(&reader, size, gate.now()).map_err(|e| chain(&e))?;
             let question = gate.question(&asked, now, size);
             let gathered = gate.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;
             Ok(gate.evaluate(&question, &ruling, &gathered, &reader))
         });
-        assessed.unwrap_or_else(|failed| self.denial(request, now, &failed))
+        assessed.unwrap_or_else(|failed| self.denial(request, self.now(), &failed))
     }
 
     fn question(&self, request: &Request, now: UtcTime, log_size: u64) -> Question {

@@ -5,7 +5,6 @@
 //! last one in the log is recorded there, signed, before anyone is told: what was flagged, when and
 //! why can be audited, and a restart flags nothing twice. The webhook follows the log by itself.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +33,8 @@ const LONGEST_TURN: Duration = Duration::from_millis(250);
 const AT_ONCE: usize = 4;
 /// The shortest time between two updates of the numbers.
 const BETWEEN_NUMBERS: Duration = Duration::from_secs(1);
+/// How long what could not be assessed waits for its next turn.
+const POSTPONED: SignedDuration = SignedDuration::from_secs(if cfg!(test) { 1 } else { 15 });
 /// The time after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -69,11 +70,7 @@ impl Turn {
     }
 
     fn fail(&mut self, error: GateError) {
-        match error {
-            // Nor does the time that it took end the turn of the others.
-            GateError::Unassessed(_) => self.began = Instant::now(),
-            _ => self.is_over = true,
-        }
+        self.is_over = true;
         self.failed = Err(error);
     }
 }
@@ -197,10 +194,6 @@ impl Watch {
     /// Assesses what is due, several at once, until the turn is over. Gives back what is left, and the last failure.
     fn take_turn(&self, due: Vec<Due>) -> (impl Iterator<Item = Due>, Result<(), GateError>) {
         let others = due.len().min(AT_ONCE).saturating_sub(1);
-        // One statement may have brought an artifact to several places, of which one verdict is recorded: the other places see it next.
-        let mut seen = HashSet::new();
-        let is_first = |one: &Due| seen.insert((one.deployment.statement, one.deployment.subject));
-        let (due, twins): (Vec<Due>, Vec<Due>) = due.into_iter().partition(is_first);
         let turn = Mutex::new(Turn {
             due: due.into_iter(),
             began: Instant::now(),
@@ -216,19 +209,36 @@ impl Watch {
             self.assess_some(&turn);
         });
         let turn = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (turn.due.chain(twins), turn.failed)
+        (turn.due, turn.failed)
     }
 
     fn assess_some(&self, turn: &Mutex<Turn>) {
         let locked = || turn.lock().unwrap_or_else(PoisonError::into_inner);
         let next = || if self.is_stopping() { None } else { locked().next() };
         while let Some(one) = next() {
-            // One that cannot be assessed must not keep the others from it.
-            if let Err(error) = self.assess(&one.place, &one.deployment) {
-                self.put_back([one]);
-                locked().fail(error);
+            match self.assess(&one.place, &one.deployment) {
+                Ok(()) => {}
+                // One that cannot be assessed must not keep the others from it, nor does the time that it took end their turn.
+                Err(GateError::Unassessed(why)) => {
+                    self.postpone(one, &why);
+                    locked().began = Instant::now();
+                }
+                Err(error) => {
+                    self.put_back([one]);
+                    locked().fail(error);
+                }
             }
         }
+    }
+
+    /// Gives back what could not be assessed, for a while.
+    fn postpone(&self, one: Due, why: &str) {
+        let Place { environment, name } = &one.place;
+        tracing::error!(environment, name, why, "what runs cannot be assessed; trying again");
+        let now = self.gate.clock.now();
+        let until = now.checked_add(POSTPONED).unwrap_or(now);
+        let mut ledger = self.gate.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.postpone(one, until.into());
     }
 
     /// Gives back what was not assessed; tells how much that is.
@@ -239,10 +249,9 @@ impl Watch {
 
     fn assess(&self, place: &Place, deployment: &Deployment) -> Result<(), GateError> {
         let ledger = self.gate.ledger()?;
-        let before = ledger.counted.decisions.verdict(deployment.statement, deployment.subject);
+        let before = ledger.counted.decisions.verdict(&deployment.brought());
         drop(ledger);
-        let now = self.gate.now();
-        let assessed = self.gate.assess_running(deployment, before, now)?;
+        let assessed = self.gate.assess_running(deployment, before, self.gate.now())?;
         let compliant = assessed.standing.compliant;
         // Nothing is recorded of what runs as it was allowed.
         let flips = before.is_none_or(|(compliant, _)| compliant) != compliant;

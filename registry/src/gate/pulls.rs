@@ -98,7 +98,7 @@ impl Gate {
             return known;
         }
         let (gate, asked) = (Arc::clone(self), key.clone());
-        let judged = self.evaluations.run(move || gate.judge_pull(&asked, now));
+        let judged = self.evaluations.run(move || gate.judge_pull(&asked));
         match judged {
             Ok((pull, until)) => {
                 let pull = Arc::new(pull);
@@ -111,10 +111,11 @@ impl Gate {
         }
     }
 
-    fn judge_pull(&self, key: &Key, now: UtcTime) -> Result<(Pull, Option<UtcTime>), String> {
+    fn judge_pull(&self, key: &Key) -> Result<(Pull, Option<UtcTime>), String> {
         let (subject, environment, names) = (key.0, key.1.as_str(), &key.2);
         let reader = self.store.reader();
         let size = reader.tree_size().map_err(|e| chain(&e))?;
+        let now = self.moment(&reader, size, self.now()).map_err(|e| chain(&e))?;
         let about = Term::new(TermKind::Subject, Digest::from(subject).to_string());
         let passed = self.passed(&reader, about, environment).map_err(|e| chain(&e))?;
         let is_own =
@@ -138,7 +139,8 @@ impl Gate {
             configuration,
         };
         let ruling = self.ruling(&reader).map_err(|e| chain(&e))?;
-        let run = Run { deployment: evidence.digest(), because: None, since: None };
+        let deployment = evidence.digest();
+        let run = Run { deployment, name: details.name.clone(), because: None, since: None };
         let question =
             Question { purpose: Purpose::Run(run), ..self.question(&request, now, size) };
         let gathered = self.gather(&reader, &question, &ruling).map_err(|e| chain(&e))?;

@@ -14,8 +14,8 @@
 //! is asked of it today. A decision that passed by a waiver or a broken glass counts: what runs was let in by
 //! those who may. Whoever uses a recorded decision says so.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
 use attestry_schemas::gate::{Details, Evidence, Said};
@@ -31,6 +31,8 @@ use crate::store::{Reader, StoreError};
 
 /// What the callers of decisions that admission asked for begin with.
 pub const ADMISSION_CALLER: &str = "kubernetes:";
+/// The most names of which it is known what was let in last; beyond, all make room.
+const MAX_ADMITTED: usize = 100_000;
 /// The most decisions, and the most statements about deployments, that are looked at; the newest.
 const MAX_LOOKED_AT: usize = 1_000;
 
@@ -56,6 +58,31 @@ enum Standing {
     Left,
 }
 
+/// What admission let in last, by environment and name, as far as this process knows.
+#[derive(Debug, Default)]
+pub(super) struct Admitted(Mutex<HashMap<(String, String), Sha256>>);
+
+impl Admitted {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Sha256>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put(&self, request: &Request) {
+        let Some(name) = &request.name else { return };
+        let mut all = self.lock();
+        if all.len() >= MAX_ADMITTED {
+            all.clear();
+        }
+        all.insert((request.environment.clone(), name.clone()), request.subject);
+    }
+
+    pub(super) fn is_last(&self, request: &Request) -> bool {
+        let Some(name) = &request.name else { return true };
+        let known = self.lock().get(&(request.environment.clone(), name.clone())).copied();
+        known == Some(request.subject)
+    }
+}
+
 impl Gate {
     /// The recorded decision under which the artifact of a request runs in its environment; none where it does not run, by the rule of
     /// this module.
@@ -79,7 +106,7 @@ impl Gate {
             (Standing::Left, _) | (Standing::Replaced, false) => return Ok(None),
             (Standing::Runs, _) => false,
             (Standing::Replaced | Standing::Unknown, true) => true,
-            (Standing::Unknown, false) if self.is_last_admitted(reader, request, name)? => true,
+            (Standing::Unknown, false) if self.is_last_admitted(reader, request)? => true,
             (Standing::Unknown, false) => return Ok(None),
         };
         let about = Term::new(TermKind::Subject, Digest::from(request.subject).to_string());
@@ -127,13 +154,13 @@ impl Gate {
     }
 
     /// Whether admission let in nothing else by this name since.
-    fn is_last_admitted(
+    pub(super) fn is_last_admitted(
         &self,
         reader: &Reader<'_>,
         request: &Request,
-        name: &str,
     ) -> Result<bool, StoreError> {
-        let named = Term::new(TermKind::SubjectName, name);
+        let Some(name) = &request.name else { return Ok(false) };
+        let named = Term::new(TermKind::SubjectName, name.as_str());
         let decisions = self.passed(reader, named, &request.environment)?;
         let last = decisions.iter().find(|one| one.details().is_some_and(is_of_admission));
         Ok(last.is_some_and(|evidence| evidence.is_about(&request.subject.into())))

@@ -68,10 +68,15 @@ impl Gate {
     fn assess_new(self: &Arc<Self>, all: &mut [Status]) -> Result<(), GateError> {
         /// The most that one answer assesses; the monitor does the rest.
         const MAX_ASSESSED: usize = 20;
-        let now = self.now();
         let is_new = |one: &&mut Status| one.running && !self.is_assessed(&one.deployment);
         for status in all.iter_mut().filter(is_new).take(MAX_ASSESSED) {
-            let assessed = self.assess_running(&status.deployment, None, now)?;
+            let assessed = match self.assess_running(&status.deployment, None, self.now()) {
+                Err(GateError::Unassessed(why)) => {
+                    status.reasons.push(format!("it could not be assessed: {why}"));
+                    continue;
+                }
+                assessed => assessed?,
+            };
             status.compliant = status.deployment.cause().is_none() && assessed.standing.compliant;
             status.reasons = reasons(&status.deployment, &assessed.standing.reasons);
         }

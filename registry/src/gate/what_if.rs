@@ -1,4 +1,4 @@
-//! What another policy would have denied: past deployments, judged again under it when each was made, and what runs.
+//! What another policy would have denied: past deployments, judged again under it when each was made, and what runs also as it is now.
 //!
 //! Which statements are deployments, and which of these run, is what the ledger says: whose statement counts, and what another
 //! one replaced. Deployments are judged on every processor, in no order, and told in the order of the log.
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::authorized::Cause;
+use attestry_schemas::gate::{Purpose, Question, Run};
 use attestry_schemas::policy::Policy;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::attestry::environment::DeploymentKind;
@@ -103,6 +104,8 @@ struct Trial<'t> {
     policy: &'t Arc<Policy>,
     /// Who rules now.
     now: Arc<Ruling>,
+    /// How many leaves there are.
+    size: u64,
     /// Who ruled, with the policy in the place of all others, by how many of the statements about that were in the log.
     then: Mutex<BTreeMap<usize, Arc<Ruling>>>,
 }
@@ -121,7 +124,8 @@ impl Trial<'_> {
 }
 
 impl Gate {
-    /// The deployments since a moment that a policy would have denied, judged when each was made, and what runs, however old.
+    /// The deployments since a moment that a policy would have denied, judged when each was made, and what runs, however old, that it would
+    /// have denied then or would deny now.
     ///
     /// A statement whose signer does not count is no deployment, and a policy that does not match an artifact denies nothing of it.
     ///
@@ -134,8 +138,9 @@ impl Gate {
         since: UtcTime,
     ) -> Result<WhatIf, ReplayError> {
         let _alone = self.replaying.lock().unwrap_or_else(PoisonError::into_inner);
-        let past = self.past(reader, policy, since)?;
-        let trial = Trial { policy, now: self.ruling(reader)?, then: Mutex::default() };
+        let size = reader.latest_checkpoint()?.map_or(0, |(size, _)| size);
+        let past = self.past(policy, since, size)?;
+        let trial = Trial { policy, now: self.ruling(reader)?, size, then: Mutex::default() };
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let judge = || {
             let mut denied = Vec::new();
@@ -177,13 +182,7 @@ impl Gate {
     }
 
     /// The deployments in the policy's environments that are to be judged, the oldest first.
-    fn past(
-        &self,
-        reader: &Reader<'_>,
-        policy: &Policy,
-        since: UtcTime,
-    ) -> Result<Vec<Past>, StoreError> {
-        let size = reader.latest_checkpoint()?.map_or(0, |(size, _)| size);
+    fn past(&self, policy: &Policy, since: UtcTime, size: u64) -> Result<Vec<Past>, StoreError> {
         let ledger = self.ledger()?;
         let deployments = &ledger.counted.deployments;
         let mut past = Vec::new();
@@ -207,54 +206,78 @@ impl Gate {
         Ok(past)
     }
 
-    /// Why the policy would have denied a deployment; nothing where it would not, or is not for it.
+    /// Why the policy would have denied a deployment, or would deny what runs by it now; nothing where it would not, or is not for it.
     fn under(
         &self,
         reader: &Reader<'_>,
         trial: &Trial<'_>,
         deployment: &Past,
     ) -> Result<Vec<String>, ReplayError> {
-        let name = &deployment.name;
-        let request = Request {
-            subject: deployment.subject,
-            name: name.clone(),
-            environment: deployment.environment.clone(),
-            caller: None,
-            configuration: None,
+        let question = self.asked_then(reader, deployment)?;
+        let then = self.denies(reader, trial, &question)?;
+        if !deployment.running || !then.is_empty() {
+            return Ok(then);
+        }
+        let size = trial.size;
+        let run = Run {
+            deployment: deployment.statement,
+            name: deployment.name.clone(),
+            because: None,
+            since: None,
         };
-        // As the decision was asked, where there is one: with its caller, configuration and moment.
-        let sequence = match &deployment.decision {
+        let now = self.moment(reader, size, self.now())?;
+        let question = Question { now, log_size: size, purpose: Purpose::Run(run), ..question };
+        self.denies(reader, trial, &question)
+    }
+
+    /// What is asked of a deployment: what its decision was asked, where there is one, with its caller, configuration and moment.
+    fn asked_then(&self, reader: &Reader<'_>, past: &Past) -> Result<Question, ReplayError> {
+        let sequence = match &past.decision {
             Some(digest) => reader.sequence_of_digest(digest)?,
             None => None,
         };
-        let decision = match sequence.filter(|sequence| *sequence < deployment.index) {
+        let decision = match sequence.filter(|sequence| *sequence < past.index) {
             Some(sequence) => self.shelf.evidence(reader, sequence)?,
             None => None,
         };
         let recorded = decision.as_deref().and_then(|evidence| self.recorded(evidence).ok());
         let about = recorded.filter(|recorded| {
             (recorded.request.subject, &recorded.request.environment)
-                == (request.subject, &request.environment)
+                == (past.subject, &past.environment)
         });
-        let (question, request) = match about {
+        let name = past.name.clone();
+        Ok(match about {
             // What was deployed is judged under the name that it was deployed by.
-            Some(Recorded { mut question, request: mut asked, .. }) => {
-                question.name.clone_from(name);
-                asked.name.clone_from(name);
-                (question, asked)
+            Some(Recorded { question, .. }) => Question { name, ..question },
+            None => {
+                let request = Request {
+                    subject: past.subject,
+                    name,
+                    environment: past.environment.clone(),
+                    caller: None,
+                    configuration: None,
+                };
+                self.question(&request, past.logged_at, past.index)
             }
-            None => (self.question(&request, deployment.logged_at, deployment.index), request),
-        };
+        })
+    }
+
+    fn denies(
+        &self,
+        reader: &Reader<'_>,
+        trial: &Trial<'_>,
+        question: &Question,
+    ) -> Result<Vec<String>, ReplayError> {
         let asking = trial.at(self, reader, question.log_size)?;
-        let gathered = self.gather(reader, &question, &asking)?;
-        let verdict = self.evaluate(&question, &asking, &gathered, reader);
+        let gathered = self.gather(reader, question, &asking)?;
+        let verdict = self.evaluate(question, &asking, &gathered, reader);
         if let (true, Some(refused)) = (verdict.policies().is_empty(), &verdict.details().refused) {
             // Either the policy is not for the artifact and has nothing to say of it, or any policy would have been too late.
-            let subject = request.subject.into();
+            let subject = question.subject.into();
             let given = gathered.evidence.iter().flat_map(|one| one.names_of(&subject));
-            let names = given.chain(name.as_deref());
+            let names = given.chain(question.name.as_deref());
             let is_other = !verdict.details().names.is_empty()
-                || !trial.policy.matches(&request.environment, names);
+                || !trial.policy.matches(&question.environment, names);
             return Ok(if is_other { Vec::new() } else { vec![refused.why.clone()] });
         }
         let failed = verdict.policies().iter().filter(|policy| !policy.passed);

@@ -36,6 +36,8 @@ use crate::gate::recorded::ADMISSION_CALLER;
 
 /// How many images of one object are decided about at once.
 const MAX_AT_ONCE: usize = 8;
+/// How often what became of an object's images is looked at until it stands.
+const MAX_ROUNDS: usize = 3;
 /// The longest time that an API server waits for a webhook, in milliseconds.
 const MAX_TIMEOUT_MS: u64 = 30_000;
 /// The most characters of an image reference that a decision repeats.
@@ -142,6 +144,9 @@ async fn answer(
     if demand.is_empty() {
         return AdmissionReview::answering(&review.uid, &demand, &[], &[]);
     }
+    if let Err(reason) = review.check_user() {
+        return AdmissionReview::denying(&review.uid, &reason);
+    }
     let environment = match usable(environment) {
         Ok(environment) => environment,
         Err(reason) => {
@@ -181,17 +186,27 @@ async fn settled(
     found: Vec<Judged>,
     circumstances: Circumstances,
 ) -> Vec<Judged> {
-    let is_admitted = demand.undecidable.is_empty() && found.iter().all(Judged::admits);
     let circumstances = Circumstances { records: true, ..circumstances };
-    let settling = demand.images.iter().zip(found).map(|(asked, found)| async {
-        match &found {
-            Judged::Decided { logged: None, .. } if is_admitted || !found.admits() => {
-                judged(state, asked, &circumstances).await
-            }
-            _ => found,
+    let mut settled = found;
+    // What is judged anew may end otherwise, and with it the whole.
+    for _ in 0..MAX_ROUNDS {
+        let is_admitted = demand.undecidable.is_empty() && settled.iter().all(Judged::admits);
+        let is_open = |one: &Judged| one.is_unrecorded() && (is_admitted || !one.admits());
+        if !settled.iter().any(is_open) {
+            return settled;
         }
+        let settling = demand.images.iter().zip(settled).map(|(asked, found)| async {
+            if is_open(&found) { judged(state, asked, &circumstances).await } else { found }
+        });
+        settled = stream::iter(settling).buffered(MAX_AT_ONCE).collect().await;
+    }
+    let is_admitted = demand.undecidable.is_empty() && settled.iter().all(Judged::admits);
+    let unrecorded = |one: &&mut Judged| is_admitted && one.is_unrecorded();
+    settled.iter_mut().filter(unrecorded).for_each(|one| {
+        let why = "expected a decision that stands, found that it changed while the object was decided about; try again";
+        *one = Judged::Undecided(why.to_owned());
     });
-    stream::iter(settling).buffered(MAX_AT_ONCE).collect().await
+    settled
 }
 
 /// The environment that decisions are about, or why there is none.
@@ -319,8 +334,11 @@ async fn judged(state: &Arc<State>, asked: &Asked, circumstances: &Circumstances
 /// What was decided already, where that needs no look into the store.
 fn kept(state: &State, request: &Request, circumstances: &Circumstances) -> Option<Judged> {
     let decided = state.gate.kept(request).filter(|_| !circumstances.dry_run)?;
-    // For what is denied and may start again, another decision is looked for.
-    let is_answer = decided.decision.passed() || !circumstances.may_be_restart;
+    // For what is denied and may start again, another decision is looked for. What is let in must be the last by its name in the log.
+    let is_answer = match decided.decision.passed() {
+        true => circumstances.is_made_again || state.gate.is_known_as_last(request),
+        false => !circumstances.may_be_restart,
+    };
     let logged = Some(Logged { digest: decided.digest, index: decided.index });
     is_answer.then_some(Judged::Decided { decision: decided.decision, logged, recorded: None })
 }
@@ -331,7 +349,10 @@ fn judge(
     circumstances: &Circumstances,
 ) -> Result<Judged, Refusal> {
     let (decision, logged) = if circumstances.records {
-        let (decided, _) = state.gate.decide(request)?;
+        let decided = match circumstances.is_made_again {
+            true => state.gate.decide(request)?.0,
+            false => state.gate.decide_as_last(request)?,
+        };
         (decided.decision, Some(Logged { digest: decided.digest, index: decided.index }))
     } else {
         (Arc::new(state.gate.assess(request)), None)

@@ -226,6 +226,9 @@ pub(super) struct PolicyAnswer {
     environments: Vec<String>,
     /// Since when it rules.
     published_at: String,
+    /// What was found where its rules are not read, or too few of those who signed it count any more: all that it is for is denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<String>,
     /// The document.
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<String>,
@@ -246,6 +249,7 @@ impl PolicyAnswer {
             artifacts: patterns(&policy.artifacts),
             environments: patterns(&policy.environments),
             published_at: published.at.to_string(),
+            unread: policy.unread.clone(),
             document: None,
         }
     }

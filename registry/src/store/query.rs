@@ -240,6 +240,37 @@ impl<'r, 's> Search<'r, 's> {
         Ok(sequences)
     }
 
+    /// The sequences below one that have all of the terms, and not all of the others, which name what is among them; the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn without(
+        &mut self,
+        terms: &[Term],
+        others: &[Term],
+        below: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut excluded = Search::of(self.reader);
+        let (mut opened, mut opened_there) = (0, 0);
+        let mut sequences = Vec::new();
+        let (mut below, mut next) = (below, None);
+        while sequences.len() < limit
+            && let Some(at_most) = below.checked_sub(1)
+            && let Some(sequence) = self.agree(terms, &mut opened, (0, at_most))?
+        {
+            // The next one that is left out, at or below this one.
+            if next.is_none_or(|next| next > Some(sequence)) {
+                next = Some(excluded.agree(others, &mut opened_there, (0, sequence))?);
+            }
+            if next != Some(Some(sequence)) {
+                sequences.push(sequence);
+            }
+            below = sequence;
+        }
+        Ok(sequences)
+    }
+
     /// The greatest sequence within these two that has every term; `opened` lists are those of the first terms. Without a term, the
     /// list of all attestations is the only one.
     fn agree(

@@ -98,6 +98,12 @@ impl Judged {
             Self::Undecided(_) | Self::Late(_) => false,
         }
     }
+
+    /// Whether it is decided, and no decision about it is in the log.
+    #[must_use]
+    pub fn is_unrecorded(&self) -> bool {
+        matches!(self, Self::Decided { logged: None, .. })
+    }
 }
 
 impl AdmissionReview {

@@ -79,7 +79,7 @@ pub struct Review {
     pub operation: Operation,
     /// The kind of `object`.
     pub kind: Kind,
-    /// As whom the API server knows who asks.
+    /// As whom the API server knows who asks; see [`Review::check_user`].
     pub user: String,
     /// Whether nothing will come of it.
     pub dry_run: bool,
@@ -95,6 +95,7 @@ pub struct Review {
 struct Request {
     operation: Operation,
     kind: Kind,
+    #[serde(default)]
     user_info: UserInfo,
     #[serde(default)]
     dry_run: Option<bool>,
@@ -104,7 +105,7 @@ struct Request {
     old_object: Value,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct UserInfo {
     #[serde(default)]
     username: String,
@@ -139,27 +140,31 @@ impl Review {
         let refused = |detail: String| ReviewError::Request { uid: uid.clone(), detail };
         let request: Request =
             json::from_value(request, "the request").map_err(|error| refused(error.to_string()))?;
-        let user = request.user_info.username;
-        if user.is_empty()
-            || user.chars().count() > MAX_USER_CHARS
-            || user.chars().any(char::is_control)
-        {
-            let detail = format!(
-                "expected userInfo.username to be a name of at most {MAX_USER_CHARS} characters, found another text"
-            );
-            return Err(refused(detail));
-        }
         let review = Self {
             uid: uid.clone(),
             operation: request.operation,
             kind: request.kind,
-            user,
+            user: request.user_info.username,
             dry_run: request.dry_run.unwrap_or_default(),
             object: request.object,
             old_object: request.old_object,
         };
         review.check_kind().map_err(refused)?;
         Ok(review)
+    }
+
+    /// Demands a name by which the caller of a decision can be called.
+    ///
+    /// # Errors
+    /// What is expected of it.
+    pub fn check_user(&self) -> Result<(), String> {
+        let count = self.user.chars().count();
+        match (1..=MAX_USER_CHARS).contains(&count) && !self.user.chars().any(char::is_control) {
+            true => Ok(()),
+            false => Err(format!(
+                "expected userInfo.username to be a name of 1 to {MAX_USER_CHARS} characters, found another text"
+            )),
+        }
     }
 
     /// An object that says of itself to be something else is not looked at as what the request says.

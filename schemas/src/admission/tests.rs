@@ -321,11 +321,9 @@ fn a_review_that_cannot_be_answered_to_is_told_apart_from_one_that_can() {
     }
     for change in [
         &|r: &mut Value| r["request"]["operation"] = json!("PATCH"),
-        &|r: &mut Value| r["request"]["userInfo"] = json!({}),
-        &|r: &mut Value| r["request"]["userInfo"]["username"] = json!("a\nb"),
         &|r: &mut Value| r["request"]["dryRun"] = json!("false"),
         &|r: &mut Value| r["request"]["kind"] = json!({"group": ""}),
-    ] as [&dyn Fn(&mut Value); 5]
+    ] as [&dyn Fn(&mut Value); 3]
     {
         let refused = changed(change);
         assert!(matches!(refused, ReviewError::Request { .. }), "{refused}");
@@ -333,6 +331,18 @@ fn a_review_that_cannot_be_answered_to_is_told_apart_from_one_that_can() {
     let twice = good.to_string().replacen("\"request\":", "\"request\":{},\"request\":", 1);
     assert!(matches!(Review::parse(twice.as_bytes()), Err(ReviewError::Json(_))));
     assert!(matches!(Review::parse(&vec![b' '; MAX_REVIEW_BYTES + 1]), Err(ReviewError::Json(_))));
+}
+
+#[test]
+fn a_caller_has_a_name() {
+    let mut review = review("CREATE", &pod(&["api"]), &Value::Null);
+    assert_eq!(read(&review).check_user(), Ok(()));
+    for user in ["", "a\nb", &"x".repeat(501)] {
+        review["request"]["userInfo"]["username"] = json!(user);
+        assert!(read(&review).check_user().unwrap_err().contains("userInfo.username"), "{user}");
+    }
+    review["request"].as_object_mut().unwrap().remove("userInfo");
+    assert!(read(&review).check_user().is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The case that a rule judges: a question, who is trusted, and the evidence that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::earlier;
 use super::evidence::{Evidence, Said};
@@ -51,6 +51,7 @@ pub(super) struct Counted<'c> {
     pub(super) signer: &'c Signer,
     /// From when on its age counts.
     pub(super) since: UtcTime,
+    pub(super) at: UtcTime,
 }
 
 impl Counted<'_> {
@@ -58,15 +59,16 @@ impl Counted<'_> {
         self.evidence.digest()
     }
 
+    /// When it was said: the newest first is by this.
     pub(super) fn time(&self) -> UtcTime {
-        self.evidence.time()
+        self.at
     }
 }
 
 /// The evidence for one demand: what counts, the newest first, and why the rest does not.
 pub(super) struct Selection<'c> {
     pub(super) counted: Vec<Counted<'c>>,
-    pub(super) set_aside: Vec<String>,
+    set_aside: Vec<Aside>,
     /// The last that said again what its signer had said before, and counts as of then.
     pub(super) repeated: Option<Sha256>,
     max_age: Option<i64>,
@@ -87,17 +89,49 @@ impl<'c> Selection<'c> {
         newest.into_values().collect()
     }
 
+    /// The newest of each kind, and what would be the newest if who says something again said nothing: of what may speak for the
+    /// artifact as well as against it, neither hides the other.
+    pub(super) fn newest_either_way_by<K: Ord>(
+        &self,
+        key: impl Fn(&Counted<'c>) -> K,
+    ) -> Vec<Counted<'c>> {
+        let mut newest = self.newest_by(&key);
+        let mut first_said: BTreeMap<K, Counted<'c>> = BTreeMap::new();
+        for counted in &self.counted {
+            let known = first_said.entry(key(counted)).or_insert(*counted);
+            if (known.since, known.evidence.index()) < (counted.since, counted.evidence.index()) {
+                *known = *counted;
+            }
+        }
+        let is_known =
+            |one: &Counted<'c>| newest.iter().any(|known| known.digest() == one.digest());
+        let others: Vec<Counted<'c>> =
+            first_said.into_values().filter(|one| !is_known(one)).collect();
+        newest.extend(others);
+        newest
+    }
+
+    /// Why what does not count does not.
+    pub(super) fn aside(&self) -> Vec<String> {
+        self.set_aside.iter().map(|(_, why)| why.clone()).collect()
+    }
+
     /// What there is instead of evidence that counts.
     pub(super) fn instead(&self, nothing: &str) -> String {
-        instead(&self.set_aside, nothing)
+        instead(self.set_aside.clone(), nothing)
     }
 }
 
-fn instead(aside: &[String], nothing: &str) -> String {
-    match aside {
+/// Evidence that does not count, by its index in the log, and why.
+type Aside = (u64, String);
+
+/// Tells the newest. How many there are depends on how much of what cannot count was looked at.
+fn instead(mut aside: Vec<Aside>, nothing: &str) -> String {
+    aside.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
+    match aside.as_slice() {
         [] => nothing.to_owned(),
-        [one] => format!("none that counts: {one}"),
-        [first, rest @ ..] => format!("none that counts: {first}; and {} more", rest.len()),
+        [(_, one)] => format!("none that counts: {one}"),
+        [(_, first), ..] => format!("none that counts: {first}; and others"),
     }
 }
 
@@ -134,10 +168,9 @@ impl<'c> Case<'c> {
                 Said::Other => format!("is {}, which no rule reads", evidence.predicate_type()?),
                 _ => return None,
             };
-            is_meant.then(|| format!("{} {why}", short(evidence.digest())))
+            is_meant.then(|| (evidence.index(), format!("{} {why}", short(evidence.digest()))))
         });
-        let aside: Vec<String> = selection.set_aside.iter().cloned().chain(unread).collect();
-        instead(&aside, nothing)
+        instead(selection.set_aside.iter().cloned().chain(unread).collect(), nothing)
     }
 
     /// The evidence that fits and counts: of a signer whom the roster permits it and the demand names,
@@ -151,28 +184,34 @@ impl<'c> Case<'c> {
         let mut set_aside = Vec::new();
         // Who signs the same payload again says nothing new, and nothing newer: it counts as of the first time. Not so what speaks
         // against the artifact, which is the newest word each time. A signature of the artifact has nothing else to say, so signing again
-        // is how it is renewed; and of two entries of one signer the second may have rights that the first does not have. A bill or an
+        // is how it is renewed; and of two entries of one signer the second may have rights that the first does not have, so that it
+        // counts, as of the first time. A bill or an
         // assessment may speak for it as well, so that it is no younger than the first time.
-        let mut said = BTreeMap::new();
+        let (mut said, mut entries) = (BTreeMap::new(), BTreeSet::new());
         let mut repeated = None;
         for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
             match self.named(signer, demand) {
                 Ok(signer) => {
-                    let is_renewal = matches!(evidence.said(), Said::Signature);
-                    let by = (evidence.payload(), signer.id.to_string());
-                    let is_new = !said.contains_key(&by);
-                    let first = *said.entry(by).or_insert(evidence.time());
-                    if is_new || is_renewal || evidence.said().speaks_against() {
+                    let (payload, time) = (evidence.payload(), evidence.time());
+                    let first = *said.entry((payload, signer.name.as_str())).or_insert(time);
+                    let is_new = entries.insert((payload, signer.id.to_string()));
+                    let is_newest_word = matches!(evidence.said(), Said::Signature)
+                        || evidence.said().speaks_against();
+                    if is_new || is_newest_word {
+                        let at = if is_newest_word { time } else { first };
                         let since = match evidence.said() {
                             Said::Sbom(_) | Said::Vex(_) => first,
-                            _ => evidence.time(),
+                            _ => at,
                         };
-                        counted.push(Counted { evidence, signer, since });
+                        counted.push(Counted { evidence, signer, since, at });
                     } else {
                         repeated = Some(evidence.digest());
                     }
                 }
-                Err(why) => set_aside.push(format!("{}: {why}", short(evidence.digest()))),
+                Err(why) => {
+                    let told = format!("{}: {why}", short(evidence.digest()));
+                    set_aside.push((evidence.index(), told));
+                }
             }
         }
         counted.sort_by_key(|one| std::cmp::Reverse((one.time(), one.evidence.index())));
@@ -183,7 +222,8 @@ impl<'c> Case<'c> {
                 if !young {
                     let age = self.now().unix_seconds() - one.since.unix_seconds();
                     let told = format!("{}: {} old", short(one.digest()), lasting(age));
-                    set_aside.push(format!("{told}, less than {} is allowed", lasting(most)));
+                    let told = format!("{told}, less than {} is allowed", lasting(most));
+                    set_aside.push((one.evidence.index(), told));
                 }
                 young
             });

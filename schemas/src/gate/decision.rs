@@ -108,6 +108,9 @@ pub struct Details {
 pub struct RunJudged {
     /// The statement that it was deployed, `sha256:…`.
     pub deployment: String,
+    /// What it is called where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The attestation that changed the verdict; none when the passing of time did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
@@ -117,9 +120,10 @@ pub struct RunJudged {
 }
 
 impl RunJudged {
-    fn of(run: Run) -> Self {
+    fn of(run: &Run) -> Self {
         Self {
             deployment: run.deployment.to_string(),
+            name: run.name.clone(),
             because: run.because.map(|digest| digest.to_string()),
             since: run.since,
         }
@@ -129,7 +133,8 @@ impl RunJudged {
     #[must_use]
     pub fn read(&self) -> Option<Run> {
         let because = self.because.as_deref().map(str::parse).transpose().ok()?;
-        Some(Run { deployment: self.deployment.parse().ok()?, because, since: self.since })
+        let deployment = self.deployment.parse().ok()?;
+        Some(Run { deployment, name: self.name.clone(), because, since: self.since })
     }
 }
 
@@ -260,7 +265,7 @@ impl Decision {
     pub fn because(mut self, because: Option<Sha256>, since: Option<UtcTime>) -> Self {
         if let Purpose::Run(run) = &mut self.question.purpose {
             (run.because, run.since) = (because, since);
-            self.details.run = Some(RunJudged::of(*run));
+            self.details.run = Some(RunJudged::of(run));
         }
         self
     }
@@ -298,11 +303,21 @@ impl Decision {
     /// Whether rules were evaluated, and each could be: only then does the verdict follow from the evidence alone.
     #[must_use]
     pub fn is_judged(&self) -> bool {
+        self.details.refused.is_none() && !self.has_errors()
+    }
+
+    /// Whether something kept rules from being judged that may be over in a moment.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let refused = self.details.refused.as_ref();
+        refused.is_some_and(|refused| refused.cause.is_some()) || self.has_errors()
+    }
+
+    fn has_errors(&self) -> bool {
         fn is_error(answer: &Answer) -> bool {
             answer.outcome == Outcome::Error || answer.any.iter().any(is_error)
         }
-        let mut answers = self.policies.iter().flat_map(|policy| &policy.rules);
-        self.details.refused.is_none() && !answers.any(is_error)
+        self.policies.iter().flat_map(|policy| &policy.rules).any(is_error)
     }
 
     /// Every attestation that an answer stands on, sorted.
@@ -425,17 +440,28 @@ impl Details {
             policies: Vec::new(),
             refused: None,
             until: None,
-            run: match question.purpose {
+            run: match &question.purpose {
                 Purpose::Deploy => None,
                 Purpose::Run(run) => Some(RunJudged::of(run)),
             },
         }
     }
 
+    /// What policies say that can deny: the decision stands on no other.
+    pub fn enforcing(&self) -> impl Iterator<Item = &PolicyDetails> {
+        self.policies.iter().filter(|policy| policy.mode == Mode::Enforce.name())
+    }
+
+    /// The emergencies that the decision stands on.
+    pub fn broken_glass(&self) -> impl Iterator<Item = &BrokenGlass> {
+        self.enforcing().filter_map(|policy| policy.break_glass.as_ref())
+    }
+
     /// What does not hold in policies that only warn, and where an emergency let it pass.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let broken = self.policies.iter().filter_map(|policy| {
+        let told = self.policies.iter().filter(|policy| policy.mode != Mode::Shadow.name());
+        let broken = told.filter_map(|policy| {
             let glass = policy.break_glass.as_ref()?;
             let title = format!("{}@{}", policy.name, policy.version);
             Some(format!(

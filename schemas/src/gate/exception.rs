@@ -244,6 +244,7 @@ impl<'c> Signed<'c> {
                         evidence: one.evidence,
                         signer,
                         since: one.evidence.time(),
+                        at: one.evidence.time(),
                     });
                 }
                 Ok(_) => {}

@@ -60,18 +60,31 @@ impl Scan {
         let scanned_at = UtcTime::from_rfc3339(time)
             .ok_or_else(|| format!("the time of the scan is {:.100}", format!("{time:?}")))?;
         let unlisted = predicate.get(EVIDENCE_EXTENSION).and_then(|e| e.get("unlisted"));
-        let unlisted = unlisted.and_then(Value::as_object).into_iter().flatten();
-        let mut counts = BTreeMap::new();
-        for (word, count) in unlisted.filter_map(|(word, count)| Some((word, count.as_u64()?))) {
-            *counts.entry(Severity::of(word)).or_default() += count;
-        }
+        let unlisted = unlisted.map(unlisted_counts).transpose()?.unwrap_or_default();
         Ok(Self {
             scanner: scan.scanner.uri,
             scanned_at,
             findings: scan.scanner.result.into_iter().map(vulnerable).collect(),
-            unlisted: counts,
+            unlisted,
         })
     }
+}
+
+/// How many more there are of each severity: whole numbers by its word.
+fn unlisted_counts(said: &Value) -> Result<BTreeMap<Severity, u64>, String> {
+    let wrong = |found: &Value| {
+        format!(
+            "expected how many findings are not listed, by severity, found {:.100}",
+            found.to_string()
+        )
+    };
+    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+    for (word, count) in said.as_object().ok_or_else(|| wrong(said))? {
+        let count = count.as_u64().ok_or_else(|| wrong(count))?;
+        let sum = counts.entry(Severity::of(word)).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    Ok(counts)
 }
 
 /// What scanners write where nobody has rated a vulnerability.
@@ -102,7 +115,8 @@ fn vulnerable(found: Vulnerability) -> Vulnerable {
     };
     let severity = match found.severity.iter().any(|one| is_unread(&one)) {
         true => Some(Severity::Critical),
-        false => severity,
+        false if is_rated => severity,
+        false => found.severity.iter().map(|score| Severity::of(&score.score)).max(),
     };
     let annotations = found.annotations.unwrap_or_default();
     let member = |name: &str| annotations.iter().find_map(|map| map.get(name));

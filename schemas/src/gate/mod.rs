@@ -60,7 +60,7 @@ pub struct Question {
 }
 
 /// What a verdict is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Purpose {
     /// That the artifact enters the environment.
     #[default]
@@ -72,16 +72,18 @@ pub enum Purpose {
 impl Purpose {
     /// Whether the artifact runs already.
     #[must_use]
-    pub fn is_run(self) -> bool {
+    pub fn is_run(&self) -> bool {
         matches!(self, Self::Run(_))
     }
 }
 
 /// What runs, and why it is judged again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// The statement that it was deployed.
     pub deployment: Sha256,
+    /// What it is called where it runs: one statement may bring an artifact by several names.
+    pub name: Option<String>,
     /// The attestation that changed the verdict; none when the passing of time did.
     pub because: Option<Sha256>,
     /// When time ran out, where its passing alone changed the verdict.
@@ -133,7 +135,8 @@ pub fn decide(
         );
         return Decision::denied(question, Some(trust), &why, &fix);
     }
-    let evidence = weighed(question, trust, evidence);
+    let given = evidence;
+    let evidence = weighed(question, trust, given);
     if let Some(why) = unstated(question, &evidence) {
         let why =
             format!("expected a deployment that the roster lets its signer state, found {why}");
@@ -149,7 +152,9 @@ pub fn decide(
         .filter(|policy| policy.matches(&question.environment, names.iter().map(String::as_str)))
         .collect();
     matching.sort_by_key(|policy| (policy.name.as_str(), policy.version, policy.digest));
-    let mut until = Some(trust.roster().expires);
+    // What the log holds, and what counts from a later moment on.
+    let to_come = evidence_to_come(question, given);
+    let mut until = earlier(Some(trust.roster().expires), to_come);
     let verdicts = matching.iter().map(|policy| {
         let (verdict, moment) = judge_policy(policy, &Case { policy: Some(policy), ..case });
         until = earlier(until, moment);
@@ -199,7 +204,7 @@ pub fn entered(
 
 /// Why the statement that something was deployed no longer counts, where what runs by it is judged.
 fn unstated(question: &Question, evidence: &[Weighed<'_>]) -> Option<String> {
-    let Purpose::Run(run) = question.purpose else { return None };
+    let Purpose::Run(run) = &question.purpose else { return None };
     let statement = evidence.iter().find(|one| one.evidence.digest() == run.deployment)?;
     statement.signer.as_ref().err().cloned()
 }
@@ -218,6 +223,12 @@ fn weighed<'e>(
     held.sort_by_key(|one| (one.index(), one.digest()));
     held.dedup_by_key(|one| (one.index(), one.digest()));
     held.into_iter().map(|one| Weighed::of(one, trust)).collect()
+}
+
+/// From when on more counts of what the log holds.
+fn evidence_to_come(question: &Question, evidence: &[Arc<Evidence>]) -> Option<UtcTime> {
+    let held = evidence.iter().filter(|one| one.index() < question.log_size);
+    held.map(|one| one.logged_at()).filter(|at| *at > question.now).min()
 }
 
 /// The artifact's names. A name that a stranger gives would add policies, which denies: only trusted evidence is asked.
@@ -313,6 +324,11 @@ fn any(rules: &[Rule], policy: &Policy, case: &Case<'_>) -> Judgement {
             let mut judgement = Judgement::pass(wanted, found);
             judgement.outcome = good.outcome;
             judgement
+        }
+        // No waiver is for what could not be judged.
+        None if answers.iter().all(|answer| answer.outcome == Outcome::Error) => {
+            let found = "none of them could be judged";
+            Judgement::error(wanted, found, "see each of them")
         }
         None => {
             let found = "none of them holds";

@@ -264,14 +264,18 @@ impl Reader<'_> {
     }
 
     fn reachable(&self, table: &Section<'_, '_>, threshold: &Placed<u64>, signers: &[String]) {
-        let Some(roster) = self.roster.filter(|_| !signers.is_empty()) else { return };
+        let Some(roster) = self.roster else { return };
+        // Without a name it is everybody.
         let named = |entry: &&crate::roster::Signer| {
-            roster.is_named(&entry.name, signers.iter().map(String::as_str))
+            signers.is_empty() || roster.is_named(&entry.name, signers.iter().map(String::as_str))
         };
         let all: std::collections::BTreeSet<&str> =
             roster.signers.iter().filter(named).map(|entry| entry.name.as_str()).collect();
         if threshold.value > all.len() as u64 {
-            let expected = format!("a threshold that the {} named signers can reach", all.len());
+            let expected = match signers {
+                [] => format!("a threshold that the {} signers of the roster can reach", all.len()),
+                _ => format!("a threshold that the {} named signers can reach", all.len()),
+            };
             table.fault(threshold.span.clone(), &expected, &threshold.value.to_string());
         }
     }

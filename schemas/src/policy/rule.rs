@@ -81,11 +81,19 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
         }
         Kind::Provenance => Some(RuleKind::Provenance {
             demand: reader.demand(table),
-            builders: texts(table.optional_texts("builders")),
+            builders: names(
+                table,
+                "builders",
+                "a builder by its id, as provenance names it; there are no patterns of them",
+            ),
             level: level(table, "level", 1, MAX_BUILD_LEVEL),
             sources: repositories(table, "sources"),
             refs: references(table, "refs"),
-            build_types: texts(table.optional_texts("build_types")),
+            build_types: names(
+                table,
+                "build_types",
+                "a build type by its URI; there are no patterns of them",
+            ),
             parameters: reader.parameters(table),
         }),
         Kind::Source => Some(RuleKind::Source {
@@ -142,7 +150,11 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
             demand: named(reader.demand(table), table, "who may speak for the verifier"),
             verifier: table.text("verifier")?.value,
             resource: optional_patterns_one(table, "resource"),
-            levels: texts(table.optional_texts("levels")),
+            levels: names(
+                table,
+                "levels",
+                "a level such as SLSA_BUILD_LEVEL_3; there are no patterns of them",
+            ),
         }),
         Kind::Layout => layout(reader, table),
         Kind::Rego => rego(reader, table),

@@ -142,6 +142,11 @@ fn refuses_what_would_allow_more_than_it_says() {
             "[[rule]]\ntype = \"approval\"\nsigners = [\"leads\"]\nthreshold = 2\n",
             "the 1 named signers can reach",
         ),
+        ("[[rule]]\ntype = \"signature\"\nthreshold = 99\n", "signers of the roster can reach"),
+        (
+            "[[rule]]\ntype = \"provenance\"\nbuilders = [\"https://ci.example/*\"]\n",
+            "there are no patterns of them",
+        ),
         ("[[rule]]\ntype = \"approval\"\n", "the group whose consent is needed"),
         ("[[rule]]\ntype = \"vsa\"\nverifier = \"https://x\"\n", "who may speak for the verifier"),
         ("[[rule]]\ntype = \"sigature\"\n", "found \"sigature\""),

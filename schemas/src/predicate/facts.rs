@@ -30,6 +30,8 @@ pub const MAX_COMPONENT_DIGESTS: usize = 16_384;
 pub const MAX_RELATED: usize = 1_024;
 /// The longest text that is taken, in bytes.
 pub const MAX_FACT_BYTES: usize = 1_024;
+/// The repository of a source that is longer than that.
+const TOO_LONG: &str = "(a repository or reference that is too long)";
 /// The most digests that are taken from one descriptor.
 const MAX_DIGESTS: usize = crate::digest::MAX_DIGESTS;
 
@@ -237,7 +239,7 @@ impl Facts {
     fn source(&mut self, descriptor: &Value) {
         let Some(uri) = descriptor.get("uri").and_then(Value::as_str) else { return };
         let digest = |name: &str| descriptor.get("digest")?.get(name)?.as_str();
-        let is_git = uri.starts_with("git+");
+        let is_git = without_git(uri).is_some();
         // SLSA v0.2 builders write the commit of a git URI under sha1.
         let commit = digest("gitCommit").or_else(|| digest("sha1").filter(|_| is_git));
         let commit = commit.filter(|commit| is_commit(commit));
@@ -254,14 +256,16 @@ impl Facts {
 
     fn add_source(&mut self, repository: &str, reference: Option<&str>, commit: Option<&str>) {
         let bounded = |text: &str| text.len() <= MAX_FACT_BYTES;
-        if !bounded(repository) || !reference.is_none_or(bounded) {
-            self.truncated = true;
-            return;
-        }
-        let source = Source {
-            repository: repository.to_owned(),
-            reference: reference.map(str::to_owned),
-            commit: commit.map(str::to_owned),
+        let is_read = bounded(repository) && reference.is_none_or(bounded);
+        self.truncated |= !is_read;
+        // What is too long keeps its place, so that nothing behind it is taken for what came first, and is no repository.
+        let source = match is_read {
+            true => Source {
+                repository: repository.to_owned(),
+                reference: reference.map(str::to_owned),
+                commit: commit.map(str::to_owned),
+            },
+            false => Source { repository: TOO_LONG.to_owned(), reference: None, commit: None },
         };
         if self.sources.contains(&source) {
             return;
@@ -377,8 +381,14 @@ pub fn comparable_repository(repository: &str) -> String {
 }
 
 /// Splits `git+https://host/path.git@reference#fragment` into repository and reference.
+/// A URI without `git+` before its scheme, which is spelled in any case.
+fn without_git(uri: &str) -> Option<&str> {
+    let (prefix, rest) = uri.split_at_checked("git+".len())?;
+    prefix.eq_ignore_ascii_case("git+").then_some(rest)
+}
+
 fn split_repository(uri: &str) -> Option<(&str, Option<&str>)> {
-    let uri = uri.strip_prefix("git+").unwrap_or(uri);
+    let uri = without_git(uri).unwrap_or(uri);
     let uri = uri.split('#').next().unwrap_or(uri);
     // An '@' before the path belongs to the authority: git+ssh://git@host/path.
     let path_start = match uri.find("://") {

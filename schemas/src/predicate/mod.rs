@@ -41,6 +41,7 @@ pub use facts::{
     MAX_SOURCES, Material, Related, Role, Source, comparable_repository, facts, repository_of,
 };
 pub use finding::{Finding, MAX_FINDINGS, Severity};
+pub(crate) use purl::percent_decoded;
 pub use purl::{
     canonical_purl, image_purl, names_image, purl_means, purl_names, purl_sha256, same_purl_type,
 };

@@ -74,17 +74,19 @@ pub fn canonical_purl(text: &str) -> String {
     let mut canonical = format!("pkg:{kind}");
     for part in names.trim_end_matches('@').split('/').filter(|part| !part.is_empty()) {
         canonical.push('/');
-        canonical.push_str(&encoded(&name_of_type(&kind, decoded(part))));
+        canonical.push_str(&encoded(&name_of_type(&kind, percent_decoded(part))));
     }
     if let Some(version) = purl.version {
         canonical.push('@');
-        canonical.push_str(&encoded(&decoded(version)));
+        canonical.push_str(&encoded(&percent_decoded(version)));
     }
     let mut pairs: Vec<String> = qualifiers
         .split('&')
         .filter_map(|pair| pair.split_once('='))
         .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| format!("{}={}", key.to_ascii_lowercase(), encoded(&decoded(value))))
+        .map(|(key, value)| {
+            format!("{}={}", key.to_ascii_lowercase(), encoded(&percent_decoded(value)))
+        })
         .collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -93,7 +95,7 @@ pub fn canonical_purl(text: &str) -> String {
         canonical.push_str(&pairs.join("&"));
     }
     let steps = subpath.split('/').filter(|step| !matches!(*step, "" | "." | ".."));
-    let steps: Vec<String> = steps.map(|step| encoded(&decoded(step))).collect();
+    let steps: Vec<String> = steps.map(|step| encoded(&percent_decoded(step))).collect();
     if !steps.is_empty() {
         canonical.push('#');
         canonical.push_str(&steps.join("/"));
@@ -120,7 +122,7 @@ fn name_of_type(kind: &str, mut name: Vec<u8>) -> Vec<u8> {
 }
 
 /// The bytes that a percent-encoded text stands for; a percent sign that encodes nothing is itself.
-fn decoded(text: &str) -> Vec<u8> {
+pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     let mut bytes = Vec::with_capacity(rest.len());
     while let Some((first, tail)) = rest.split_first() {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Roster, Signer};
+use super::{Quorum, Roster, Signer};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,9 +55,8 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
             None => add(what, format!("added: {}", joined(members)), None),
             Some(before) if before != members => {
                 let publishes = new.policies.as_ref().is_some_and(|quorum| quorum.group == *name);
-                let warning = (publishes && !before.is_subset(members)).then(|| {
-                    "policies that those who leave have signed deny everything they are for until enough others push them again; attestry roster impact tells".to_owned()
-                });
+                let warning = (publishes && !before.is_subset(members))
+                    .then(|| fewer_publish("those who leave have signed"));
                 add(what, format!("{} → {}", joined(before), joined(members)), warning);
             }
             Some(_) => {}
@@ -72,9 +71,28 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
             Some(quorum) => format!("{} of {}", quorum.threshold, quorum.group),
             None => "nobody".to_owned(),
         };
-        add("policies".to_owned(), format!("{} → {}", told(old), told(new)), None);
+        let is_kept = |quorum: &Quorum| {
+            let members =
+                |roster: &Roster, quorum: &Quorum| roster.groups.get(&quorum.group).cloned();
+            new.policies.as_ref().is_some_and(|now| {
+                let (before, after) = (members(old, quorum), members(new, now));
+                now.threshold <= quorum.threshold
+                    && before.zip(after).is_some_and(|(before, after)| before.is_subset(&after))
+            })
+        };
+        let warning = old.policies.as_ref().filter(|quorum| !is_kept(quorum));
+        let warning =
+            warning.map(|_| fewer_publish("too few of those who now publish have signed"));
+        add("policies".to_owned(), format!("{} → {}", told(old), told(new)), warning);
     }
     all
+}
+
+/// What becomes of policies when others publish them.
+fn fewer_publish(which: &str) -> String {
+    format!(
+        "policies that {which} deny everything they are for until enough others push them again; attestry roster impact tells"
+    )
 }
 
 fn signer_changes(old: &Signer, new: &Signer) -> Vec<(String, Option<String>)> {

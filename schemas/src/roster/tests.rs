@@ -223,3 +223,35 @@ fn a_diff_warns_of_what_makes_old_evidence_fall() {
     let older = roster(1, &signer("a", KEY, ""));
     assert!(diff::changes(&old, &older)[0].warning.as_ref().unwrap().contains("only grows"));
 }
+
+#[test]
+fn a_diff_warns_of_what_takes_their_signatures_from_policies() {
+    let of = |members: &str, more: &str| {
+        let signers = signer("a", KEY, "") + &signer("b", OTHER, "");
+        roster(2, &format!("{signers}[groups]\ng = [{members}]\nh = [\"b\"]\n{more}"))
+    };
+    let by = |group: &str, threshold: u64| {
+        format!("[policies]\ngroup = \"{group}\"\nthreshold = {threshold}\n")
+    };
+    let (a, both) = ("\"a\"", "\"a\", \"b\"");
+    let old = of(both, &by("g", 1));
+    for (new, warns) in [
+        (of(a, &by("g", 1)), true),
+        (of(both, &by("g", 2)), true),
+        (of(both, &by("h", 1)), true),
+        (of(both, ""), true),
+    ] {
+        let [change] = diff::changes(&old, &new).try_into().unwrap();
+        assert_eq!(change.warning.is_some_and(|text| text.contains("roster impact")), warns);
+    }
+    for (old, new) in [
+        (of(a, &by("g", 1)), of(both, &by("g", 1))),
+        (of(both, &by("h", 1)), of(both, &by("g", 1))),
+        (of(both, &by("g", 2)), of(both, &by("g", 1))),
+        (of(both, ""), of(both, &by("g", 1))),
+        (of(both, ""), of(a, "")),
+    ] {
+        let [change] = diff::changes(&old, &new).try_into().unwrap();
+        assert_eq!(change.warning, None);
+    }
+}

@@ -56,7 +56,28 @@ pub(super) fn decide(
         origin: opened.origin.clone(),
         purpose: Purpose::Deploy,
     };
-    decide_over(&opened, &question)
+    let (made, told) = decide_over(&opened, &question)?;
+    demand_whole(path, &opened, &made)?;
+    Ok((made, told))
+}
+
+/// What is left out was evidence for the registry, and could be what denies there.
+fn demand_whole(path: &Path, opened: &Opened, made: &Made) -> Result<(), Failure> {
+    let count = opened.left_out.len();
+    if count == 0 || !made.passed() {
+        return Ok(());
+    }
+    let fix = match opened.left_out.iter().any(|left| left.is_certificate) {
+        true => {
+            "name the authorities that certificate_roots of the registry names: --certificate-root FILE"
+        }
+        false => "ask the registry itself: attestry gate ARTIFACT --environment ENV --registry URL",
+    };
+    Err(Failure::undecided(format!(
+        "{}: expected every attestation to verify, found {count} that do not: what the registry counts and is left out here could be what denies",
+        path.display()
+    ))
+    .fix(fix))
 }
 
 fn decide_over(opened: &Opened, question: &Question) -> Result<(Made, Told), Failure> {

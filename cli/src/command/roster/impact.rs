@@ -340,7 +340,12 @@ impl Impact {
             now: newest.map_or(now, |newest| newest.max(now)),
             log_size: opened.size,
             origin: opened.origin.clone(),
-            purpose: Purpose::Run(Run { deployment, because: None, since: None }),
+            purpose: Purpose::Run(Run {
+                deployment,
+                name: item.name.clone(),
+                because: None,
+                since: None,
+            }),
         };
         self.judged += 1;
         if !decide(&question, &opened, &opened.governance).passed() {

@@ -368,6 +368,33 @@ fn what_was_replaced_restarts_for_a_controller_alone() {
 }
 
 #[test]
+fn what_was_let_in_again_is_the_last_of_its_name() {
+    with_cluster(Settings::default(), async |cluster| {
+        for artifact in ["v1", "v2", "v1", "v1"] {
+            admitted(&cluster.asks(artifact, "alice").await);
+        }
+        // The log says so: the third review left a decision of its own, and the fourth none.
+        cluster.verdicts(Sha256::of(b"v1"), 2).await;
+        cluster.verdicts(Sha256::of(b"v2"), 1).await;
+        cluster.policy("release", 2, "enforce", "secret-scan").await;
+        denied(&cluster.asks("v2", "alice").await, &["secret-scan"]);
+        restarted(&cluster.asks("v1", "alice").await);
+    });
+}
+
+#[test]
+fn what_leaves_needs_no_caller_and_what_comes_does() {
+    with_cluster(Settings::default(), async |cluster| {
+        let mut review = review(&image("v1"), "alice");
+        review["request"].as_object_mut().unwrap().remove("userInfo");
+        denied(&cluster.answer(&review).await, &["userInfo.username"]);
+        review["request"]["oldObject"] = review["request"]["object"].take();
+        review["request"]["operation"] = json!("DELETE");
+        admitted(&cluster.answer(&review).await);
+    });
+}
+
+#[test]
 fn a_deployment_that_could_not_be_counted_is_refused() {
     with_cluster(Settings::default(), async |cluster| {
         let at = "2026-01-01T00:00:00Z";

@@ -28,7 +28,7 @@ use crate::verify::{OwnLeaves, Signer, Verified};
 
 /// The format of what is written. It changes with every type that [`Said`] holds: what has another is not read. Programs with
 /// the rule `rego` keep predicates, too.
-pub const FORMAT: u8 = if cfg!(feature = "rego") { 0x83 } else { 0x03 };
+pub const FORMAT: u8 = if cfg!(feature = "rego") { 0x84 } else { 0x04 };
 
 const TAG_BYTES: usize = 32;
 const PURPOSE: &[u8] = b"attestry facts at rest";

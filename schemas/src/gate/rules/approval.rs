@@ -80,7 +80,7 @@ pub(super) fn consents<'c>(
         _ => false,
     });
     let ends: Vec<_> = selection.counted.iter().map(|one| selection.expires(one)).collect();
-    let mut aside = selection.set_aside;
+    let mut aside = selection.aside();
     // Of consents to something else, those of the people who are asked for are worth a word.
     let others = case.select(demand, |said| match said {
         Said::Approval(approval) => !serves(approval),

@@ -16,6 +16,16 @@ use crate::roster::Signer;
 use crate::verify;
 
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
+    let RuleKind::Layout { owners, .. } = kind else {
+        return Judgement::error("a layout rule", "another", "report this");
+    };
+    // Whatever it is, it stands no longer than until an owner's right to sign a layout changes.
+    let entries = case.trust.roster().entries_of(owners);
+    let changes = entries.filter_map(|entry| case.trust.next_change(entry, case.now()));
+    verdict(case, kind).until(changes.min())
+}
+
+fn verdict(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let RuleKind::Layout { document, owners, threshold, sublayouts } = kind else {
         return Judgement::error("a layout rule", "another", "report this");
     };
@@ -65,8 +75,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
         }
     }
     let links = links(case);
-    // The verdict stands until a layout or an owner's right to sign one ends.
-    let ends = parts.iter().map(|part| part.layout().expires).chain(ends(case, owners));
+    let ends = parts.iter().map(|part| part.layout().expires);
     let expires =
         ends.filter(|end| case.now() < *end).fold(signed.get().layout.expires, UtcTime::min);
     match layout::verify(&signed, &links, &parts, case.now(), &case.subject()) {
@@ -89,11 +98,6 @@ fn read(case: &Case<'_>, digest: Sha256) -> Result<LayoutDocument, String> {
     let text = (case.documents)(digest)
         .ok_or_else(|| format!("no content {digest}, which the policy names"))?;
     LayoutDocument::parse(&text).map_err(|error| format!("{digest}: {}", chain(&error)))
-}
-
-/// When the owners' entries in the roster end.
-fn ends<'c>(case: &'c Case<'_>, owners: &'c [String]) -> impl Iterator<Item = UtcTime> + 'c {
-    case.trust.roster().entries_of(owners).filter_map(|signer| signer.valid_until)
 }
 
 /// The keys of the owners that stand in the roster and count now.

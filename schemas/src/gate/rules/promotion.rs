@@ -99,11 +99,10 @@ impl Decided<'_> {
             return true;
         };
         let denies = |policy: &&PolicyDetails| {
-            policy.mode == "enforce"
-                && (policy.result == VerificationResult::Failed || policy.break_glass.is_some())
+            (policy.result == VerificationResult::Failed || policy.break_glass.is_some())
                 && before.policies.iter().any(|other| other.name == policy.name)
         };
-        let mut rules = mine.policies.iter().filter(denies).flat_map(|policy| &policy.rules);
+        let mut rules = mine.enforcing().filter(denies).flat_map(|policy| &policy.rules);
         rules.any(is_about_artifact)
     }
 }
@@ -131,10 +130,8 @@ fn decisions<'c>(case: &Case<'c>, environment: &str) -> Vec<Decided<'c>> {
         let unread = || summary.extensions.get(GATE_EXTENSION)?.get("environment")?.as_str();
         let here = details.map_or_else(unread, |details| Some(details.environment.as_str()));
         let has_passed = summary.verification_result == VerificationResult::Passed;
-        let is_emergency = details.is_some_and(|details| {
-            let mut policies = details.policies.iter().filter(|policy| policy.mode == "enforce");
-            has_passed && policies.any(|policy| policy.break_glass.is_some())
-        });
+        let is_emergency =
+            has_passed && details.is_some_and(|details| details.broken_glass().next().is_some());
         let passed = has_passed && !is_emergency;
         (here == Some(environment)).then_some(Decided { evidence, details, passed, is_emergency })
     };

@@ -67,14 +67,19 @@ fn readiness<'c>(one: &Counted<'c>) -> Option<&'c Readiness> {
 fn failures(all: &[&Check], kind: &RuleKind) -> Vec<Finding> {
     let RuleKind::Readiness { checks, categories, block, .. } = kind else { return Vec::new() };
     let mut findings = Vec::new();
-    for check in all.iter().filter(|check| check.status == CheckStatus::Fail) {
+    for check in all {
         let demanded = checks.contains(&check.id) || categories.contains(&check.category);
         // What nobody rated blocks where `low` does: it is not known to be lighter.
         let grave = match check.severity {
             CheckSeverity::Unknown => *block <= CheckSeverity::Low,
             rated => rated >= *block,
         };
-        if grave || demanded {
+        let stands_against = match check.status {
+            CheckStatus::Fail => grave || demanded,
+            CheckStatus::Warn => demanded,
+            CheckStatus::Pass | CheckStatus::Skip => false,
+        };
+        if stands_against {
             let at = check.resource.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
             let text = format!("{} ({}){at}", check.id, check.category);
             findings.push(Finding::new(&check.id, text));

@@ -181,20 +181,35 @@ fn is_two_party(review: &Review, one: &Counted<'_>, roster: &Roster) -> bool {
 
 /// A commit that an accepted provenance names and of which no review that counts says who wrote it.
 pub(super) fn without_author<'c>(case: &Case<'c>) -> Option<&'c str> {
-    let is_review = |one: &Counted<'_>| matches!(one.evidence.said(), Said::Review(_));
-    let mut commits = commits(case).into_iter().map(|(.., commit)| commit);
-    commits.find(|commit| !about(case, &Demand::default(), commit).counted.iter().any(is_review))
+    let mut commits = commits(case).into_iter();
+    let (.., commit) =
+        commits.find(|(_, source, commit)| reviews(case, source, commit).next().is_none())?;
+    Some(commit)
 }
 
-/// The authors of the commits, as any review of one that counts says; by the name of the signer where the roster
+/// The reviews of a commit that count, where it was built from: in another repository anybody may be called its author.
+fn reviews<'c>(
+    case: &Case<'c>,
+    source: &Source,
+    commit: &str,
+) -> impl Iterator<Item = &'c Review> + use<'c> {
+    let built_from = comparable_repository(&source.repository);
+    let all = about(case, &Demand::default(), commit).counted.into_iter();
+    all.filter_map(move |one| match one.evidence.said() {
+        Said::Review(review) if repository(one.evidence).as_ref() == Some(&built_from) => {
+            Some(review.as_ref())
+        }
+        _ => None,
+    })
+}
+
+/// The authors of the commits, as the reviews of them say; by the name of the signer where the roster
 /// knows one.
 pub(super) fn authors(case: &Case<'_>) -> BTreeSet<String> {
     let mut authors = BTreeSet::new();
-    for (_, _, commit) in commits(case) {
-        for one in about(case, &Demand::default(), commit).counted {
-            if let Said::Review(review) = one.evidence.said() {
-                authors.insert(meant(&review.author, case.trust.roster()).to_owned());
-            }
+    for (_, source, commit) in commits(case) {
+        for review in reviews(case, source, commit) {
+            authors.insert(meant(&review.author, case.trust.roster()).to_owned());
         }
     }
     authors

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::answer::{Finding, Judgement};
 use super::super::case::{Case, Counted, by, count as counted, joined, short};
 use super::super::evidence::Said;
+use crate::digest::DigestSet;
 use crate::policy::Demand;
 use crate::predicate::in_toto::{TestResult, TestVerdict};
 use crate::statement::ResourceDescriptor;
@@ -87,21 +88,26 @@ fn there(standing: &[&Run<'_>]) -> String {
 struct Run<'r> {
     one: &'r Counted<'r>,
     result: &'r TestResult,
+    /// The names of what it is a run of.
     configuration: BTreeSet<&'r str>,
+    /// All that tells one configuration from another: names, or the digests of what has none.
+    identity: BTreeSet<String>,
 }
 
 impl<'r> Run<'r> {
     fn of(one: &'r Counted<'r>) -> Option<Self> {
         let Said::TestResult(result) = one.evidence.said() else { return None };
         let configuration = result.configuration.iter().filter_map(name).collect();
-        Some(Self { one, result, configuration })
+        let identity = result.configuration.iter().map(identity).collect();
+        Some(Self { one, result, configuration, identity })
     }
 
-    /// Whether a suite is named in its configuration, or stands before a `::` in the name of one of its tests.
+    /// Whether a suite, of which something ran, is named in its configuration, or stands before a `::` in the name of one of its tests.
     fn is_of(&self, suite: &str) -> bool {
         let within =
             |test: &str| test.strip_prefix(suite).is_some_and(|rest| rest.starts_with("::"));
-        self.configuration.contains(suite) || self.all().any(within)
+        let has_run = self.all().next().is_some();
+        (has_run && self.configuration.contains(suite)) || self.all().any(within)
     }
 
     /// The names by which it can be asked for as a suite.
@@ -148,11 +154,11 @@ impl<'r> Run<'r> {
     fn makes_good(&self, older: &Self) -> bool {
         let ran_again = |test: &str| self.all().any(|other| other == test);
         self.one.signer.name == older.one.signer.name
-            && self.configuration == older.configuration
+            && self.identity == older.identity
             && match (older.failed().next(), older.all().next()) {
                 (Some(_), _) => older.failed().all(ran_again),
                 (None, Some(_)) => older.all().all(ran_again),
-                (None, None) => !older.configuration.is_empty(),
+                (None, None) => !older.identity.is_empty(),
             }
     }
 }
@@ -168,6 +174,12 @@ fn standing<'r>(results: &'r [Run<'r>]) -> Vec<&'r Run<'r>> {
 
 fn listed<'r>(names: &'r Option<Vec<String>>) -> impl Iterator<Item = &'r str> + use<'r> {
     names.iter().flatten().map(String::as_str)
+}
+
+fn identity(descriptor: &ResourceDescriptor) -> String {
+    let digests = || descriptor.digest.iter().flat_map(DigestSet::iter).map(|one| one.to_string());
+    let of_digests = || digests().collect::<Vec<_>>().join(" ");
+    name(descriptor).map_or_else(of_digests, str::to_owned)
 }
 
 fn name(descriptor: &ResourceDescriptor) -> Option<&str> {

@@ -1,12 +1,15 @@
 //! `vsa`: a named verifier has passed the artifact.
 
 use super::super::answer::{Finding, Judgement};
-use super::super::case::{Case, by, joined, short};
+use super::super::case::{Case, Counted, Selection, by, joined, short};
 use super::super::evidence::Said;
+use crate::document::Pattern;
+use crate::document::pattern::is_plain;
 use crate::policy::RuleKind;
+use crate::predicate::percent_decoded;
 use crate::predicate::vsa::{VerificationResult, VerificationSummary};
 
-/// The newest summary of the verifier counts, whatever it says.
+/// Of each resource the newest summary of the verifier counts, whatever it says: none may be FAILED, and one must have the levels.
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let RuleKind::Vsa { demand, verifier, resource, levels } = kind else {
         return Judgement::error("a vsa rule", "another", "report this");
@@ -22,11 +25,15 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let selection = case.select(demand, |said| match said {
         Said::Summary(summary, _) => {
             summary.verifier.id == *verifier
-                && resource.as_ref().is_none_or(|pattern| pattern.matches(&summary.resource_uri))
+                && resource.as_ref().is_none_or(|pattern| is_for(pattern, summary))
         }
         _ => false,
     });
-    let Some(newest) = selection.counted.first() else {
+    let standing = standing(&selection);
+    let Some((newest, summary)) = standing.iter().max_by_key(|(one, summary)| {
+        let reached = levels.iter().all(|level| reaches(summary, level));
+        (has_passed(summary) && reached, one.time(), one.evidence.index())
+    }) else {
         return Judgement::fail(
             "vsa",
             wanted,
@@ -34,25 +41,64 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
             fix,
         );
     };
-    let Said::Summary(summary, _) = newest.evidence.said() else {
-        return Judgement::fail("vsa", wanted, "no summary of it", fix);
-    };
-    let until = selection.expires(newest);
+    let failed = standing.iter().filter(|(_, summary)| !has_passed(summary));
+    let mut findings: Vec<Finding> = failed
+        .clone()
+        .map(|(one, summary)| {
+            let told = format!("{} says FAILED", short(one.digest()));
+            match standing.len() {
+                1 => Finding::new("failed", told),
+                _ => Finding::new(
+                    &format!("failed {}", summary.resource_uri),
+                    format!("{told} for {}", summary.resource_uri),
+                ),
+            }
+        })
+        .collect();
     let told = joined(&summary.verified_levels, "no level");
-    let mut findings = Vec::new();
-    if summary.verification_result != VerificationResult::Passed {
-        findings.push(Finding::new("failed", format!("{} says FAILED", short(newest.digest()))));
-    }
     for missing in levels.iter().filter(|level| !reaches(summary, level)) {
         findings.push(Finding::new(missing, format!("{told}, which is not {missing}")));
     }
+    let mut on: Vec<_> =
+        failed.map(|(one, _)| one.digest()).filter(|one| *one != newest.digest()).collect();
+    on.insert(0, newest.digest());
+    let until = standing.iter().filter_map(|(one, _)| selection.expires(one)).min();
     if findings.is_empty() {
         let found = format!("passed with {told}");
-        return Judgement::pass(wanted, found).on([newest.digest()]).until(until);
+        return Judgement::pass(wanted, found).on(on).until(until);
     }
     let texts: Vec<&String> = findings.iter().map(|finding| &finding.text).collect();
     let found = joined(&texts, "");
-    Judgement::failing(findings, wanted, found, fix).on([newest.digest()]).until(until)
+    Judgement::failing(findings, wanted, found, fix).on(on).until(until)
+}
+
+/// Whether a summary is for a resource: by its URI, as it is or without percent-encoding. A denial of what no pattern can name is
+/// for any: it is not passed over for its spelling.
+fn is_for(pattern: &Pattern, summary: &VerificationSummary) -> bool {
+    let uri = percent_decoded(&summary.resource_uri);
+    let uri = String::from_utf8_lossy(&uri);
+    pattern.matches(&summary.resource_uri)
+        || pattern.matches(&uri)
+        || (!has_passed(summary) && !is_plain(&uri))
+}
+
+fn has_passed(summary: &VerificationSummary) -> bool {
+    summary.verification_result == VerificationResult::Passed
+        && !summary.verified_levels.iter().any(|level| level == "FAILED")
+}
+
+/// The newest summary for each resource.
+fn standing<'c>(selection: &Selection<'c>) -> Vec<(Counted<'c>, &'c VerificationSummary)> {
+    let resource = |one: &Counted<'c>| summary_of(one).map(|summary| summary.resource_uri.as_str());
+    let newest = selection.newest_by(resource);
+    newest.into_iter().filter_map(|one| Some((one, summary_of(&one)?))).collect()
+}
+
+fn summary_of<'c>(one: &Counted<'c>) -> Option<&'c VerificationSummary> {
+    match one.evidence.said() {
+        Said::Summary(summary, _) => Some(summary),
+        _ => None,
+    }
 }
 
 /// Whether a summary has a level, or a higher one of the same track.

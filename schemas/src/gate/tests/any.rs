@@ -57,3 +57,23 @@ fn a_waiver_for_a_rule_inside_makes_that_rule_good() {
     trial.say(signature("ci"));
     trial.passes("one-of");
 }
+
+#[test]
+fn where_none_can_be_judged_no_waiver_helps() {
+    let rules = r#"
+[[rule]]
+id = "one-of"
+any = [
+  { type = "vsa", id = "ghost", signers = ["ghosts"], verifier = "https://x.example" },
+  { type = "signature", id = "no-one", signers = ["nobody"] },
+]
+[waivers]
+group = "leads"
+threshold = 1
+"#;
+    let mut trial = Trial::of(rules);
+    trial.say(waiver("alice", "one-of", "any", "2026-12-01T00:00:00Z"));
+    let answer = trial.answer("one-of");
+    assert_eq!(answer.outcome, Outcome::Error, "{answer:#?}");
+    assert!(!trial.decide().passed());
+}

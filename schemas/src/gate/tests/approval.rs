@@ -122,3 +122,23 @@ fn nobody_is_distinct_from_somebody_unknown() {
         trial.fails("approval", &[role]);
     }
 }
+
+#[test]
+fn who_wrote_a_commit_is_said_where_it_was_built_from_alone() {
+    let rules = rule("approval", "signers = [\"leads\"]\ndistinct_from = [\"author\"]");
+    let forked = |author: &str| {
+        let mut review = reviewed("host", author, &["carol"]);
+        review.predicate["repository"] = "https://git.example/mallory/fork".into();
+        review
+    };
+    let mut trial = Trial::of(&rules);
+    trial.say(built()).say(forked("carol")).say(approval("alice", LATER));
+    trial.fails("approval", &["author"]);
+    trial.say(reviewed("host", "alice", &["bob"]));
+    trial.fails("approval", &["approval"]);
+    // Nor is anybody barred by what is said of a fork.
+    let mut trial = Trial::of(&rules);
+    trial.say(built()).say(reviewed("host", "bob", &["carol"])).say(forked("alice"));
+    trial.say(approval("alice", LATER));
+    trial.passes("approval");
+}

@@ -43,6 +43,18 @@ fn a_claim_in_another_offset_is_a_claim() {
 }
 
 #[test]
+fn a_bill_or_an_assessment_that_is_signed_again_is_no_younger() {
+    let mut trial = Trial::of(&rule("sbom", "max_age = \"1h\""));
+    let bill = || sbom::cyclonedx(json!([]));
+    trial.say(bill().at("2026-11-27T08:00:00Z")).say(bill().at("2026-11-27T09:30:00Z"));
+    let answer = trial.fails("sbom", &["sbom"]);
+    assert!(answer.found.contains("less than 1h is allowed"), "{}", answer.found);
+    let other = json!([{ "type": "library", "name": "x" }]);
+    trial.say(sbom::cyclonedx(other).at("2026-11-27T09:31:00Z"));
+    trial.passes("sbom");
+}
+
+#[test]
 fn an_unsigned_field_or_an_annotation_makes_nothing_fresh() {
     let mut trial = trial();
     let mut saying = finished("2026-11-20T00:00:00Z");

@@ -139,4 +139,7 @@ fn a_layout_that_nothing_can_verify_is_an_error() {
     trial.say(signature("ci"));
     assert_eq!(trial.answer("layout").outcome, Outcome::Error);
     assert!(!trial.decide().passed());
+    // It may be another when an owner's right to sign it changes.
+    trial.more("alice", "revoked_at = 2026-12-01T00:00:00Z\nreason = \"superseded\"");
+    assert_eq!(trial.decide().until(), Some(time("2026-12-01T00:00:00Z")));
 }

@@ -39,6 +39,19 @@ fn required_checks_must_be_there_and_pass() {
         LOGGED,
     ));
     trial.fails("readiness", &["K2"]);
+    // It passed here, and there it did not as it should.
+    trial.say(checked(
+        "pkg:x/s",
+        "production",
+        &[
+            ("K1", "pass", "low"),
+            ("K1", "skip", "low"),
+            ("K2", "pass", "low"),
+            ("K2", "warn", "low"),
+        ],
+        LOGGED,
+    ));
+    trial.fails("readiness", &["K2"]);
     trial.say(checked(
         "pkg:x/s",
         "production",

@@ -57,6 +57,9 @@ fn a_module_sees_only_evidence_that_counts() {
     trial.passes("rego");
     trial.say(scan());
     trial.fails("rego", &["vulns"]);
+    // What the log holds and does not count yet ends the verdict when it does.
+    assert_eq!(trial.decide().until(), Some(time("2026-11-27T10:00:01Z")));
+    trial.evidence.retain(|one| one.logged_at() <= time(NOW));
     trial.turns_at("2026-11-27T11:00:00Z");
 }
 

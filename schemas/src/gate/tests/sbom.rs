@@ -231,3 +231,18 @@ fn a_licence_is_found_wherever_a_document_has_it() {
     fails(choice(json!({"license": {"name": "x", "url": url}})), &format!("{url} x"));
     fails(choice(json!({"license": {"id": "MIT"}, "expression": "GPL-3.0+"})), "GPL-3.0+ x");
 }
+
+#[test]
+fn an_older_bill_that_is_signed_again_hides_no_newer_one() {
+    let clean = || cyclonedx(json!([component("pkg:npm/a@1", "MIT")]));
+    let denied = || cyclonedx(json!([component("pkg:npm/left-pad@1", "MIT")]));
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(clean().at("2026-11-27T07:00:00Z")).say(denied().at("2026-11-27T08:00:00Z"));
+    trial.say(clean().at("2026-11-27T09:00:00Z"));
+    trial.fails("sbom", &["pkg:npm/left-pad@1"]);
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(denied().at("2026-11-27T07:00:00Z")).say(clean().at("2026-11-27T08:00:00Z"));
+    trial.passes("sbom");
+    trial.say(denied().at("2026-11-27T09:00:00Z"));
+    trial.fails("sbom", &["pkg:npm/left-pad@1"]);
+}

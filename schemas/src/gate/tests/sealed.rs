@@ -59,6 +59,18 @@ fn whatever_a_predicate_holds_is_read_back() {
     own.demand_kept(&malformed);
 }
 
+/// The verdict about something that runs.
+fn judged_while_running() -> Saying {
+    let mut trial = Trial::of(&rule("signature", ""));
+    trial.question.purpose = Purpose::Run(Run {
+        deployment: other_artifact(),
+        name: Some(NAME.to_owned()),
+        because: Some(artifact()),
+        since: Some(time(LOGGED)),
+    });
+    Saying::of("gate", "vsa", trial.decide().statement().predicate)
+}
+
 /// What is kept has members by number and no names: another order, another member, another variant before one would be read as
 /// something else. Whoever changes a type that is kept changes [`SEALED_FORMAT`] with it, and then this digest.
 #[test]
@@ -81,14 +93,15 @@ fn what_is_kept_has_its_form_by_its_format() {
         waiver("alice", "vuln-scan", "CVE-1", "2026-12-01T00:00:00Z"),
         break_glass::glass("alice", "2026-11-27T12:00:00Z"),
         deployed("deployed", "production", Some(artifact()), LOGGED),
+        judged_while_running(),
     ];
     let mut all = Vec::new();
     for saying in sayings {
         all.extend(own.seal.close(&saying.evidence(7), &own.leaf(7)).expect("it is kept"));
     }
     let expected = match SEALED_FORMAT {
-        0x03 => "34f7b4ae5517f34413624bf9ba5818973b252882ed215d8b5f295b1535b4c48e",
-        _ => "efb054f5797963de7336b52eaada70f31a2db1fdd093abab1c2e6cd5d3e4184b",
+        0x04 => "fee79a9c2b1a0ebe80022116c72452f7d0ba18062436e73437180c42e8d9222e",
+        _ => "51a17cca46f29f10579d6e6f1935239c39ef8bf9b99389ca177560ec2714a6d3",
     };
     assert_eq!(Sha256::of(&all).hex(), expected, "format {SEALED_FORMAT:#04x}");
 }

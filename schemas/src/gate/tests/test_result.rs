@@ -159,3 +159,48 @@ fn names_of_any_length_make_no_answer_long() {
         texts.chain([&answer.found]).all(|text| text.chars().count() <= answer::MAX_TEXT_CHARS + 1)
     );
 }
+
+#[test]
+fn a_suite_of_which_nothing_ran_is_none() {
+    let of = |suite: &str, passed: &[&str], warned: &[&str]| {
+        let mut saying = tested("ci", "PASSED", passed, &[]);
+        saying.predicate["configuration"] = json!([{ "name": suite, "uri": "x:y" }]);
+        saying.predicate["warnedTests"] = json!(warned);
+        saying
+    };
+    let mut trial = Trial::of(&rule("test-result", "suites = [\"unit\"]"));
+    trial.say(of("unit", &[], &["a", "b"])).say(of("lint", &["l1"], &[]));
+    trial.fails("test-result", &["unit"]);
+    trial.say(of("unit", &["a"], &["b"]));
+    trial.passes("test-result");
+}
+
+#[test]
+fn a_run_of_another_configuration_makes_nothing_good() {
+    let of = |digest: &str, verdict: &str, passed: &[&str], failed: &[&str]| {
+        let mut saying = tested("ci", verdict, passed, failed);
+        saying.predicate["configuration"] = json!([{ "digest": { "sha256": digest.repeat(32) } }]);
+        saying
+    };
+    let mut trial = Trial::of(&rule("test-result", ""));
+    trial.say(of("aa", "FAILED", &[], &["unit::b"]));
+    trial.say(of("bb", "PASSED", &["unit::b"], &[]).at("2026-11-27T09:30:00Z"));
+    trial.fails("test-result", &["unit::b"]);
+    trial.say(of("aa", "PASSED", &["unit::b"], &[]).at("2026-11-27T09:40:00Z"));
+    trial.passes("test-result");
+}
+
+#[test]
+fn what_is_said_again_with_another_key_is_as_old_as_the_first_time() {
+    let mut trial = Trial::of(&rule("test-result", ""));
+    let second = trial.signers["ci"].replace(
+        &key("ci").public_key().fingerprint().to_string(),
+        &key("ci-2").public_key().fingerprint().to_string(),
+    );
+    trial.signers.insert("ci-2".to_owned(), second);
+    let passed = || tested("ci", "PASSED", &["unit::a"], &[]);
+    trial.say(passed().at("2026-11-27T07:00:00Z"));
+    trial.say(tested("ci", "FAILED", &[], &["unit::a"]).at("2026-11-27T08:00:00Z"));
+    trial.say(passed().by_key("ci-2").at("2026-11-27T09:00:00Z"));
+    trial.fails("test-result", &["unit::a"]);
+}

@@ -53,6 +53,31 @@ fn a_summary_must_be_for_a_resource_that_fits() {
 }
 
 #[test]
+fn a_failure_for_one_resource_is_not_hidden_behind_another_one() {
+    let of = |resource: &str, result: &str, levels: &[&str]| {
+        let mut saying = summary("verifier", VERIFIER, result, levels);
+        saying.predicate["resourceUri"] = resource.into();
+        saying
+    };
+    let passed = |resource: &str| of(resource, "PASSED", &["SLSA_BUILD_LEVEL_3"]);
+    let mut trial = Trial::of(&rule("vsa", RULE));
+    trial.say(of("pkg:oci/a", "FAILED", &["SLSA_BUILD_LEVEL_3"]));
+    trial.say(passed("pkg:oci/b"));
+    let answer = trial.fails("vsa", &["failed pkg:oci/a"]);
+    assert_eq!(answer.evidence.len(), 2);
+    trial.say(passed("pkg:oci/a"));
+    trial.passes("vsa");
+    // One has the levels, and that is enough.
+    trial.say(of("pkg:oci/c", "PASSED", &["SLSA_BUILD_LEVEL_1"]));
+    trial.passes("vsa");
+    trial.say(of("pkg:oci/a", "PASSED", &[])).say(of("pkg:oci/b", "PASSED", &[]));
+    trial.fails("vsa", &["SLSA_BUILD_LEVEL_2"]);
+    let mut trial = Trial::of(&rule("vsa", &format!("{RULE}\nresource = \"pkg:oci/b\"")));
+    trial.say(of("pkg:oci/a", "FAILED", &[])).say(passed("pkg:oci/b"));
+    trial.passes("vsa");
+}
+
+#[test]
 fn the_gates_own_decision_is_no_summary_of_another_verifier() {
     let mut trial = Trial::of(&rule(
         "vsa",
@@ -60,4 +85,34 @@ fn the_gates_own_decision_is_no_summary_of_another_verifier() {
     ));
     trial.say(summary("gate", "https://registry.example.com/v1/decisions", "PASSED", &[]));
     trial.fails("vsa", &["vsa"]);
+}
+
+#[test]
+fn a_failure_is_not_passed_over_for_the_spelling_of_its_resource() {
+    let of = |resource: &str, result: &str| {
+        let mut saying = summary("verifier", VERIFIER, result, &["SLSA_BUILD_LEVEL_3"]);
+        saying.predicate["resourceUri"] = resource.into();
+        saying
+    };
+    for (resource, finding) in [
+        ("pkg:oci/api@sha256%3Aabc", "failed pkg:oci/api@sha256%3Aabc"),
+        ("pkg:oci/a b", "failed pkg:oci/a b"),
+    ] {
+        let mut trial = Trial::of(&rule("vsa", &format!("{RULE}\nresource = \"pkg:oci/*\"")));
+        trial.say(of("pkg:oci/api", "PASSED")).say(of(resource, "FAILED"));
+        trial.fails("vsa", &[finding]);
+    }
+    let mut trial = Trial::of(&rule("vsa", &format!("{RULE}\nresource = \"pkg:oci/*\"")));
+    trial.say(of("pkg:oci/api@sha256%3Aabc", "PASSED"));
+    trial.passes("vsa");
+}
+
+#[test]
+fn a_level_that_says_failed_is_a_failure() {
+    let mut trial = Trial::of(&rule(
+        "vsa",
+        "signers = [\"verifier\"]\nverifier = \"https://verifier.example\"",
+    ));
+    trial.say(summary("verifier", VERIFIER, "PASSED", &["FAILED"]));
+    trial.fails("vsa", &["failed"]);
 }

@@ -411,3 +411,27 @@ fn many_findings_do_not_take_quadratic_time() {
     let answer = trial.answer("vuln-scan");
     assert_eq!(answer.findings.last().unwrap().text, "9900 more findings");
 }
+
+#[test]
+fn a_vector_counts_where_nobody_has_rated_it_otherwise() {
+    let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    let vector = json!({ "method": "cvss_v3_vector", "score": vector });
+    let unknown = json!({ "method": "pkg:x/scanner", "score": "unknown" });
+    for severity in [json!([vector]), json!([unknown, vector]), json!([vector, unknown])] {
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"critical\""));
+        trial.say(scan_of(vec![json!({ "id": "CVE-1", "severity": severity })], LOGGED));
+        trial.fails("vuln-scan", &["CVE-1"]);
+    }
+}
+
+#[test]
+fn what_is_not_listed_and_not_counted_is_no_scan() {
+    for unlisted in [json!({ "critical": "3" }), json!({ "critical": 3.5 }), json!(3)] {
+        let mut trial = Trial::of(&rule("vuln-scan", "block = \"critical\""));
+        let mut scan = scanned(&[], LOGGED);
+        scan.predicate["https://attestry.dev/evidence/v1"] = json!({ "unlisted": unlisted });
+        trial.say(scan);
+        let answer = trial.fails("vuln-scan", &["vuln-scan"]);
+        assert!(answer.found.contains("not listed"), "{}", answer.found);
+    }
+}

@@ -280,7 +280,8 @@ fn bounds_are_kept_and_never_silently() {
     let found = facts(vsa, &json!({ "verificationResult": long }));
     check(found.clone(), usize::from(found.verdict.is_some()), 0, "verdict");
     let found = provenance(json!([{ "uri": format!("git+https://e.example/{long}") }]));
-    check(found.clone(), found.sources.len(), 0, "long source");
+    check(found.clone(), found.sources.len(), 1, "long source");
+    assert_eq!(found.sources[0].commit, None);
     let found = facts(
         "https://cyclonedx.org/bom",
         &json!({ "components": [{ "purl": format!("pkg:{long}") }] }),

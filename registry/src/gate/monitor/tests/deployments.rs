@@ -4,7 +4,7 @@ use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::authorized::Cause;
 use serde_json::{Value, json};
 
-use super::governed::{ENVIRONMENT, Governed, RULES, artifact, at, envelope, key};
+use super::governed::{ENVIRONMENT, Governed, NAME, RULES, artifact, at, envelope, key};
 use crate::log::Receipt;
 
 /// The cause of the newest deployment.
@@ -256,4 +256,59 @@ fn what_ran_out_for_what_nothing_allowed_is_blamed_on_nobody() {
     super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
     assert_eq!(super::because(&governed, deployed), None);
     assert!(governed.numbers().time_to_detect.from_expiry_s.max.is_some());
+}
+
+#[test]
+fn a_flag_stays_counted_when_its_signer_no_longer_counts() {
+    let governed = Governed::new();
+    governed.sign(1);
+    let deployed = governed.record("deployer", 1, Governed::deployment("deployed", None)).digest;
+    super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    let before = governed.numbers().time_to_detect;
+    assert_eq!(before.count, 1, "{before:?}");
+    revoke(&governed, "deployer");
+    let after = governed.numbers().time_to_detect;
+    assert_eq!((after.count, after.from_deployment_s), (1, before.from_deployment_s));
+}
+
+#[test]
+fn what_is_unauthorized_is_told_as_it_was_when_it_came() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).proven.index;
+    let gate = &governed.running.gate;
+    assert_eq!(gate.events_of(deployed).unwrap(), []);
+    revoke(&governed, "deployer");
+    assert_eq!(gate.events_of(deployed).unwrap(), [], "it was authorized then");
+}
+
+#[test]
+fn an_unauthorized_deployment_that_was_logged_by_its_digest_first_raises_its_event() {
+    let governed = Governed::new();
+    let type_ = "https://attestry.dev/deployment/v1";
+    let predicate = Governed::deployment("deployed", None);
+    let envelope = envelope("deployer", type_, artifact(1), Some(NAME), predicate);
+    governed.submit(crate::testing::entry(&envelope, &key("deployer")));
+    governed.sign(7);
+    assert_eq!(governed.status(), []);
+    governed.log(&envelope, "deployer");
+    super::until("told", || {
+        let text = String::from_utf8(governed.running.metrics.render()).unwrap();
+        text.contains("attestry_events_total{event=\"unauthorized-deployment\"} 1")
+    });
+}
+
+#[test]
+fn an_age_that_nothing_has_any_more_is_not_shown() {
+    let governed = Governed::new();
+    let shows = |governed: &Governed| {
+        let text = String::from_utf8(governed.running.metrics.render()).unwrap();
+        text.contains("attestry_evidence_age_seconds{")
+    };
+    governed.deploy(1, governed.allow(1));
+    super::until("shown", || shows(&governed));
+    governed.record("deployer", 1, Governed::deployment("decommissioned", None));
+    super::until("gone", || {
+        governed.scan(2, &[]);
+        !shows(&governed)
+    });
 }

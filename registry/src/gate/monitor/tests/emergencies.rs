@@ -4,7 +4,7 @@ use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::verify;
 use serde_json::{Value, json};
 
-use super::governed::{ENVIRONMENT, Governed, RULES, artifact, at, envelope, key};
+use super::governed::{ENVIRONMENT, EXPIRES, Governed, RULES, artifact, at, envelope, key};
 use crate::gate::Refused;
 use crate::gate::delivery::Exceptions;
 
@@ -86,4 +86,21 @@ fn glass_that_no_group_of_the_roster_reviews_is_not_broken() {
     assert!(!governed.decide(1).decision.passed());
     governed.state("lead", GLASS, artifact(1), glass(at(600), at(600), "leads"));
     assert!(governed.decide(1).decision.passed());
+}
+
+#[test]
+fn the_glass_of_a_policy_that_denies_nothing_is_no_emergency() {
+    let governed = Governed::new();
+    let text = format!(
+        "schema = \"policy/v1\"\nname = \"trial\"\nversion = 1\nexpires = {EXPIRES}\nmode = \"warn\"\n[match]\nartifacts = [\"pay/**\"]\nenvironments = [\"{ENVIRONMENT}\"]\n[[rule]]\ntype = \"secret-scan\"\n[break_glass]\ngroup = \"leads\"\nthreshold = 1\n"
+    );
+    let digest = governed.content(&text);
+    let says = json!({"name": "trial", "version": 1, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});
+    governed.state("lead", "https://attestry.dev/policy/v1", digest, says);
+    governed.state("lead", GLASS, artifact(1), glass(at(600), at(0), "leads"));
+    let decided = governed.deploy(1, governed.allow(1));
+    assert!(decided.proven.index > 0);
+    assert_eq!(counted(&governed), (0, 0, 0));
+    let [status] = governed.status().try_into().unwrap();
+    assert!(!status.deployment.allowed().unwrap().unwrap().break_glass);
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::gate::delivery::{DeliveryNumbers, Scope};
+use crate::gate::deployments::Brought;
 use crate::gate::status::Status;
 use crate::gate::{Decided, Request};
 use crate::init::{DEFAULT_NAMESPACE, InitOptions, init};
@@ -325,7 +326,13 @@ impl Governed {
 
     /// The newest verdict in the log about a deployment.
     pub(super) fn verdict(&self, deployment: Sha256, n: u64) -> Option<bool> {
+        self.verdict_as(NAME, deployment, n)
+    }
+
+    /// The same of what it brought by another name.
+    pub(super) fn verdict_as(&self, name: &str, statement: Sha256, n: u64) -> Option<bool> {
+        let brought = Brought { statement, subject: artifact(n), name: Some(name.to_owned()) };
         let ledger = self.running.gate.ledger().unwrap();
-        ledger.counted.decisions.verdict(deployment, artifact(n)).map(|(compliant, _)| compliant)
+        ledger.counted.decisions.verdict(&brought).map(|(compliant, _)| compliant)
     }
 }

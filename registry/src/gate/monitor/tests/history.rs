@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use attestry_schemas::digest::Sha256;
+use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::gate::Decision;
 use serde_json::json;
 
@@ -12,6 +12,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::gate::Request;
 use crate::gate::gather::Gathered;
+use crate::store::key::{Term, TermKind};
+use crate::store::query::Search;
 use crate::testing;
 
 const NAMES: [&str; 3] = ["pay/api", "pay/web", "pay/api-next"];
@@ -239,4 +241,28 @@ fn however_often_something_was_deployed_again_what_is_newer_may_enter() {
         governed.log(&signed, "deployer");
     }
     assert!(passes(2) && !passes(0));
+}
+
+#[test]
+fn the_gates_own_decisions_are_left_out_of_what_is_about_an_artifact() {
+    let governed = Governed::new();
+    for n in 0..5 {
+        governed.sign(1);
+        governed.scan(1, &[]);
+        let _ = governed.decide_for(1, if n % 2 == 0 { "production" } else { "staging" });
+    }
+    let reader = governed.running.store.reader();
+    let about = Term::new(TermKind::Subject, Digest::from(artifact(1)).to_string());
+    let gate = governed.running.log.identity().key.fingerprint().to_string();
+    let own =
+        [about.clone(), Term::new(TermKind::TypeName, "vsa"), Term::new(TermKind::Signer, gate)];
+    let mut search = Search::of(&reader);
+    let decisions = search.sequences_with(&own, u64::MAX, 100).unwrap();
+    assert!(decisions.len() >= 5, "{decisions:?}");
+    let mut expected = search.sequences_with(std::slice::from_ref(&about), u64::MAX, 100).unwrap();
+    expected.retain(|sequence| !decisions.contains(sequence));
+    let about = [about];
+    assert_eq!(search.without(&about, &own, u64::MAX, 100).unwrap(), expected);
+    assert_eq!(search.without(&about, &own, u64::MAX, 2).unwrap(), expected[..2]);
+    assert_eq!(search.without(&about, &own, expected[1], 100).unwrap(), expected[2..]);
 }

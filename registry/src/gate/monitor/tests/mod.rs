@@ -28,7 +28,7 @@ fn because(governed: &Governed, deployment: Sha256) -> Option<Sha256> {
     let newest = {
         let ledger = gate.ledger().unwrap();
         let is = |one: &&crate::gate::decisions::Decided| {
-            one.run.as_ref().is_some_and(|run| run.deployment == deployment)
+            one.run.as_ref().is_some_and(|run| run.brought.statement == deployment)
         };
         ledger.counted.decisions.all().filter(is).last().unwrap().index
     };
@@ -36,7 +36,7 @@ fn because(governed: &Governed, deployment: Sha256) -> Option<Sha256> {
     let digest = reader.record(newest).unwrap().unwrap().digest;
     let replayed = gate.replay(&reader, &digest).unwrap().unwrap();
     assert!(replayed.same, "a verdict about what runs can be made again");
-    match replayed.decision.question().purpose {
+    match &replayed.decision.question().purpose {
         Purpose::Run(run) => run.because,
         Purpose::Deploy => panic!("a verdict about what runs lets nothing enter"),
     }

@@ -6,14 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use attestry_schemas::base64;
-use serde_json::Value;
+use attestry_schemas::digest::Digest;
+use attestry_schemas::dsse::{Envelope, PAYLOAD_TYPE};
+use attestry_schemas::statement::{ResourceDescriptor, Statement};
+use attestry_schemas::{base64, verify};
+use serde_json::{Value, json};
 
-use super::governed::{Governed, RULES, artifact, telling};
+use super::governed::{ENVIRONMENT, Governed, NAME, RULES, artifact, envelope, key, telling};
+use crate::gate::Request;
 
-/// Reads a request, and answers it with a status; returns its signature and body.
-fn answer(stream: &mut TcpStream, status: &str) -> (String, Vec<u8>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// Reads a request; returns its signature and body.
+fn read(stream: &TcpStream) -> (String, Vec<u8>) {
+    let mut reader = BufReader::new(stream);
     let (mut signature, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -32,8 +36,19 @@ fn answer(stream: &mut TcpStream, status: &str) -> (String, Vec<u8>) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
     (signature, body)
+}
+
+/// Answers a request with a status.
+fn end(stream: &mut TcpStream, status: &str) {
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+}
+
+/// Reads a request, and answers it with a status; returns its signature and body.
+fn answer(stream: &mut TcpStream, status: &str) -> (String, Vec<u8>) {
+    let request = read(stream);
+    end(stream, status);
+    request
 }
 
 #[test]
@@ -85,6 +100,14 @@ fn a_receiver_that_is_not_there_stops_nobody() {
 
 /// A receiver that takes events while it is open, and what it was sent: whether it took it, and the event.
 fn receiver(open: &Arc<AtomicBool>) -> (String, mpsc::Receiver<(bool, Value)>) {
+    refusing(open, "503 Service Unavailable")
+}
+
+/// The same; what it does not take it answers so.
+fn refusing(
+    open: &Arc<AtomicBool>,
+    answered: &'static str,
+) -> (String, mpsc::Receiver<(bool, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/events", listener.local_addr().unwrap());
     let (sender, requests) = mpsc::channel();
@@ -92,7 +115,7 @@ fn receiver(open: &Arc<AtomicBool>) -> (String, mpsc::Receiver<(bool, Value)>) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let takes = open.load(Ordering::SeqCst);
-            let status = if takes { "204 No Content" } else { "503 Service Unavailable" };
+            let status = if takes { "204 No Content" } else { answered };
             let (_, body) = answer(&mut stream.unwrap(), status);
             let _ = sender.send((takes, serde_json::from_slice(&body).unwrap()));
         }
@@ -111,22 +134,22 @@ fn what_was_not_taken_before_a_restart_is_told_after_it_and_nothing_else() {
     super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
     let (taken, first) = next();
     assert!(!taken && first["event"] == "non-compliant", "{first}");
-    // This one was never tried.
     governed.record("deployer", 2, Governed::deployment("deployed", None));
     let governed = governed.restarted_with(telling(&url));
     open.store(true, Ordering::SeqCst);
-    let mut told = Vec::new();
+    let (mut told, mut refused) = (Vec::new(), Vec::new());
     while told.len() < 3 {
-        let (taken, event) = next();
-        if taken {
-            told.push(event);
-        } else {
-            assert_eq!(event, first, "the same until it is taken");
+        match next() {
+            (true, event) => told.push(event),
+            (false, event) => refused.push(event),
         }
     }
-    assert_eq!(told[0], first, "the same id and bytes");
-    assert_eq!(told[1]["event"], "unauthorized-deployment");
-    assert_eq!(told[2]["event"], "non-compliant", "nobody signed the second artifact");
+    assert!(told.contains(&first), "the same id and bytes: {told:?}");
+    assert!(refused.iter().all(|event| told.contains(event)), "{refused:?} {told:?}");
+    let of_second = told.iter().filter(|event| event["subject"] == artifact(2).to_string());
+    let of_second: Vec<&Value> = of_second.map(|event| &event["event"]).collect();
+    // In the order of the log; nobody signed the second artifact.
+    assert_eq!(of_second, ["unauthorized-deployment", "non-compliant"]);
     let ids: std::collections::BTreeSet<_> = told.iter().map(|one| one["id"].as_str()).collect();
     assert_eq!(ids.len(), 3, "{told:?}");
     super::until("counted", || {
@@ -134,7 +157,7 @@ fn what_was_not_taken_before_a_restart_is_told_after_it_and_nothing_else() {
         text.contains("attestry_webhook_events_total{outcome=\"delivered\"} 3")
     });
     let cursor = |governed: &Governed| governed.running.store.reader().event_cursor().unwrap();
-    super::until("written", || cursor(&governed).is_some_and(|next| next > deployed_index(&told)));
+    super::until("written", || cursor(&governed).is_some_and(|next| next > newest(&told)));
     // What was taken is not told again.
     let governed = governed.restarted_with(telling(&url));
     let last = governed.record("deployer", 3, Governed::deployment("deployed", None));
@@ -142,19 +165,22 @@ fn what_was_not_taken_before_a_restart_is_told_after_it_and_nothing_else() {
     assert_eq!(event["deployment"], last.digest.to_string(), "{event}");
 }
 
-/// The index of the leaf that the last event follows from, as its id says.
-fn deployed_index(told: &[Value]) -> u64 {
-    let id = told.last().unwrap()["id"].as_str().unwrap();
-    let parts: Vec<&str> = id.split('/').collect();
-    let [origin, index, number] = parts.as_slice() else { panic!("{id}") };
-    assert_eq!((*origin, *number), ("attest.example.org", "0"));
-    index.parse().unwrap()
+/// The newest leaf that an event follows from, as their ids say.
+fn newest(told: &[Value]) -> u64 {
+    let index = |event: &Value| {
+        let id = event["id"].as_str().unwrap();
+        let parts: Vec<&str> = id.split('/').collect();
+        let [origin, index, number] = parts.as_slice() else { panic!("{id}") };
+        assert_eq!((*origin, *number), ("attest.example.org", "0"));
+        index.parse().unwrap()
+    };
+    told.iter().map(index).max().unwrap()
 }
 
 #[test]
-fn what_nobody_takes_is_given_up_counted_and_the_next_one_tried() {
+fn what_is_refused_is_given_up_counted_and_the_next_one_about_the_same_tried() {
     let open = Arc::new(AtomicBool::new(false));
-    let (url, requests) = receiver(&open);
+    let (url, requests) = refusing(&open, "422 Unprocessable Content");
     let governed = Governed::with(RULES, Some(&url));
     let lost = governed.record("deployer", 1, Governed::deployment("deployed", None)).digest;
     super::until("given up", || {
@@ -202,4 +228,97 @@ fn what_was_never_authorized_is_never_called_compliant() {
     assert_eq!(told, expected);
     let text = String::from_utf8(governed.running.metrics.render()).unwrap();
     assert!(!text.contains("attestry_events_total{event=\"compliant\"}"), "{text}");
+}
+
+#[test]
+fn what_is_refused_or_not_answered_holds_up_nothing_about_others() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/events", listener.local_addr().unwrap());
+    let (sender, taken) = mpsc::channel();
+    let (refused, silent) = (artifact(1).to_string(), artifact(2).to_string());
+    let (refused_again, also_silent) = (refused.clone(), silent.clone());
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (_, body) = read(&stream);
+            let event: Value = serde_json::from_slice(&body).unwrap();
+            match event["subject"].as_str().unwrap() {
+                subject if subject == refused_again => end(&mut stream, "400 Bad Request"),
+                subject if subject == also_silent => open.push(stream),
+                _ => end(&mut stream, "204 No Content"),
+            }
+            let _ = sender.send(event["subject"].as_str().unwrap().to_owned());
+        }
+    });
+    let governed = Governed::with(RULES, Some(&url));
+    let next = || taken.recv_timeout(Duration::from_secs(20)).unwrap();
+    let deploy = |n| governed.record("deployer", n, Governed::deployment("deployed", None));
+    deploy(1);
+    deploy(2);
+    let mut first = [next(), next()];
+    first.sort();
+    let mut expected = [refused.clone(), silent.clone()];
+    expected.sort();
+    assert_eq!(first, expected);
+    deploy(3);
+    let mut before = Vec::new();
+    let third = artifact(3).to_string();
+    while before.last() != Some(&third) {
+        before.push(next());
+    }
+    let tried = |subject: &String| before.iter().filter(|one| *one == subject).count();
+    assert_eq!(tried(&silent), 0, "the first attempt still waits for its answer");
+    assert!(tried(&refused) < 7, "it is not given up: {before:?}");
+}
+
+#[test]
+fn what_one_statement_brought_by_two_names_is_told_of_each() {
+    let open = Arc::new(AtomicBool::new(true));
+    let (url, requests) = receiver(&open);
+    let governed = Governed::with(RULES, Some(&url));
+    let names = [NAME, "pay/worker"];
+    for name in names {
+        let signature = envelope("ci", verify::SIGN_V1, artifact(1), Some(name), json!({}));
+        governed.log(&signature, "ci");
+    }
+    governed.scan(1, &[]);
+    let request = Request {
+        subject: artifact(1),
+        name: None,
+        environment: ENVIRONMENT.to_owned(),
+        caller: Some("token:deploy".to_owned()),
+        configuration: None,
+    };
+    let decided = governed.running.gate.decide(&request).unwrap().0;
+    assert!(decided.decision.passed(), "{:#?}", decided.decision.policies());
+    let subject = |name: &str| ResourceDescriptor {
+        name: Some(name.to_owned()),
+        digest: Some(Digest::from(artifact(1)).into()),
+        ..Default::default()
+    };
+    let predicate = Governed::deployment("deployed", Some(decided.digest));
+    let type_ = "https://attestry.dev/deployment/v1";
+    let statement = Statement::new(names.map(subject).to_vec(), type_, predicate).unwrap();
+    let statement = Envelope::sign(PAYLOAD_TYPE, &statement.to_json(), &key("deployer"));
+    let deployed = governed.log(&statement, "deployer").digest;
+    assert!(governed.status().iter().all(|one| one.deployment.cause().is_none()));
+    for (found, event) in [(&["CVE-2026-1"][..], "non-compliant"), (&[], "compliant")] {
+        governed.scan(1, found);
+        let mut told = [(); 2].map(|()| {
+            let (_, told) = requests.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(
+                (&told["event"], &told["deployment"]),
+                (&json!(event), &json!(deployed.to_string()))
+            );
+            (told["name"].as_str().unwrap().to_owned(), told["id"].as_str().unwrap().to_owned())
+        });
+        told.sort();
+        let [(one, first), (other, second)] = told;
+        assert_eq!([one.as_str(), other.as_str()], names);
+        assert_ne!(first, second);
+        for name in names {
+            assert_eq!(governed.verdict_as(name, deployed, 1), Some(event == "compliant"));
+        }
+    }
 }

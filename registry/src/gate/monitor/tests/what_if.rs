@@ -170,3 +170,18 @@ fn many_are_judged_by_every_processor_and_told_in_the_order_of_the_log() {
     let again = governed.restarted().what_if(PROVENANCE);
     assert_eq!(again.denied, found.denied, "as read from the store");
 }
+
+#[test]
+fn what_runs_is_judged_by_what_is_known_now_too() {
+    let governed = Governed::new();
+    governed.deploy(1, governed.allow(1));
+    assert_eq!(denied(&governed.what_if(RULES)), vec![]);
+    governed.scan(1, &["CVE-2026-1"]);
+    let found = governed.what_if(RULES);
+    assert_eq!((found.evaluated, denied(&found)), (1, vec![(1, true)]));
+    let [reason] = found.denied[0].reasons.as_slice() else { panic!("{found:?}") };
+    assert!(reason.starts_with("vuln-scan: "), "{reason}");
+    // What it was when it no longer runs is past, of which only what was known then counts.
+    governed.deploy(2, governed.allow(2));
+    assert_eq!(denied(&governed.what_if(RULES)), vec![]);
+}
