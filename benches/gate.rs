@@ -34,6 +34,8 @@ use serde_json::{Value, json};
 const POSTING: usize = 4;
 /// Artifacts whose attestations are posted in one request.
 const ARTIFACTS_A_REQUEST: usize = 20;
+/// Artifacts whose attestations are signed before they are posted.
+const ARTIFACTS_SIGNED_AT_ONCE: usize = 2_000;
 /// Artifacts that are decided about, and then deployed in one request.
 const DEPLOYMENTS_A_REQUEST: usize = 100;
 /// Decisions beside the deployments of a large environment.
@@ -76,9 +78,11 @@ fn run() -> Result<(), Failure> {
     let mut bench = Bench { server, pipeline, sizes, table: Table::new(&HEAD) };
     bench.publish()?;
     bench.post_evidence()?;
+    bench.server.rest();
     bench.decisions("", 0..bench.sizes.cold)?;
     bench.webhook()?;
     let took = bench.deploy()?;
+    bench.server.rest();
     bench.decisions(&took, bench.sizes.beside())?;
     println!("\n{}", bench.table);
     bench.server.restart(&programs.registry, folder.path())?;
@@ -194,20 +198,23 @@ impl Bench {
 
     /// The attestations of every artifact.
     fn post_evidence(&self) -> Result<(), Failure> {
-        let mut lists = Vec::new();
-        for n in 0..self.sizes.beside().end {
-            lists.push(self.pipeline.lines(&Artifact::number(n))?);
+        let count = self.sizes.beside().end;
+        let mut took = Duration::ZERO;
+        for first in (0..count).step_by(ARTIFACTS_SIGNED_AT_ONCE) {
+            let end = count.min(first + ARTIFACTS_SIGNED_AT_ONCE as u64);
+            let lists = (first..end).map(|n| self.pipeline.lines(&Artifact::number(n)));
+            let lists = lists.collect::<Result<Vec<_>, _>>()?;
+            let requests: Vec<Vec<u8>> = lists
+                .chunks(ARTIFACTS_A_REQUEST)
+                .map(|lists| self.server.attestation_request(&lists.concat()))
+                .collect();
+            let seen = crowd::ask(&self.server, POSTING, &requests, |answer| status(answer, 201))?;
+            took += seen.elapsed;
         }
-        let requests: Vec<Vec<u8>> = lists
-            .chunks(ARTIFACTS_A_REQUEST)
-            .map(|lists| self.server.attestation_request(&lists.concat()))
-            .collect();
-        let seen = crowd::ask(&self.server, POSTING, &requests, |answer| status(answer, 201))?;
         println!(
-            "posted {} attestations of {} artifacts in {:.1} s",
-            lists.len() * ATTESTATIONS,
-            lists.len(),
-            seen.elapsed.as_secs_f64()
+            "posted {} attestations of {count} artifacts in {:.1} s",
+            count * ATTESTATIONS as u64,
+            took.as_secs_f64()
         );
         Ok(())
     }

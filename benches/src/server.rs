@@ -14,6 +14,11 @@ use crate::crowd::Asked;
 use crate::machine::Usage;
 use crate::{Context as _, Failure};
 
+/// How long a server may take to come to rest.
+const REST_WITHIN: Duration = Duration::from_secs(60);
+/// At rest it uses no more ticks of 10 ms than this in a moment.
+const TICKS_AT_REST: u64 = 3;
+const A_MOMENT: Duration = Duration::from_millis(500);
 /// How long the server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -85,6 +90,20 @@ impl Server {
         self.child.kill().and_then(|()| self.child.wait()).context("ending the server")?;
         self.child = serve(program, folder, &self.data, self.address)?;
         self.wait_until_ready(program, folder)
+    }
+
+    /// Waits until the server has done what it does behind its answers, or for a minute.
+    pub fn rest(&self) {
+        let deadline = Instant::now() + REST_WITHIN;
+        let mut before = self.usage();
+        while Instant::now() < deadline {
+            std::thread::park_timeout(A_MOMENT);
+            let now = self.usage();
+            if now.cpu_ticks.saturating_sub(before.cpu_ticks) <= TICKS_AT_REST {
+                return;
+            }
+            before = now;
+        }
     }
 
     fn wait_until_ready(&mut self, program: &Path, folder: &Path) -> Result<(), Failure> {

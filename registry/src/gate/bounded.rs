@@ -1,12 +1,12 @@
-//! Evaluations within a time: each on a thread of its own, awaited until its deadline.
+//! Evaluations within a time: each on a thread that does nothing else meanwhile, awaited until its deadline.
 //!
 //! An evaluation is synchronous and cannot be ended from outside. What misses its deadline is no longer awaited, and
 //! what it finds is thrown away. It keeps its place until it ends, so that no more than a bounded number can run
 //! away; while all places are taken, whoever asks waits for one until its own deadline.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use attestry_schemas::gate::Failure;
@@ -20,12 +20,64 @@ pub(super) struct Failed {
     pub(super) why: String,
 }
 
+/// The most threads that wait for the next evaluation: to start one takes longer than most evaluations.
+const MAX_IDLE: usize = 8;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The threads that wait for work. They end when nobody holds their senders any more.
+#[derive(Default)]
+struct Idle(Mutex<Vec<Sender<Work>>>);
+
+impl Idle {
+    fn lock(&self) -> MutexGuard<'_, Vec<Sender<Work>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has one of them do the work, or else a new one.
+    fn spawn(self: &Arc<Self>, mut work: Work) -> std::io::Result<()> {
+        let waiting = || self.lock().pop();
+        while let Some(thread) = waiting() {
+            match thread.send(work) {
+                Ok(()) => return Ok(()),
+                Err(refused) => work = refused.0,
+            }
+        }
+        let idle = Arc::downgrade(self);
+        let thread = std::thread::Builder::new().name("evaluation".to_owned());
+        thread.spawn(move || {
+            work();
+            while let Some(next) = Idle::wait(&idle) {
+                next();
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl Idle {
+    /// The next work of a thread that has done its own; none when enough others wait, or there will be none.
+    fn wait(idle: &Weak<Self>) -> Option<Work> {
+        let (sender, next) = channel();
+        let idle = idle.upgrade()?;
+        let mut waiting = idle.lock();
+        if waiting.len() >= MAX_IDLE {
+            return None;
+        }
+        waiting.push(sender);
+        drop(waiting);
+        drop(idle);
+        next.recv().ok()
+    }
+}
+
 /// The places of evaluations.
 pub(super) struct Evaluations {
     most: usize,
     limit: Duration,
     taken: Mutex<usize>,
     freed: Condvar,
+    idle: Arc<Idle>,
     /// What the next evaluations meet, in tests.
     #[cfg(test)]
     obstacle: Mutex<Option<Obstacle>>,
@@ -59,6 +111,7 @@ impl Evaluations {
             limit,
             taken: Mutex::new(0),
             freed: Condvar::new(),
+            idle: Arc::default(),
             #[cfg(test)]
             obstacle: Mutex::default(),
         })
@@ -108,8 +161,7 @@ impl Evaluations {
             // Whoever waited may have gone.
             let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
         };
-        let thread = std::thread::Builder::new().name("evaluation".to_owned()).spawn(evaluating);
-        if let Err(error) = thread {
+        if let Err(error) = self.idle.spawn(Box::new(evaluating)) {
             let why = format!("expected a thread for the evaluation, found {error}");
             return Err(Failed { cause: Failure::Error, why });
         }
@@ -171,6 +223,29 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(20);
         while evaluations.run(|| Ok(())).is_err() {
             assert!(Instant::now() < deadline, "the places are free again");
+        }
+    }
+
+    #[test]
+    fn threads_wait_for_the_next_work_and_end_with_the_places() {
+        let evaluations = Evaluations::new(32, Duration::from_secs(20));
+        let here = || Ok(std::thread::current().id());
+        let first = evaluations.run(here).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while evaluations.run(here) != Ok(first) {
+            assert!(Instant::now() < deadline, "no thread was used again");
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..32 {
+                scope.spawn(|| assert_eq!(evaluations.run(|| Ok(1)), Ok(1)));
+            }
+        });
+        let idle = Arc::downgrade(&evaluations.idle);
+        assert!(idle.upgrade().is_some_and(|idle| idle.lock().len() <= MAX_IDLE));
+        drop(evaluations);
+        while idle.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "somebody holds the threads");
+            std::thread::park_timeout(Duration::from_millis(1));
         }
     }
 
