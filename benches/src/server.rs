@@ -15,7 +15,7 @@ use crate::machine::Usage;
 use crate::{Context as _, Failure};
 
 /// How long a server may take to come to rest.
-const REST_WITHIN: Duration = Duration::from_secs(60);
+const REST_WITHIN: Duration = Duration::from_secs(600);
 /// At rest it uses no more ticks of 10 ms than this in a moment.
 const TICKS_AT_REST: u64 = 3;
 const A_MOMENT: Duration = Duration::from_millis(500);
@@ -92,7 +92,7 @@ impl Server {
         self.wait_until_ready(program, folder)
     }
 
-    /// Waits until the server has done what it does behind its answers, or for a minute.
+    /// Waits until the server has done what it does behind its answers, or for ten minutes.
     pub fn rest(&self) {
         let deadline = Instant::now() + REST_WITHIN;
         let mut before = self.usage();

@@ -64,7 +64,7 @@ pub(crate) struct GateAskArgs {
     #[arg(long, value_name = "TIME", requires = "pack", help_heading = "Offline")]
     pub(crate) at: Option<Since>,
     /// A trusted root (trusted_root.json) of the authorities whose certificates count in the pack, where the registry has other
-    /// certificate_roots than public Sigstore and GitHub; repeatable
+    /// certificate_roots than public Sigstore and GitHub; nothing is allowed over a pack of which part does not verify; repeatable
     #[arg(
         long = "certificate-root",
         value_name = "FILE",

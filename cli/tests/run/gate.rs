@@ -508,6 +508,14 @@ fn a_pack_is_decided_without_a_registry_over_what_it_proves() {
     let mut forged = pack.clone();
     forged["evidence"][0]["bundle"]["verificationMaterial"]["tlogEntries"] = json!([]);
     check(&registry.signed(&forged), 1, &["left out", "DENIED"]);
+    // Nor is anything allowed over the rest: the registry counts it, and it could be what denies.
+    let mut beside = pack.clone();
+    beside["evidence"].as_array_mut().unwrap().push(forged["evidence"][0].clone());
+    check(
+        &registry.signed(&beside),
+        2,
+        &["left out", "found 1 that do not", "could be what denies"],
+    );
     let mut other = pack.clone();
     other["environment"] = "staging".into();
     check(&other, 2, &["expected a pack about"]);

@@ -81,6 +81,11 @@ impl Decisions {
         }
     }
 
+    /// The verdicts about what runs, and no decisions.
+    pub(super) fn verdicts_alone(&self) -> Self {
+        Self { verdicts: self.verdicts.clone(), ..Self::default() }
+    }
+
     /// Takes in the newest verdict about something that runs, where it is older than the decisions that are kept.
     pub(super) fn remember(&mut self, brought: Brought, passed: bool, index: u64) {
         self.verdicts.entry(brought).or_insert((passed, index));
@@ -128,7 +133,11 @@ impl Gate {
                 },
                 since_ms: run.since.map(|since| since.timestamp().as_millisecond()),
                 deployed_ms: self.times(reader, run.deployment)?,
-                brought: Brought { statement: run.deployment, subject, name: run.name },
+                brought: Brought {
+                    statement: run.deployment,
+                    subject,
+                    name: details.runs_as().map(str::to_owned),
+                },
             }),
         };
         let passed = summary.verification_result == VerificationResult::Passed;

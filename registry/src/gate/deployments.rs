@@ -118,6 +118,15 @@ pub(super) struct Brought {
     pub(super) name: Option<String>,
 }
 
+impl Brought {
+    /// Whether it is what a deployment brought.
+    pub(super) fn is_of(&self, deployment: &Deployment) -> bool {
+        self.statement == deployment.statement
+            && self.subject == deployment.subject
+            && self.name == deployment.name
+    }
+}
+
 impl Deployment {
     /// What it brought.
     pub(super) fn brought(&self) -> Brought {

@@ -151,7 +151,8 @@ impl Gate {
         let Some(subject) = subject else { return Ok(None) };
         let is_compliant = summary.verification_result == VerificationResult::Passed;
         let (statement, because, since) = (run.deployment, run.because, run.since);
-        let brought = Brought { statement, subject, name: run.name };
+        let name = details.runs_as().map(str::to_owned);
+        let brought = Brought { statement, subject, name };
         let deployment = self.deployment(reader, &brought, evidence.index() + 1)?;
         if is_compliant && deployment.as_ref().is_none_or(|one| one.cause().is_some()) {
             return Ok(None);
@@ -185,6 +186,6 @@ impl Gate {
         let Some(record) = reader.record(sequence)? else { return Ok(None) };
         let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(None) };
         let all = self.weighed_deployments(reader, &evidence, record.logged_at_ms, size)?;
-        Ok(all.into_iter().find(|one| one.brought() == *brought))
+        Ok(all.into_iter().find(|one| brought.is_of(one)))
     }
 }

@@ -123,14 +123,23 @@ impl Basket<'_, '_> {
         self.put(sequences)
     }
 
-    /// Adds what is about a digest, but for the gate's own decisions, which say something of earlier environments alone.
-    fn about(&mut self, digest: &Digest, limit: usize) -> Result<Vec<Arc<Evidence>>, StoreError> {
-        let about = Term::new(TermKind::Subject, digest.to_string());
+    /// Adds what is about an artifact, but for the gate's own decisions, which say something of earlier environments alone.
+    fn about(&mut self, artifact: Sha256) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let about = Term::new(TermKind::Subject, Digest::from(artifact).to_string());
         self.about.insert(about.value.clone());
         let own = self.decisions(about.clone());
-        let sequences = self.search.without(&[about], &own, self.below, limit)?;
-        self.is_cut |= sequences.len() == limit;
+        let sequences = self.search.without(&[about], &own, self.below, MAX_ABOUT_ARTIFACT)?;
+        self.is_cut |= sequences.len() == MAX_ABOUT_ARTIFACT;
         self.put(sequences)
+    }
+
+    /// Adds what is about a commit.
+    fn about_commit(&mut self, commit: &Digest) -> Result<(), StoreError> {
+        let about = Term::new(TermKind::Subject, commit.to_string());
+        self.about.insert(about.value.clone());
+        let sequences = self.search.sequences_with(&[about], self.below, MAX_ABOUT_OTHERS)?;
+        self.is_cut |= sequences.len() == MAX_ABOUT_OTHERS;
+        self.put(sequences).map(drop)
     }
 
     /// The terms of the gate's own decisions about an artifact.
@@ -229,9 +238,9 @@ impl Basket<'_, '_> {
         for sequence in sequences {
             let Some(evidence) = self.gate.shelf.evidence(self.reader, sequence)? else { continue };
             let Said::Summary(summary, details) = evidence.said() else { continue };
-            let run = details.as_ref().and_then(|details| details.run.as_ref());
-            let counts = run.is_none_or(|run| {
-                judged.insert((run.deployment.clone(), run.name.clone()))
+            let run = details.as_ref().and_then(|details| Some((details.run.as_ref()?, details)));
+            let counts = run.is_none_or(|(run, details)| {
+                judged.insert((run.deployment.clone(), details.runs_as().map(str::to_owned)))
                     && summary.verification_result != VerificationResult::Passed
             });
             if counts {
@@ -394,7 +403,7 @@ impl Gate {
             about: BTreeSet::new(),
             is_cut: false,
         };
-        let about = basket.about(&question.subject.into(), MAX_ABOUT_ARTIFACT)?;
+        let about = basket.about(question.subject)?;
         let mut names = names(question, &about);
         let mut earlier = BTreeSet::new();
         // A decision for an earlier environment may give another name, for which other policies rule.
@@ -412,7 +421,7 @@ impl Gate {
         };
         if asked.source {
             for commit in commits(&about) {
-                basket.about(&commit, MAX_ABOUT_OTHERS)?;
+                basket.about_commit(&commit)?;
             }
         }
         if asked.links {

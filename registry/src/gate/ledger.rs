@@ -46,7 +46,7 @@ pub(super) struct Standing {
 impl Standing {
     /// Whether it is about this deployment.
     pub(super) fn is_of(&self, deployment: &Deployment) -> bool {
-        self.brought == deployment.brought()
+        self.brought.is_of(deployment)
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Ledger {
     touched: BTreeSet<Place>,
     /// Places that must be assessed again without any news.
     stale: BTreeSet<Place>,
-    /// Places that could not be assessed, and until when others go first.
+    /// Places that could not be assessed, and until when they wait where no news comes.
     postponed: BTreeMap<Place, UtcTime>,
     /// Unauthorized deployments that came since the process started.
     untold: Vec<Deployment>,
@@ -112,13 +112,12 @@ impl Ledger {
 
     /// What must be assessed now: what is touched, which comes first, was not yet assessed, or may be otherwise by now.
     pub(super) fn take_due(&mut self, now: UtcTime) -> Vec<Due> {
-        self.postponed.retain(|_, until| now < *until);
+        let touched = std::mem::take(&mut self.touched);
+        self.postponed.retain(|place, until| now < *until && !touched.contains(place));
         let waits = |place: &Place| self.postponed.contains_key(place);
-        let (waiting, touched) = std::mem::take(&mut self.touched).into_iter().partition(waits);
-        self.touched = waiting;
-        let (waiting, stale) = std::mem::take(&mut self.stale).into_iter().partition(waits);
+        let (waiting, stale): (_, BTreeSet<Place>) =
+            std::mem::take(&mut self.stale).into_iter().partition(waits);
         self.stale = waiting;
-        let (touched, stale): (BTreeSet<Place>, BTreeSet<Place>) = (touched, stale);
         let gone: Vec<Place> = self
             .standings
             .keys()
@@ -153,10 +152,10 @@ impl Ledger {
         };
     }
 
-    /// Takes back what could not be assessed until others had their turn.
+    /// Takes back what could not be assessed: it waits until then, or for news.
     pub(super) fn postpone(&mut self, due: Due, until: UtcTime) {
         self.postponed.insert(due.place.clone(), until);
-        self.put_back(due);
+        self.stale.insert(due.place);
     }
 
     /// Says that a place must be assessed again.
@@ -177,11 +176,11 @@ impl Ledger {
         std::mem::take(&mut self.untold)
     }
 
-    /// Has the unauthorized ones among new deployments told.
-    fn add_untold(&mut self, is_new: impl Fn(&Deployment) -> bool) {
+    /// Has the unauthorized ones among new deployments told, of which `first` is the leaf of the oldest.
+    fn add_untold(&mut self, first: u64, is_new: impl Fn(u64) -> bool) {
         let room = MAX_UNTOLD.saturating_sub(self.untold.len());
-        let all = self.counted.deployments.newest();
-        let new = all.filter(|one| is_new(one) && one.cause().is_some()).take(room);
+        let all = self.counted.deployments.newest().take_while(|one| one.index >= first);
+        let new = all.filter(|one| is_new(one.index) && one.cause().is_some()).take(room);
         let new: Vec<Deployment> = new.cloned().collect();
         self.untold.extend(new);
     }
@@ -284,7 +283,8 @@ impl Gate {
                 self.read_all(&reader, &ruling, &mut ledger, size)?;
                 if before > 0 {
                     let completed = completed.unwrap_or_default();
-                    ledger.add_untold(|one| one.index >= before || completed.contains(&one.index));
+                    let first = completed.iter().copied().fold(before, u64::min);
+                    ledger.add_untold(first, |index| index >= before || completed.contains(&index));
                 }
             }
         }
@@ -317,7 +317,9 @@ impl Gate {
         ledger: &mut Ledger,
         size: u64,
     ) -> Result<(), StoreError> {
-        let mut read = Counted::default();
+        // What was told is not told again, however long ago it was decided.
+        let mut read =
+            Counted { decisions: ledger.counted.decisions.verdicts_alone(), ..Counted::default() };
         let deployments = [Term::new(TermKind::TypeName, "deployment")];
         let decisions = [
             Term::new(TermKind::TypeName, "vsa"),
@@ -412,7 +414,11 @@ impl Gate {
                 let Some(evidence) = self.shelf.evidence(reader, sequence)? else { return Ok(()) };
                 let counted = &mut ledger.counted;
                 self.count(reader, ruling, counted, &evidence, record.logged_at_ms)?;
-                ledger.add_untold(|one| one.index == sequence);
+                let new = ledger.counted.deployments.newest();
+                let new = new.take_while(|one| one.index >= sequence).map(Deployment::place);
+                let new: Vec<Place> = new.collect();
+                ledger.postponed.retain(|place, _| !new.contains(place));
+                ledger.add_untold(sequence, |index| index == sequence);
                 return Ok(());
             }
             Concern::Summary if record.signer == self.roots.gate => {

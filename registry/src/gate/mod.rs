@@ -136,6 +136,8 @@ pub struct Gate {
     /// Keys that are trusted before a roster rules, and that rosters may name by fingerprint.
     known_keys: Vec<PublicKey>,
     ruling: RwLock<Arc<Ruling>>,
+    /// Who ruled earlier, by how many leaves were completed and the sequence after that of the newest statement.
+    past_rulings: Mutex<HashMap<(u64, u64), Arc<Ruling>>>,
     shelf: Shelf,
     histories: history::Histories,
     origins: origins::Origins,
@@ -189,6 +191,12 @@ pub struct Parts {
     pub decision_timeout: Duration,
 }
 
+/// Whether a decision is a denial for want of an evaluation.
+fn has_failed(decided: &Decided) -> bool {
+    let refused = decided.decision.details().refused.as_ref();
+    refused.is_some_and(|refused| refused.cause.is_some())
+}
+
 impl Gate {
     /// Opens the gate on a log that runs.
     ///
@@ -224,6 +232,7 @@ impl Gate {
             roots,
             known_keys,
             ruling: RwLock::new(Arc::new(Ruling::none())),
+            past_rulings: Mutex::default(),
             shelf,
             histories: history::Histories::default(),
             origins: origins::Origins::default(),
@@ -283,10 +292,7 @@ impl Gate {
                 return Ok((known, true));
             }
             let (decided, known) = self.decide_alone(request, false)?;
-            let refused = decided.decision.details().refused.as_ref();
-            if refused.is_some_and(|refused| refused.cause.is_some()) {
-                *failed = Some(decided.clone());
-            }
+            *failed = Some(decided.clone()).filter(has_failed);
             Ok((decided, known))
         })
     }
@@ -298,30 +304,35 @@ impl Gate {
     /// As [`Gate::decide`].
     pub fn decide_as_last(self: &Arc<Self>, request: &Request) -> Result<Decided, GateError> {
         let (decided, is_known) = self.decide(request)?;
-        if !decided.decision.passed() {
+        if !is_known || !decided.decision.passed() || self.is_last_of_its_name(request)? {
             return Ok(decided);
         }
-        if !is_known || self.is_last_admitted(&self.store.reader(), request)? {
-            self.admitted.put(request);
-            return Ok(decided);
-        }
-        self.flights.alone(request, |_| {
+        self.flights.alone(request, |failed| {
+            if let Some(denied) = failed {
+                return Ok(denied.clone());
+            }
             let by_another = self.kept(request).filter(|_| self.is_known_as_last(request));
             if let Some(decided) = by_another {
                 return Ok(decided);
             }
             let (decided, _) = self.decide_alone(request, true)?;
-            if decided.decision.passed() {
-                self.admitted.put(request);
-            }
+            *failed = Some(decided.clone()).filter(has_failed);
             Ok(decided)
         })
+    }
+
+    /// Whether nothing else was let in by the name since, as far as is known, or else by the log.
+    fn is_last_of_its_name(&self, request: &Request) -> Result<bool, StoreError> {
+        match self.admitted.last(request) {
+            Some((subject, _)) => Ok(subject == request.subject),
+            None => self.is_last_admitted(&self.store.reader(), request),
+        }
     }
 
     /// Whether it is known without a look at the log that nothing else was let in by the name since.
     #[must_use]
     pub fn is_known_as_last(&self, request: &Request) -> bool {
-        self.admitted.is_last(request)
+        self.admitted.last(request).is_some_and(|(subject, _)| subject == request.subject)
     }
 
     /// Decides; `anew` also where nothing has changed.
@@ -340,6 +351,7 @@ impl Gate {
         // What could not be judged may be judged in a moment: a document that a policy names may come.
         let stands = decision.is_judged();
         let decided = self.record(decision)?;
+        self.admitted.add(request, &decided);
         if let Some((situation, at)) = standing.filter(|_| stands) {
             self.kept.stands(at.state, at.has_decisions, &decided, request);
             self.kept.put(situation, decided.clone());

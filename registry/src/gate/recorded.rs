@@ -15,6 +15,7 @@
 //! those who may. Whoever uses a recorded decision says so.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attestry_schemas::digest::{Digest, DigestSet, Sha256};
@@ -25,8 +26,9 @@ use attestry_schemas::predicate::vsa::{VerificationResult, VerificationSummary};
 use attestry_schemas::roster::trust::Trust;
 use attestry_schemas::verify::Signer;
 
-use super::{Gate, Request, shelf};
+use super::{Decided, Gate, Request, shelf};
 use crate::store::key::{Term, TermKind};
+use crate::store::query::Search;
 use crate::store::{Reader, StoreError};
 
 /// What the callers of decisions that admission asked for begin with.
@@ -58,28 +60,40 @@ enum Standing {
     Left,
 }
 
-/// What admission let in last, by environment and name, as far as this process knows.
+/// By environment and name.
+type Names = HashMap<(String, String), (Sha256, u64)>;
+
+/// What admission let in last, by environment and name, with the index of its decision, as far as this process knows.
 #[derive(Debug, Default)]
-pub(super) struct Admitted(Mutex<HashMap<(String, String), Sha256>>);
+pub(super) struct Admitted(Mutex<Names>);
 
 impl Admitted {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Sha256>> {
+    fn lock(&self) -> MutexGuard<'_, Names> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, request: &Request) {
-        let Some(name) = &request.name else { return };
+    /// Takes in a decision that was recorded; the newest in the log is the last.
+    pub(super) fn add(&self, request: &Request, decided: &Decided) {
+        let is_admission =
+            request.caller.as_deref().is_some_and(|caller| caller.starts_with(ADMISSION_CALLER));
+        let (true, true, Some(name)) = (decided.decision.passed(), is_admission, &request.name)
+        else {
+            return;
+        };
         let mut all = self.lock();
         if all.len() >= MAX_ADMITTED {
             all.clear();
         }
-        all.insert((request.environment.clone(), name.clone()), request.subject);
+        let new = (request.subject, decided.index);
+        let last = all.entry((request.environment.clone(), name.clone())).or_insert(new);
+        if last.1 < new.1 {
+            *last = new;
+        }
     }
 
-    pub(super) fn is_last(&self, request: &Request) -> bool {
-        let Some(name) = &request.name else { return true };
-        let known = self.lock().get(&(request.environment.clone(), name.clone())).copied();
-        known == Some(request.subject)
+    pub(super) fn last(&self, request: &Request) -> Option<(Sha256, u64)> {
+        let name = request.name.clone()?;
+        self.lock().get(&(request.environment.clone(), name)).copied()
     }
 }
 
@@ -131,6 +145,22 @@ impl Gate {
         term: Term,
         environment: &str,
     ) -> Result<Vec<Arc<Evidence>>, StoreError> {
+        let mut found = Vec::new();
+        self.each_passed(reader, term, environment, |evidence| {
+            found.push(evidence);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Visits the decisions of this gate that passed, with a term, for an environment; the newest first.
+    fn each_passed(
+        &self,
+        reader: &Reader<'_>,
+        term: Term,
+        environment: &str,
+        mut visit: impl FnMut(Arc<Evidence>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let terms = [
             term,
             Term::new(TermKind::TypeName, "vsa"),
@@ -138,19 +168,22 @@ impl Gate {
             Term::new(TermKind::Verdict, "PASSED"),
             Term::new(TermKind::Signer, self.roots.gate.to_string()),
         ];
-        let mut found = Vec::new();
-        for sequence in reader.sequences_with(&terms, u64::MAX, MAX_LOOKED_AT)? {
+        let mut search = Search::of(reader);
+        let mut below = u64::MAX;
+        for _ in 0..MAX_LOOKED_AT {
+            let Some(sequence) = search.sequences_with(&terms, below, 1)?.pop() else { break };
+            below = sequence;
             let Some(evidence) = self.shelf.evidence(reader, sequence)? else { continue };
             let Said::Summary(summary, Some(details)) = evidence.said() else { continue };
             let is_ours = *evidence.signer() == Signer::Key(self.roots.gate);
             let has_passed = summary.verification_result == VerificationResult::Passed;
             // A verdict about what runs lets nothing enter.
             let is_about_entry = details.run.is_none() && details.environment == environment;
-            if is_ours && has_passed && is_about_entry {
-                found.push(evidence);
+            if is_ours && has_passed && is_about_entry && visit(evidence).is_break() {
+                break;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether admission let in nothing else by this name since.
@@ -161,8 +194,16 @@ impl Gate {
     ) -> Result<bool, StoreError> {
         let Some(name) = &request.name else { return Ok(false) };
         let named = Term::new(TermKind::SubjectName, name.as_str());
-        let decisions = self.passed(reader, named, &request.environment)?;
-        let last = decisions.iter().find(|one| one.details().is_some_and(is_of_admission));
+        let mut last = None;
+        self.each_passed(reader, named, &request.environment, |evidence| {
+            match evidence.details().is_some_and(is_of_admission) {
+                true => {
+                    last = Some(evidence);
+                    ControlFlow::Break(())
+                }
+                false => ControlFlow::Continue(()),
+            }
+        })?;
         Ok(last.is_some_and(|evidence| evidence.is_about(&request.subject.into())))
     }
 

@@ -1,6 +1,6 @@
 //! Making a recorded decision again, to see that it comes out the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use attestry_schemas::digest::{DigestSet, Sha256};
 use attestry_schemas::dsse::Envelope;
@@ -12,6 +12,9 @@ use attestry_schemas::verify::Signer;
 
 use super::{Gate, Request, Ruling, ruling};
 use crate::store::{Reader, StoreError};
+
+/// The most past rulings that are kept; beyond, all make room.
+const MAX_PAST_RULINGS: usize = 64;
 
 /// Why a decision cannot be made again.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +140,22 @@ impl Gate {
         if now.newest <= size {
             return Ok(now);
         }
+        // The newest statement then says which of them there were.
+        let then = now.statements.iter().map(|one| one.index() + 1).filter(|next| *next <= size);
+        let newest = then.max().unwrap_or_default();
+        let key = (now.completed, newest);
+        let past = || self.past_rulings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = past().get(&key) {
+            return Ok(Arc::clone(known));
+        }
         let governance = ruling::governance(reader, size, &self.roots, &now.statements)?;
-        Ok(Arc::new(Ruling { governance, ..Ruling::none() }))
+        let completed = now.completed;
+        let ruling = Arc::new(Ruling { governance, newest, completed, ..Ruling::none() });
+        let mut past = past();
+        if past.len() >= MAX_PAST_RULINGS {
+            past.clear();
+        }
+        past.insert(key, Arc::clone(&ruling));
+        Ok(ruling)
     }
 }

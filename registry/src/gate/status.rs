@@ -69,10 +69,18 @@ impl Gate {
         /// The most that one answer assesses; the monitor does the rest.
         const MAX_ASSESSED: usize = 20;
         let is_new = |one: &&mut Status| one.running && !self.is_assessed(&one.deployment);
+        let mut failed = None;
         for status in all.iter_mut().filter(is_new).take(MAX_ASSESSED) {
-            let assessed = match self.assess_running(&status.deployment, None, self.now()) {
+            // Where one could not be assessed in time, the next ones would not be either.
+            let assessed = match &failed {
+                None => self.assess_running(&status.deployment, None, self.now()),
+                Some(why) => Err(GateError::Unassessed(String::clone(why))),
+            };
+            let assessed = match assessed {
                 Err(GateError::Unassessed(why)) => {
+                    status.compliant = false;
                     status.reasons.push(format!("it could not be assessed: {why}"));
+                    failed = Some(why);
                     continue;
                 }
                 assessed => assessed?,

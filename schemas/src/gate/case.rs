@@ -51,17 +51,26 @@ pub(super) struct Counted<'c> {
     pub(super) signer: &'c Signer,
     /// From when on its age counts.
     pub(super) since: UtcTime,
-    pub(super) at: UtcTime,
+    /// When its signer said it first, and at which index.
+    first: (UtcTime, u64),
+    /// When it was said, and at which index: the newest first is by this.
+    at: (UtcTime, u64),
 }
 
-impl Counted<'_> {
+impl<'c> Counted<'c> {
+    /// What was said once.
+    pub(super) fn once(evidence: &'c Evidence, signer: &'c Signer) -> Self {
+        let at = (evidence.time(), evidence.index());
+        Self { evidence, signer, since: at.0, first: at, at }
+    }
+
     pub(super) fn digest(&self) -> Sha256 {
         self.evidence.digest()
     }
 
-    /// When it was said: the newest first is by this.
+    /// When it was said.
     pub(super) fn time(&self) -> UtcTime {
-        self.at
+        self.at.0
     }
 }
 
@@ -89,26 +98,16 @@ impl<'c> Selection<'c> {
         newest.into_values().collect()
     }
 
-    /// The newest of each kind, and what would be the newest if who says something again said nothing: of what may speak for the
-    /// artifact as well as against it, neither hides the other.
-    pub(super) fn newest_either_way_by<K: Ord>(
-        &self,
-        key: impl Fn(&Counted<'c>) -> K,
-    ) -> Vec<Counted<'c>> {
-        let mut newest = self.newest_by(&key);
-        let mut first_said: BTreeMap<K, Counted<'c>> = BTreeMap::new();
-        for counted in &self.counted {
-            let known = first_said.entry(key(counted)).or_insert(*counted);
-            if (known.since, known.evidence.index()) < (counted.since, counted.evidence.index()) {
-                *known = *counted;
-            }
+    /// Of each kind what was said no earlier than the newest that its signer had not said before: of what may speak for the artifact as
+    /// well as against it, what is said again hides nothing, and is not hidden.
+    pub(super) fn standing_by<K: Ord>(&self, key: impl Fn(&Counted<'c>) -> K) -> Vec<Counted<'c>> {
+        let mut newest: BTreeMap<K, (UtcTime, u64)> = BTreeMap::new();
+        for one in &self.counted {
+            let known = newest.entry(key(one)).or_insert(one.first);
+            *known = (*known).max(one.first);
         }
-        let is_known =
-            |one: &Counted<'c>| newest.iter().any(|known| known.digest() == one.digest());
-        let others: Vec<Counted<'c>> =
-            first_said.into_values().filter(|one| !is_known(one)).collect();
-        newest.extend(others);
-        newest
+        let stands = |one: &&Counted<'c>| newest.get(&key(one)).is_some_and(|new| one.at >= *new);
+        self.counted.iter().filter(stands).copied().collect()
     }
 
     /// Why what does not count does not.
@@ -192,18 +191,19 @@ impl<'c> Case<'c> {
         for Weighed { evidence, signer } in self.evidence.iter().filter(|one| fits(one.evidence)) {
             match self.named(signer, demand) {
                 Ok(signer) => {
-                    let (payload, time) = (evidence.payload(), evidence.time());
-                    let first = *said.entry((payload, signer.name.as_str())).or_insert(time);
+                    let payload = evidence.payload();
+                    let now = (evidence.time(), evidence.index());
+                    let first = *said.entry((payload, signer.name.as_str())).or_insert(now);
                     let is_new = entries.insert((payload, signer.id.to_string()));
                     let is_newest_word = matches!(evidence.said(), Said::Signature)
                         || evidence.said().speaks_against();
                     if is_new || is_newest_word {
-                        let at = if is_newest_word { time } else { first };
-                        let since = match evidence.said() {
+                        let at = if is_newest_word { now } else { first };
+                        let (since, _) = match evidence.said() {
                             Said::Sbom(_) | Said::Vex(_) => first,
                             _ => at,
                         };
-                        counted.push(Counted { evidence, signer, since, at });
+                        counted.push(Counted { evidence, signer, since, first, at });
                     } else {
                         repeated = Some(evidence.digest());
                     }
@@ -214,7 +214,7 @@ impl<'c> Case<'c> {
                 }
             }
         }
-        counted.sort_by_key(|one| std::cmp::Reverse((one.time(), one.evidence.index())));
+        counted.sort_by_key(|one| std::cmp::Reverse(one.at));
         let max_age = demand.max_age.map(crate::document::Duration::seconds);
         if let Some(most) = max_age {
             counted.retain(|one| {

@@ -303,21 +303,24 @@ impl Decision {
     /// Whether rules were evaluated, and each could be: only then does the verdict follow from the evidence alone.
     #[must_use]
     pub fn is_judged(&self) -> bool {
-        self.details.refused.is_none() && !self.has_errors()
+        self.details.refused.is_none() && !self.has_error(&|_| true)
     }
 
-    /// Whether something kept rules from being judged that may be over in a moment.
+    /// Whether something kept rules from being judged that may be over in a moment without anything in the log: an evaluation that failed, a
+    /// layout that is not stored.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         let refused = self.details.refused.as_ref();
-        refused.is_some_and(|refused| refused.cause.is_some()) || self.has_errors()
+        let lacks_document = |answer: &Answer| answer.kind == "layout";
+        refused.is_some_and(|refused| refused.cause.is_some()) || self.has_error(&lacks_document)
     }
 
-    fn has_errors(&self) -> bool {
-        fn is_error(answer: &Answer) -> bool {
-            answer.outcome == Outcome::Error || answer.any.iter().any(is_error)
+    fn has_error(&self, is: &dyn Fn(&Answer) -> bool) -> bool {
+        fn any(answer: &Answer, is: &dyn Fn(&Answer) -> bool) -> bool {
+            (answer.outcome == Outcome::Error && is(answer))
+                || answer.any.iter().any(|inner| any(inner, is))
         }
-        self.policies.iter().flat_map(|policy| &policy.rules).any(is_error)
+        self.policies.iter().flat_map(|policy| &policy.rules).any(|answer| any(answer, is))
     }
 
     /// Every attestation that an answer stands on, sorted.
@@ -450,6 +453,13 @@ impl Details {
     /// What policies say that can deny: the decision stands on no other.
     pub fn enforcing(&self) -> impl Iterator<Item = &PolicyDetails> {
         self.policies.iter().filter(|policy| policy.mode == Mode::Enforce.name())
+    }
+
+    /// What the artifact is called where it runs, of a verdict about that: one without it is about the name that was asked for.
+    #[must_use]
+    pub fn runs_as(&self) -> Option<&str> {
+        let run = self.run.as_ref()?;
+        run.name.as_deref().or(self.name.as_deref())
     }
 
     /// The emergencies that the decision stands on.

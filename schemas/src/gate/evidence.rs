@@ -18,7 +18,7 @@ use crate::predicate::attestry::governance::{self, Approval, BreakGlass, Waiver}
 use crate::predicate::attestry::source::Review;
 use crate::predicate::in_toto::{TestResult, TestVerdict};
 use crate::predicate::provenance::Provenance;
-use crate::predicate::vsa::{VerificationResult, VerificationSummary};
+use crate::predicate::vsa::VerificationSummary;
 use crate::predicate::{self, Facts, Predicate, UtcTime};
 use crate::statement::{ResourceDescriptor, Statement};
 use crate::verify::{
@@ -138,7 +138,7 @@ impl Said {
             Self::Readiness(readiness) => {
                 readiness.checks.iter().any(|check| check.status != CheckStatus::Pass)
             }
-            Self::Summary(summary, _) => summary.verification_result == VerificationResult::Failed,
+            Self::Summary(summary, _) => !summary.has_passed(),
             Self::Vex(statements) => statements.iter().any(|statement| !statement.harmless),
             Self::Sbom(_) => true,
             _ => false,

@@ -240,12 +240,7 @@ impl<'c> Signed<'c> {
                     others.push(format!("{} is not one of {group}", signer.name));
                 }
                 Ok(signer) if names.insert(signer.name.as_str()) => {
-                    counted.push(Counted {
-                        evidence: one.evidence,
-                        signer,
-                        since: one.evidence.time(),
-                        at: one.evidence.time(),
-                    });
+                    counted.push(Counted::once(one.evidence, signer));
                 }
                 Ok(_) => {}
             }

@@ -60,31 +60,34 @@ impl Scan {
         let scanned_at = UtcTime::from_rfc3339(time)
             .ok_or_else(|| format!("the time of the scan is {:.100}", format!("{time:?}")))?;
         let unlisted = predicate.get(EVIDENCE_EXTENSION).and_then(|e| e.get("unlisted"));
-        let unlisted = unlisted.map(unlisted_counts).transpose()?.unwrap_or_default();
+        let unlisted = unlisted.filter(|said| !said.is_null()).map(unlisted_counts);
         Ok(Self {
             scanner: scan.scanner.uri,
             scanned_at,
             findings: scan.scanner.result.into_iter().map(vulnerable).collect(),
-            unlisted,
+            unlisted: unlisted.unwrap_or_default(),
         })
     }
 }
 
-/// How many more there are of each severity: whole numbers by its word.
-fn unlisted_counts(said: &Value) -> Result<BTreeMap<Severity, u64>, String> {
-    let wrong = |found: &Value| {
-        format!(
-            "expected how many findings are not listed, by severity, found {:.100}",
-            found.to_string()
-        )
-    };
+/// How many more there are of each severity: whole numbers by its word. What is no number could be any.
+fn unlisted_counts(said: &Value) -> BTreeMap<Severity, u64> {
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
-    for (word, count) in said.as_object().ok_or_else(|| wrong(said))? {
-        let count = count.as_u64().ok_or_else(|| wrong(count))?;
-        let sum = counts.entry(Severity::of(word)).or_default();
+    let mut add = |severity: Severity, count: u64| {
+        let sum = counts.entry(severity).or_default();
         *sum = sum.saturating_add(count);
+    };
+    let Some(members) = said.as_object() else {
+        add(Severity::Critical, 1);
+        return counts;
+    };
+    for (word, count) in members {
+        match count.as_u64() {
+            Some(count) => add(Severity::of(word), count),
+            None => add(Severity::Critical, 1),
+        }
     }
-    Ok(counts)
+    counts
 }
 
 /// What scanners write where nobody has rated a vulnerability.

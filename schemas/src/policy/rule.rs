@@ -123,8 +123,12 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
         }),
         Kind::Readiness => Some(RuleKind::Readiness {
             demand: reader.demand(table),
-            checks: texts(table.optional_texts("checks")),
-            categories: texts(table.optional_texts("categories")),
+            checks: names(table, "checks", "a check by its id; there are no patterns of them"),
+            categories: names(
+                table,
+                "categories",
+                "a category by its name; there are no patterns of them",
+            ),
             block: table.optional_word("block", &CHECK_SEVERITIES).unwrap_or(CheckSeverity::High),
             bind_configuration: table.flag("bind_configuration"),
         }),
@@ -148,7 +152,11 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
         }
         Kind::Vsa => Some(RuleKind::Vsa {
             demand: named(reader.demand(table), table, "who may speak for the verifier"),
-            verifier: table.text("verifier")?.value,
+            verifier: exact(
+                table,
+                "verifier",
+                "a verifier by its id, as summaries name it; there are no patterns of them",
+            )?,
             resource: optional_patterns_one(table, "resource"),
             levels: names(
                 table,
@@ -182,6 +190,15 @@ fn names(table: &Section<'_, '_>, name: &str, expected: &str) -> Vec<String> {
         }
     }
     texts(Some(given))
+}
+
+/// A text that is compared as it is, likewise.
+fn exact(table: &Section<'_, '_>, name: &str, expected: &str) -> Option<String> {
+    let given = table.text(name)?;
+    if given.value.trim() != given.value || given.value.contains('*') {
+        table.fault(given.span, expected, &quoted(&given.value));
+    }
+    Some(given.value)
 }
 
 /// The environment before: one, by its name.

@@ -380,13 +380,13 @@ pub fn comparable_repository(repository: &str) -> String {
     format!("{scheme}://{}{path}", authority.strip_suffix(port).unwrap_or(&authority))
 }
 
-/// Splits `git+https://host/path.git@reference#fragment` into repository and reference.
 /// A URI without `git+` before its scheme, which is spelled in any case.
 fn without_git(uri: &str) -> Option<&str> {
     let (prefix, rest) = uri.split_at_checked("git+".len())?;
     prefix.eq_ignore_ascii_case("git+").then_some(rest)
 }
 
+/// Splits `git+https://host/path.git@reference#fragment` into repository and reference.
 fn split_repository(uri: &str) -> Option<(&str, Option<&str>)> {
     let uri = without_git(uri).unwrap_or(uri);
     let uri = uri.split('#').next().unwrap_or(uri);

@@ -48,6 +48,15 @@ pub struct VerificationSummary {
     pub extensions: BTreeMap<String, Value>,
 }
 
+impl VerificationSummary {
+    /// Whether it says that the resource passed, and nowhere that it failed: a level may say so, too.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.verification_result == VerificationResult::Passed
+            && !self.verified_levels.iter().any(|level| level == "FAILED")
+    }
+}
+
 impl Predicate for VerificationSummary {
     const URI: &'static str = "https://slsa.dev/verification_summary/v1";
 }

@@ -81,8 +81,11 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
             })
         };
         let warning = old.policies.as_ref().filter(|quorum| !is_kept(quorum));
-        let warning =
-            warning.map(|_| fewer_publish("too few of those who now publish have signed"));
+        let warning = warning.map(|_| match new.policies {
+            Some(_) => fewer_publish("too few of those who now publish have signed"),
+            None => "nobody publishes policies any more, and none rules: everything is denied"
+                .to_owned(),
+        });
         add("policies".to_owned(), format!("{} → {}", told(old), told(new)), warning);
     }
     all

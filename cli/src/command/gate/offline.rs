@@ -69,12 +69,12 @@ fn demand_whole(path: &Path, opened: &Opened, made: &Made) -> Result<(), Failure
     }
     let fix = match opened.left_out.iter().any(|left| left.is_certificate) {
         true => {
-            "name the authorities that certificate_roots of the registry names: --certificate-root FILE"
+            "name the authorities that certificate_roots of the registry names with --certificate-root FILE, or ask the registry itself: attestry gate ARTIFACT --environment ENV --registry URL"
         }
         false => "ask the registry itself: attestry gate ARTIFACT --environment ENV --registry URL",
     };
     Err(Failure::undecided(format!(
-        "{}: expected every attestation to verify, found {count} that do not: what the registry counts and is left out here could be what denies",
+        "{}: expected all that is in it to verify, found {count} that do not: what the registry counts and is left out here could be what denies",
         path.display()
     ))
     .fix(fix))

@@ -376,6 +376,11 @@ fn what_was_let_in_again_is_the_last_of_its_name() {
         // The log says so: the third review left a decision of its own, and the fourth none.
         cluster.verdicts(Sha256::of(b"v1"), 2).await;
         cluster.verdicts(Sha256::of(b"v2"), 1).await;
+        // A controller's is one, too.
+        admitted(&cluster.asks("v2", CONTROLLER).await);
+        admitted(&cluster.asks("v1", "alice").await);
+        cluster.verdicts(Sha256::of(b"v1"), 3).await;
+        cluster.verdicts(Sha256::of(b"v2"), 2).await;
         cluster.policy("release", 2, "enforce", "secret-scan").await;
         denied(&cluster.asks("v2", "alice").await, &["secret-scan"]);
         restarted(&cluster.asks("v1", "alice").await);

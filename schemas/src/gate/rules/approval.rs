@@ -128,16 +128,13 @@ fn approval<'c>(one: &Counted<'c>) -> Option<&'c Approval> {
 /// own word for themselves. Who signs might be they.
 fn unknown(case: &Case<'_>, role: Role, names: &BTreeSet<String>) -> Option<(String, String)> {
     let evidence = "provide the evidence that names them: provenance for the builder, a review for the author, a known caller for the deployer";
-    if names.is_empty() {
-        return Some((format!("no evidence of who its {} is", role.name()), evidence.to_owned()));
+    let unwritten = if role == Role::Author { source::without_author(case) } else { None };
+    let nobody = || names.is_empty().then(|| format!("no evidence of who its {} is", role.name()));
+    if let Some(found) = unwritten.or_else(nobody) {
+        return Some((found, evidence.to_owned()));
     }
     if role != Role::Author {
         return None;
-    }
-    if let Some(commit) = source::without_author(case) {
-        let commit: String = commit.chars().take(12).collect();
-        let found = format!("no evidence of who wrote {commit}, which provenance of it names");
-        return Some((found, evidence.to_owned()));
     }
     let roster = case.trust.roster();
     let is_signer = |name: &&String| roster.signers.iter().any(|entry| entry.name == **name);

@@ -77,8 +77,7 @@ fn here<'c>(
     case.evidence.iter().filter_map(move |one| {
         let signer = *one.signer.as_ref().ok()?;
         let Said::Deployment(deployment) = one.evidence.said() else { return None };
-        let at = one.evidence.time();
-        let counted = Counted { evidence: one.evidence, signer, since: at, at };
+        let counted = Counted::once(one.evidence, signer);
         (deployment.environment == environment).then_some((counted, deployment.as_ref()))
     })
 }

@@ -37,7 +37,7 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let mut findings = Vec::new();
     let mut components = 0;
     let by_kind = |one: &Counted<'_>| (one.signer.name.clone(), sbom(one).map(|sbom| sbom.kind));
-    let newest = selection.newest_either_way_by(by_kind);
+    let newest = selection.standing_by(by_kind);
     for bill in newest.iter().filter_map(sbom) {
         components = components.max(bill.components.len());
         denied(bill, &denied_names, deny_licenses, &mut findings);

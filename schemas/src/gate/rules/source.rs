@@ -10,7 +10,7 @@ use crate::digest::{Digest, Sha256};
 use crate::document::pattern::is_unprintable;
 use crate::policy::Demand;
 use crate::predicate::attestry::source::Review;
-use crate::predicate::vsa::{VerificationResult, source_level};
+use crate::predicate::vsa::source_level;
 use crate::predicate::{Predicate as _, Source, UtcTime, comparable_repository, repository_of};
 use crate::roster::{Roster, Signer, SignerId};
 
@@ -86,9 +86,7 @@ fn prove(case: &Case<'_>, demand: &Demand, source: &Source, commit: &str) -> Pro
         proof.evidence.push(one.digest());
         proof.until = earlier(proof.until, selection.expires(&one));
         match one.evidence.said() {
-            Said::Summary(summary, _)
-                if summary.verification_result == VerificationResult::Failed =>
-            {
+            Said::Summary(summary, _) if !summary.has_passed() => {
                 let text = format!("{} says FAILED", summary.verifier.id);
                 proof.findings.push(Finding::new("failed", text));
             }
@@ -179,12 +177,22 @@ fn is_two_party(review: &Review, one: &Counted<'_>, roster: &Roster) -> bool {
         && review.reviewers.iter().any(|reviewer| is_other(meant(reviewer, roster)))
 }
 
-/// A commit that an accepted provenance names and of which no review that counts says who wrote it.
-pub(super) fn without_author<'c>(case: &Case<'c>) -> Option<&'c str> {
+/// What there is instead where an accepted provenance names a commit of which no review that counts says who wrote it.
+pub(super) fn without_author(case: &Case<'_>) -> Option<String> {
     let mut commits = commits(case).into_iter();
-    let (.., commit) =
+    let (_, source, commit) =
         commits.find(|(_, source, commit)| reviews(case, source, commit).next().is_none())?;
-    Some(commit)
+    let told: String = commit.chars().take(12).collect();
+    let all = about(case, &Demand::default(), commit).counted;
+    let is_review = |one: &&Counted<'_>| matches!(one.evidence.said(), Said::Review(_));
+    let elsewhere = all.iter().filter(is_review).find_map(|one| repository(one.evidence));
+    Some(match elsewhere {
+        Some(other) => format!(
+            "no evidence of who wrote {told} in {}, from which it was built; a review is of {other}",
+            source.repository
+        ),
+        None => format!("no evidence of who wrote {told}, which provenance of it names"),
+    })
 }
 
 /// The reviews of a commit that count, where it was built from: in another repository anybody may be called its author.

@@ -106,14 +106,20 @@ impl<'r> Run<'r> {
     fn is_of(&self, suite: &str) -> bool {
         let within =
             |test: &str| test.strip_prefix(suite).is_some_and(|rest| rest.starts_with("::"));
-        let has_run = self.all().next().is_some();
-        (has_run && self.configuration.contains(suite)) || self.all().any(within)
+        (self.has_run() && self.configuration.contains(suite)) || self.all().any(within)
+    }
+
+    /// Whether some of its tests ran: all that it lists may have been skipped. One that lists none says so by its verdict.
+    fn has_run(&self) -> bool {
+        let lists = [&self.result.passed_tests, &self.result.warned_tests];
+        self.all().next().is_some() || lists.iter().all(|list| list.is_none())
     }
 
     /// The names by which it can be asked for as a suite.
     fn suites(&self) -> impl Iterator<Item = &'r str> + use<'_, 'r> {
         let within = self.all().filter_map(|test| Some(test.split_once("::")?.0));
-        self.configuration.iter().copied().chain(within)
+        let named = self.configuration.iter().copied().filter(|_| self.has_run());
+        named.chain(within)
     }
 
     /// Not those that were warned of: among them are those that were skipped, and what did not run has not passed.
@@ -158,7 +164,10 @@ impl<'r> Run<'r> {
             && match (older.failed().next(), older.all().next()) {
                 (Some(_), _) => older.failed().all(ran_again),
                 (None, Some(_)) => older.all().all(ran_again),
-                (None, None) => !older.identity.is_empty(),
+                (None, None) => {
+                    let is_told = |one: &String| !one.is_empty();
+                    !older.identity.is_empty() && older.identity.iter().all(is_told)
+                }
             }
     }
 }
@@ -176,10 +185,13 @@ fn listed<'r>(names: &'r Option<Vec<String>>) -> impl Iterator<Item = &'r str> +
     names.iter().flatten().map(String::as_str)
 }
 
+/// What tells one configuration from another; nothing of one that says nothing.
 fn identity(descriptor: &ResourceDescriptor) -> String {
     let digests = || descriptor.digest.iter().flat_map(DigestSet::iter).map(|one| one.to_string());
-    let of_digests = || digests().collect::<Vec<_>>().join(" ");
-    name(descriptor).map_or_else(of_digests, str::to_owned)
+    let of_digests = || Some(digests().collect::<Vec<_>>().join(" ")).filter(|all| !all.is_empty());
+    let place = || descriptor.download_location.clone().or_else(|| descriptor.content.clone());
+    let name = name(descriptor).map(str::to_owned);
+    name.or_else(of_digests).or_else(place).unwrap_or_default()
 }
 
 fn name(descriptor: &ResourceDescriptor) -> Option<&str> {

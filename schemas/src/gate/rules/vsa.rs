@@ -7,7 +7,7 @@ use crate::document::Pattern;
 use crate::document::pattern::is_plain;
 use crate::policy::RuleKind;
 use crate::predicate::percent_decoded;
-use crate::predicate::vsa::{VerificationResult, VerificationSummary};
+use crate::predicate::vsa::VerificationSummary;
 
 /// Of each resource the newest summary of the verifier counts, whatever it says: none may be FAILED, and one must have the levels.
 pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
@@ -32,7 +32,8 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     let standing = standing(&selection);
     let Some((newest, summary)) = standing.iter().max_by_key(|(one, summary)| {
         let reached = levels.iter().all(|level| reaches(summary, level));
-        (has_passed(summary) && reached, one.time(), one.evidence.index())
+        let passed = summary.has_passed();
+        (passed && reached, passed, one.time(), one.evidence.index())
     }) else {
         return Judgement::fail(
             "vsa",
@@ -41,20 +42,12 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
             fix,
         );
     };
-    let failed = standing.iter().filter(|(_, summary)| !has_passed(summary));
-    let mut findings: Vec<Finding> = failed
-        .clone()
-        .map(|(one, summary)| {
-            let told = format!("{} says FAILED", short(one.digest()));
-            match standing.len() {
-                1 => Finding::new("failed", told),
-                _ => Finding::new(
-                    &format!("failed {}", summary.resource_uri),
-                    format!("{told} for {}", summary.resource_uri),
-                ),
-            }
-        })
-        .collect();
+    let failed = standing.iter().filter(|(_, summary)| !summary.has_passed());
+    let says_failed = |(one, summary): &(Counted<'_>, &VerificationSummary)| {
+        let (digest, resource) = (short(one.digest()), &summary.resource_uri);
+        Finding::new(&format!("failed {resource}"), format!("{digest} says FAILED for {resource}"))
+    };
+    let mut findings: Vec<Finding> = failed.clone().map(says_failed).collect();
     let told = joined(&summary.verified_levels, "no level");
     for missing in levels.iter().filter(|level| !reaches(summary, level)) {
         findings.push(Finding::new(missing, format!("{told}, which is not {missing}")));
@@ -72,25 +65,25 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     Judgement::failing(findings, wanted, found, fix).on(on).until(until)
 }
 
-/// Whether a summary is for a resource: by its URI, as it is or without percent-encoding. A denial of what no pattern can name is
-/// for any: it is not passed over for its spelling.
+/// Whether a summary is for a resource: by its URI, as it is, without percent-encoding, or without qualifiers and a slash at its end. A
+/// denial of what no pattern can name is for any: it is not passed over for its spelling.
 fn is_for(pattern: &Pattern, summary: &VerificationSummary) -> bool {
-    let uri = percent_decoded(&summary.resource_uri);
-    let uri = String::from_utf8_lossy(&uri);
-    pattern.matches(&summary.resource_uri)
-        || pattern.matches(&uri)
-        || (!has_passed(summary) && !is_plain(&uri))
+    let uri = resource(summary);
+    let bare = uri.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    match summary.has_passed() {
+        true => pattern.matches(&summary.resource_uri) || pattern.matches(&uri),
+        false => pattern.matches(&uri) || pattern.matches(bare) || !is_plain(bare),
+    }
 }
 
-fn has_passed(summary: &VerificationSummary) -> bool {
-    summary.verification_result == VerificationResult::Passed
-        && !summary.verified_levels.iter().any(|level| level == "FAILED")
+/// The resource of a summary, in one spelling.
+fn resource(summary: &VerificationSummary) -> String {
+    String::from_utf8_lossy(&percent_decoded(&summary.resource_uri)).into_owned()
 }
 
 /// The newest summary for each resource.
 fn standing<'c>(selection: &Selection<'c>) -> Vec<(Counted<'c>, &'c VerificationSummary)> {
-    let resource = |one: &Counted<'c>| summary_of(one).map(|summary| summary.resource_uri.as_str());
-    let newest = selection.newest_by(resource);
+    let newest = selection.newest_by(|one| summary_of(one).map(resource));
     newest.into_iter().filter_map(|one| Some((one, summary_of(&one)?))).collect()
 }
 

@@ -240,9 +240,16 @@ fn an_older_bill_that_is_signed_again_hides_no_newer_one() {
     trial.say(clean().at("2026-11-27T07:00:00Z")).say(denied().at("2026-11-27T08:00:00Z"));
     trial.say(clean().at("2026-11-27T09:00:00Z"));
     trial.fails("sbom", &["pkg:npm/left-pad@1"]);
+    // Nor is it newer at the same second.
+    let mut trial = Trial::of(&rule("sbom", DENY));
+    trial.say(clean().at(LOGGED)).say(denied().at(LOGGED)).say(clean().at(NOW));
+    trial.fails("sbom", &["pkg:npm/left-pad@1"]);
     let mut trial = Trial::of(&rule("sbom", DENY));
     trial.say(denied().at("2026-11-27T07:00:00Z")).say(clean().at("2026-11-27T08:00:00Z"));
     trial.passes("sbom");
     trial.say(denied().at("2026-11-27T09:00:00Z"));
+    trial.fails("sbom", &["pkg:npm/left-pad@1"]);
+    // And what was said against it again is not hidden behind what was said for it before.
+    trial.say(clean().at("2026-11-27T09:30:00Z"));
     trial.fails("sbom", &["pkg:npm/left-pad@1"]);
 }

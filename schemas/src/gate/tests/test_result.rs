@@ -170,7 +170,8 @@ fn a_suite_of_which_nothing_ran_is_none() {
     };
     let mut trial = Trial::of(&rule("test-result", "suites = [\"unit\"]"));
     trial.say(of("unit", &[], &["a", "b"])).say(of("lint", &["l1"], &[]));
-    trial.fails("test-result", &["unit"]);
+    let answer = trial.fails("test-result", &["unit"]);
+    assert!(answer.found.ends_with("there are results of lint"), "{}", answer.found);
     trial.say(of("unit", &["a"], &["b"]));
     trial.passes("test-result");
 }
@@ -188,6 +189,17 @@ fn a_run_of_another_configuration_makes_nothing_good() {
     trial.fails("test-result", &["unit::b"]);
     trial.say(of("aa", "PASSED", &["unit::b"], &[]).at("2026-11-27T09:40:00Z"));
     trial.passes("test-result");
+    // Of what says nothing of itself nobody knows whether it is the same.
+    let untold = |content: Option<&str>, verdict: &str, passed: &[&str]| {
+        let mut saying = tested("ci", verdict, passed, &[]);
+        let content = content.unwrap_or("bGludA==");
+        saying.predicate["configuration"] = json!([{ "content": content }]);
+        saying
+    };
+    let mut trial = Trial::of(&rule("test-result", ""));
+    trial.say(untold(Some("dW5pdA=="), "FAILED", &[]));
+    trial.say(untold(None, "PASSED", &["l1"]).at("2026-11-27T09:30:00Z"));
+    assert!(!trial.decide().passed());
 }
 
 #[test]
@@ -202,5 +214,9 @@ fn what_is_said_again_with_another_key_is_as_old_as_the_first_time() {
     trial.say(passed().at("2026-11-27T07:00:00Z"));
     trial.say(tested("ci", "FAILED", &[], &["unit::a"]).at("2026-11-27T08:00:00Z"));
     trial.say(passed().by_key("ci-2").at("2026-11-27T09:00:00Z"));
+    trial.fails("test-result", &["unit::a"]);
+    trial.evidence.clear();
+    trial.say(passed()).say(tested("ci", "FAILED", &[], &["unit::a"]));
+    trial.say(passed().by_key("ci-2").at("2026-11-27T09:30:00Z"));
     trial.fails("test-result", &["unit::a"]);
 }

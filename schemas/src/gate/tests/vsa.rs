@@ -27,7 +27,7 @@ fn a_failed_summary_fails_and_its_level_too() {
     let mut trial = Trial::of(&rule("vsa", RULE));
     trial.say(summary("verifier", VERIFIER, "PASSED", &["SLSA_BUILD_LEVEL_3"]));
     trial.say(summary("verifier", VERIFIER, "FAILED", &["FAILED"]));
-    trial.fails("vsa", &["failed", "SLSA_BUILD_LEVEL_2"]);
+    trial.fails("vsa", &["failed pkg:oci/api", "SLSA_BUILD_LEVEL_2"]);
 }
 
 #[test]
@@ -102,6 +102,12 @@ fn a_failure_is_not_passed_over_for_the_spelling_of_its_resource() {
         trial.say(of("pkg:oci/api", "PASSED")).say(of(resource, "FAILED"));
         trial.fails("vsa", &[finding]);
     }
+    // Another spelling of the same makes it good; and what is clearly something else denies nothing.
+    let mut trial = Trial::of(&rule("vsa", &format!("{RULE}\nresource = \"pkg:oci/*\"")));
+    trial.say(of("pkg:oci/api@sha256%3Aabc", "FAILED")).say(of("pkg:oci/api@sha256:abc", "PASSED"));
+    trial.say(of("https://mirror.example/web/", "FAILED"));
+    trial.say(of("pkg:generic/x?download_url=https%3A%2F%2Fh%2Fx", "FAILED"));
+    trial.passes("vsa");
     let mut trial = Trial::of(&rule("vsa", &format!("{RULE}\nresource = \"pkg:oci/*\"")));
     trial.say(of("pkg:oci/api@sha256%3Aabc", "PASSED"));
     trial.passes("vsa");
@@ -114,5 +120,5 @@ fn a_level_that_says_failed_is_a_failure() {
         "signers = [\"verifier\"]\nverifier = \"https://verifier.example\"",
     ));
     trial.say(summary("verifier", VERIFIER, "PASSED", &["FAILED"]));
-    trial.fails("vsa", &["failed"]);
+    trial.fails("vsa", &["failed pkg:oci/api"]);
 }
