@@ -56,8 +56,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let options =
-        Options::read(&["cold", "requests", "clients", "deployments", "rate", "programs"])?;
+    let options = Options::read(&[
+        "cold",
+        "requests",
+        "clients",
+        "deployments",
+        "times",
+        "rate",
+        "programs",
+    ])?;
     if !options.wants("gate") {
         return Ok(());
     }
@@ -66,6 +73,7 @@ fn run() -> Result<(), Failure> {
         requests: usize::try_from(options.number("requests", 2_000)?)?,
         clients: usize::try_from(options.number("clients", 200)?)?,
         deployments: options.number("deployments", 2_000)?,
+        times: options.number("times", 1)?,
         rate: options.number("rate", 1_000)? as f64,
     };
     println!("machine: {}", machine::describe());
@@ -99,6 +107,8 @@ struct Sizes {
     requests: usize,
     clients: usize,
     deployments: u64,
+    /// How often each of these artifacts is deployed.
+    times: u64,
     /// Requests a second where that is fixed.
     rate: f64,
 }
@@ -288,6 +298,7 @@ impl Bench {
     fn deploy(&self) -> Result<String, Failure> {
         let started = Instant::now();
         let mut count = 0;
+        let mut again = Vec::new();
         for first in self.sizes.deployed().step_by(DEPLOYMENTS_A_REQUEST) {
             let end = self.sizes.deployed().end.min(first + DEPLOYMENTS_A_REQUEST as u64);
             let requests: Vec<_> = (first..end).map(|n| self.decision_request(n)).collect();
@@ -301,9 +312,22 @@ impl Bench {
             let request = self.server.attestation_request(&lines);
             crowd::ask(&self.server, 1, &[request], |answer| status(answer, 201))?;
             count += end - first;
+            again.extend((first..end).zip(decided.read));
+        }
+        for _ in 1..self.sizes.times {
+            for some in again.chunks(DEPLOYMENTS_A_REQUEST) {
+                let mut lines = Vec::new();
+                for (n, decision) in some {
+                    lines.extend(self.pipeline.deployment(&Artifact::number(*n), decision)?);
+                    lines.push(b'\n');
+                }
+                let request = self.server.attestation_request(&lines);
+                crowd::ask(&self.server, 1, &[request], |answer| status(answer, 201))?;
+            }
         }
         println!(
-            "decided about and deployed {count} artifacts in {:.1} s",
+            "decided about and deployed {count} artifacts, {} times each, in {:.1} s",
+            self.sizes.times,
             started.elapsed().as_secs_f64()
         );
         Ok(format!(", beside {count} deployments"))
@@ -322,7 +346,8 @@ impl Bench {
             let asked = asked.to_string();
             let request =
                 self.server.request("POST /v1/replays", "application/json", asked.as_bytes());
-            let expected = json!(self.sizes.deployments);
+            let count = self.sizes.deployments * self.sizes.times;
+            let expected = json!(count);
             let seen = crowd::ask(&self.server, 1, &[request], |answer| {
                 let told = read(answer, 200)?;
                 let denied = told.pointer("/denied/0");
@@ -331,7 +356,7 @@ impl Bench {
                     _ => Err(format!("expected {expected} to pass, found {told:.500}").into()),
                 }
             })?;
-            table.row(replay_row(what, self.sizes.deployments, seen.elapsed));
+            table.row(replay_row(what, count, seen.elapsed));
         }
         println!("{table}(the last column is an extrapolation)");
         Ok(())

@@ -115,10 +115,10 @@ impl ClientError {
 }
 
 impl Remedy for ClientError {
-    /// 403, 409 and 422 say that the registry looked and refused; all else that it could not tell.
+    /// 409 and 422 say that the registry looked and refused; all else that it could not tell. Who may not ask learns nothing (403).
     fn exit(&self) -> Exit {
         match self.status() {
-            Some(403 | 409 | 422) => Exit::Refused,
+            Some(409 | 422) => Exit::Refused,
             _ => Exit::Undecided,
         }
     }
@@ -137,7 +137,7 @@ impl Remedy for ClientError {
                 "set ATTESTRY_TOKEN or give --token-file with a token of this registry".to_owned()
             }
             Self::Problem { status: 403, .. } => {
-                "ask the registry's administrator to trust this key, or for a token that may do this"
+                "ask the registry's administrator for a token that may do this, or, to sign with this key, for an entry in the roster"
                     .to_owned()
             }
             Self::Problem { status: 404, .. } => {

@@ -101,7 +101,7 @@ fn the_command_line_tells_who_did_what() {
     assert_eq!(one.expect(0).json()["namespace"], "ads/web");
     dir.run(&["audit", "access", "--role", "decide"]).expect(0).says(&["found none"]);
     dir.set("ATTESTRY_TOKEN", &token);
-    dir.run(&["audit", "access"]).expect(1).says(&["the role audit"]);
+    dir.run(&["audit", "access"]).expect(2).says(&["the role audit"]);
     let log = server.log();
     assert!(!log.contains(&token) && log.contains("token:ci"), "{log}");
 }

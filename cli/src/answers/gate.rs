@@ -62,12 +62,18 @@ pub(crate) struct TriedDenial {
     /// When.
     #[serde(default)]
     pub(crate) deployed_at: Option<String>,
+    /// The statement of the deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deployment: Option<String>,
     /// By which decision.
     #[serde(default)]
     pub(crate) decision: Option<String>,
     /// Whether it still runs.
     #[serde(default)]
     pub(crate) running: bool,
+    /// Whether it is denied by what is known now, and was not by what was known then.
+    #[serde(default)]
+    pub(crate) now: bool,
     /// Why it would be denied.
     #[serde(default)]
     pub(crate) reasons: Vec<String>,

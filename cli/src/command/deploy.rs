@@ -111,7 +111,20 @@ fn warn_of_decision(
     };
     let root = registry.trusted_root(session)?;
     let (began, _) = moments(args, session);
-    let why = match Made::fetch(decision, &root, registry.client()) {
+    let client = registry.client();
+    let is_there = client.fetch(&format!("/v1/attestations/{decision}")).map(drop);
+    let unknown = is_there.err().filter(|error| error.status() == Some(404));
+    let made = match unknown {
+        Some(error) => Err(Failure::refused(chain(&error))),
+        None => Made::fetch(decision, &root, client),
+    };
+    let why = match made {
+        // Whoever may record need not be able to read; the registry judges it in any case.
+        Err(failure) if !failure.is_refusal() => {
+            let why = failure.problem();
+            session.warn(printable(&format!("{decision} cannot be checked here: {why}")));
+            None
+        }
         Err(failure) => Some(failure.problem().to_owned()),
         Ok(made) => {
             args.place.name = args.place.name.take().or_else(|| made.details.name.clone());

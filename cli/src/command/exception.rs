@@ -111,6 +111,7 @@ fn consent<P: Predicate>(
     let target = publish::target(settings, &args.logging, &args.trusted_root, session)?;
     let (key, _) = open_key_and_read(&[], &key_path, &args.key.password, session)?;
     let envelope = Envelope::sign(dsse::PAYLOAD_TYPE, &payload, &key);
+    let digest = Sha256::of(&envelope.to_json());
     let product = Product {
         bundle: Bundle::of_key(key.public_key(), Content::Envelope(envelope)),
         key: Some(key.public_key().clone()),
@@ -119,7 +120,11 @@ fn consent<P: Predicate>(
         out,
         attachments: Vec::new(),
     };
-    publish::deliver(Delivery::one(product), &target, session)
+    let exit = publish::deliver(Delivery::one(product), &target, session)?;
+    if target.url().is_some() {
+        session.say(format!("  others sign the same with --like {digest}"));
+    }
+    Ok(exit)
 }
 
 /// Beside the artifact, unless that is where the other signer's statement lies.

@@ -14,11 +14,13 @@ use attestry_schemas::bundle::Bundle;
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::gate::pack::MAX_PACK_BYTES;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::digest;
 use crate::answers::gate::Decided;
-use crate::args::{GateArgs, GateAskArgs, GateCommand, GateExplainArgs, GatePackArgs, SubjectArg};
+use crate::args::{
+    Destination, GateArgs, GateAskArgs, GateCommand, GateExplainArgs, GatePackArgs, SubjectArg,
+};
 use crate::bundle_file;
 use crate::client::{Client, query_value};
 use crate::output::{Exit, Failure, GREEN, RED, Session, YELLOW, chain, printable};
@@ -37,7 +39,9 @@ pub(super) fn run(args: &GateArgs, session: &mut Session) -> Result<Exit, Failur
             let asked = ask(&args.ask, session);
             if let (Err(failure), Some(path)) = (&asked, &args.ask.summary) {
                 // The job's page says that nothing may deploy, also where nothing was decided.
-                if let Err(unwritten) = summary::append(path, &summary::undecided(failure)) {
+                if let Err(unwritten) = summary::append(path, &summary::undecided(failure))
+                    && unwritten.problem() != failure.problem()
+                {
                     session.fail(&unwritten);
                 }
             }
@@ -204,7 +208,7 @@ struct Answer<'a> {
     statement: &'a Value,
 }
 
-/// Writes the summary, tells the verdict, and gives the exit status.
+/// Tells the verdict, writes the summary, and gives the exit status.
 fn conclude(
     made: &Made,
     told: &Told,
@@ -212,9 +216,6 @@ fn conclude(
     session: &mut Session,
 ) -> Result<Exit, Failure> {
     let allowed = made.passed();
-    if let Some(path) = &args.summary {
-        summary::append(path, &summary::markdown(made, told))?;
-    }
     for warning in &told.warnings {
         session.warn(printable(warning));
     }
@@ -222,6 +223,10 @@ fn conclude(
         answer(made, told, session)?;
     } else {
         tell(made, told, !allowed || args.explain, session);
+    }
+    // Whoever reads the terminal has the verdict by now.
+    if let Some(path) = &args.summary {
+        summary::append(path, &summary::markdown(made, told))?;
     }
     Ok(if allowed { Exit::Success } else { Exit::Refused })
 }
@@ -341,5 +346,15 @@ fn pack(args: &GatePackArgs, session: &mut Session) -> Result<Exit, Failure> {
     let evidence = super::count(count("evidence"), "attestation", "attestations");
     let size = pack.get("size").and_then(Value::as_u64).unwrap_or_default();
     session.say(format!("packed {evidence} about {subject} at log size {size}"));
+    if let (true, Destination::File(out)) = (session.json(), &args.out) {
+        session.answer(&json!({
+            "subject": subject.to_string(),
+            "environment": args.place.environment,
+            "name": args.place.name,
+            "evidence": count("evidence"),
+            "size": size,
+            "out": out.display().to_string(),
+        }))?;
+    }
     Ok(Exit::Success)
 }

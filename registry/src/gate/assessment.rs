@@ -4,24 +4,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use attestry_schemas::digest::{Digest, Sha256};
-use attestry_schemas::gate::{Answer, Decision, Details, Purpose, Question, Run};
+use attestry_schemas::gate::{Answer, Decision, Details, Evidence, Purpose, Question, Run};
 use attestry_schemas::policy::Mode;
 use attestry_schemas::predicate::UtcTime;
 use attestry_schemas::predicate::vsa::VerificationResult;
 use attestry_schemas::problem::chain;
-
 use jiff::SignedDuration;
 
 use super::deployments::Deployment;
 use super::gather::Gathered;
 use super::ledger::Standing;
 use super::{Gate, GateError, Request, Ruling};
+use crate::store::{Reader, StoreError};
 
 /// The most reasons that are told.
 const MAX_REASONS: usize = 20;
 
 /// After which time it is tried again to judge what could not be judged.
 const JUDGED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// The most statements about who rules that are looked at for the one that changed a verdict, the newest.
+const MAX_RULINGS: usize = 8;
 
 /// The most moments at which a verdict is made again to find the one that changed it.
 const MAX_MOMENTS: usize = 64;
@@ -96,8 +99,17 @@ impl Gate {
         };
         let mut changed = Changed::default();
         if before.is_none_or(|(compliant, _)| compliant) != decision.passed() {
-            let candidate = newest_input(&decision, &gathered, baseline)
-                .or_else(|| newest_ruling(&ruling, baseline));
+            let input = newest_input(&decision, &gathered, baseline);
+            let ruled = self.ruled_otherwise(
+                &reader,
+                &question,
+                &ruling,
+                &decision,
+                input.map_or(baseline, |one| one.index()),
+            );
+            let ruled = ruled.map_err(|e| chain(&e))?;
+            let candidate = ruled.or(input).or_else(|| newest_ruling(&ruling, baseline));
+            let candidate = candidate.map(|one| (one.digest(), one.logged_at()));
             let verdict_at = |moment| {
                 let at = Question { now: moment, ..question.clone() };
                 self.evaluate(&at, &ruling, &gathered, &reader)
@@ -135,6 +147,31 @@ impl Gate {
             evidence_s,
         };
         Ok(Assessed { decision, standing, changed })
+    }
+}
+
+impl Gate {
+    /// The newest statement about who rules, from an index on, before which the verdict was another: what is judged is what there is
+    /// now.
+    fn ruled_otherwise<'r>(
+        &self,
+        reader: &Reader<'_>,
+        question: &Question,
+        ruling: &'r Ruling,
+        decision: &Decision,
+        from: u64,
+    ) -> Result<Option<&'r Arc<Evidence>>, StoreError> {
+        let mut new: Vec<&Arc<Evidence>> =
+            ruling.statements.iter().filter(|one| one.index() > from).collect();
+        new.sort_by_key(|one| std::cmp::Reverse(one.index()));
+        for one in new.into_iter().take(MAX_RULINGS) {
+            let before = self.ruling_at(reader, one.index())?;
+            let gathered = self.gather(reader, question, &before)?;
+            if self.evaluate(question, &before, &gathered, reader).passed() != decision.passed() {
+                return Ok(Some(one));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -202,7 +239,11 @@ pub(super) fn reasons(details: &Details) -> Vec<String> {
 }
 
 /// The newest attestation from an index on, among those that the answers stand on which make the verdict.
-fn newest_input(decision: &Decision, gathered: &Gathered, from: u64) -> Option<Arrival> {
+fn newest_input<'g>(
+    decision: &Decision,
+    gathered: &'g Gathered,
+    from: u64,
+) -> Option<&'g Arc<Evidence>> {
     fn add(answer: &Answer, passed: bool, all: &mut BTreeSet<String>) {
         if answer.outcome.is_good() == passed {
             all.extend(answer.evidence.iter().cloned());
@@ -214,11 +255,11 @@ fn newest_input(decision: &Decision, gathered: &Gathered, from: u64) -> Option<A
     rules.for_each(|answer| add(answer, decision.passed(), &mut inputs));
     let new = gathered.evidence.iter().filter(|one| one.index() >= from);
     let stands_on = new.filter(|one| inputs.contains(&Digest::from(one.digest()).to_string()));
-    stands_on.max_by_key(|one| one.index()).map(|one| (one.digest(), one.logged_at()))
+    stands_on.max_by_key(|one| one.index())
 }
 
 /// The newest statement about who rules, from an index on.
-fn newest_ruling(ruling: &Ruling, from: u64) -> Option<Arrival> {
+fn newest_ruling(ruling: &Ruling, from: u64) -> Option<&Arc<Evidence>> {
     let new = ruling.statements.iter().filter(|one| one.index() >= from);
-    new.max_by_key(|one| one.index()).map(|one| (one.digest(), one.logged_at()))
+    new.max_by_key(|one| one.index())
 }

@@ -13,7 +13,7 @@ use super::deployments::Brought;
 use crate::store::{Reader, StoreError};
 
 /// The most decisions that are kept for the numbers, the newest.
-pub(super) const MAX_DECISIONS: usize = 100_000;
+pub(super) const MAX_DECISIONS: usize = if cfg!(test) { 300 } else { 100_000 };
 /// The rule under which a denial is counted for which none was evaluated.
 pub(super) const NO_RULE: &str = "none-evaluated";
 

@@ -9,7 +9,8 @@
 //!    works from needed, too. Then a later digest beside it, as in a rollout, does not matter.
 //!
 //! A statement that it left ends all three. The decision that counts is the newest that passed it for this environment
-//! and by this name, signed by this gate; for 2 and 3, one that was asked for by admission. It is worth nothing when one
+//! and by this name, signed by this gate; for 2 and 3, one that was asked for by admission; for anybody but Kubernetes' own controllers, one that the same
+//! caller was given: who may not deploy, or not now, starts nothing because somebody else did. It is worth nothing when one
 //! of its inputs falls with a signer that is revoked for compromise: then the artifact itself is in doubt, and not only short of what
 //! is asked of it today. A decision that passed by a waiver or a broken glass counts: what runs was let in by
 //! those who may. Whoever uses a recorded decision says so.
@@ -126,8 +127,13 @@ impl Gate {
         let about = Term::new(TermKind::Subject, Digest::from(request.subject).to_string());
         let decisions = self.passed(reader, about, &request.environment)?;
         let counts = |details: &Details| {
-            let is_named = details.name.as_ref() == Some(name) || details.names.contains(name);
-            is_named && (!by_admission || is_of_admission(details))
+            let is_named = match &details.name {
+                Some(asked) => asked == name,
+                None => details.names.contains(name),
+            };
+            // What somebody else was let do is nobody's permission.
+            let is_same = is_made_again || details.caller == request.caller;
+            is_named && is_same && (!by_admission || is_of_admission(details))
         };
         let found = decisions.into_iter().find(|one| one.details().is_some_and(counts));
         let Some(evidence) = found else { return Ok(None) };

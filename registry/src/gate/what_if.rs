@@ -52,6 +52,8 @@ pub struct WouldDeny {
     pub decision: Option<Sha256>,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it is denied by what is known now, and was not by what was known then; only of what runs.
+    pub now: bool,
     /// The rules that do not hold, with what was found.
     pub reasons: Vec<String>,
 }
@@ -85,7 +87,7 @@ impl Past {
         }
     }
 
-    fn denied(&self, reasons: Vec<String>) -> WouldDeny {
+    fn denied(&self, now: bool, reasons: Vec<String>) -> WouldDeny {
         WouldDeny {
             subject: self.subject,
             name: self.name.clone(),
@@ -94,6 +96,7 @@ impl Past {
             deployment: self.statement,
             decision: self.decision,
             running: self.running,
+            now,
             reasons,
         }
     }
@@ -153,8 +156,8 @@ impl Gate {
                 for (place, one) in (first..).zip(rest.iter().take(BLOCK)) {
                     let reasons = self.under(reader, &trial, one);
                     let reasons = reasons.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-                    if !reasons.is_empty() {
-                        denied.push((place, one.denied(reasons)));
+                    if let Some((now, reasons)) = reasons {
+                        denied.push((place, one.denied(now, reasons)));
                     }
                 }
             }
@@ -206,17 +209,21 @@ impl Gate {
         Ok(past)
     }
 
-    /// Why the policy would have denied a deployment, or would deny what runs by it now; nothing where it would not, or is not for it.
+    /// Why the policy would have denied a deployment, or would deny what runs by it now, and whether it is the latter; nothing where it
+    /// would not, or is not for it.
     fn under(
         &self,
         reader: &Reader<'_>,
         trial: &Trial<'_>,
         deployment: &Past,
-    ) -> Result<Vec<String>, ReplayError> {
+    ) -> Result<Option<(bool, Vec<String>)>, ReplayError> {
         let question = self.asked_then(reader, deployment)?;
         let then = self.denies(reader, trial, &question)?;
-        if !deployment.running || !then.is_empty() {
-            return Ok(then);
+        if !then.is_empty() {
+            return Ok(Some((false, then)));
+        }
+        if !deployment.running {
+            return Ok(None);
         }
         let size = trial.size;
         let run = Run {
@@ -227,7 +234,8 @@ impl Gate {
         };
         let now = self.moment(reader, size, self.now())?;
         let question = Question { now, log_size: size, purpose: Purpose::Run(run), ..question };
-        self.denies(reader, trial, &question)
+        let now = self.denies(reader, trial, &question)?;
+        Ok(Some((true, now)).filter(|(_, reasons)| !reasons.is_empty()))
     }
 
     /// What is asked of a deployment: what its decision was asked, where there is one, with its caller, configuration and moment.

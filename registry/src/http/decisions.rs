@@ -279,6 +279,8 @@ pub(super) struct WouldDeny {
     decision: Option<String>,
     /// Whether it runs.
     running: bool,
+    /// Whether it is denied by what is known now, and was not by what was known then; only of what runs.
+    now: bool,
     /// The rules that do not hold, with what was found.
     reasons: Vec<String>,
 }
@@ -314,6 +316,7 @@ pub(super) async fn what_if(
                 deployment: one.deployment.to_string(),
                 decision: one.decision.map(|digest| digest.to_string()),
                 running: one.running,
+                now: one.now,
                 reasons: one.reasons,
             });
             Ok(WhatIfAnswer {

@@ -154,7 +154,7 @@ impl Demand {
             images: images.into_iter().map(|(image, places)| Asked { image, places }).collect(),
             undecidable,
             warning: None,
-            may_be_restart: is_created && (workload.is_pod() || review.is_controlled()),
+            may_be_restart: is_created && (workload.is_pod() || review.is_by_controller()),
         }
     }
 

@@ -182,14 +182,6 @@ impl Review {
         Ok(())
     }
 
-    /// Whether a controller keeps the object (`metadata.ownerReferences[].controller`). Anybody may write so.
-    #[must_use]
-    pub fn is_controlled(&self) -> bool {
-        let owners = self.object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        let controls = |owner: &Value| owner.get("controller").and_then(Value::as_bool);
-        owners.into_iter().flatten().any(|owner| controls(owner) == Some(true))
-    }
-
     /// Whether one of Kubernetes' own workload controllers asks, which make again what was admitted already.
     /// The API server has authenticated them.
     #[must_use]

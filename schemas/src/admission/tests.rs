@@ -346,7 +346,7 @@ fn a_caller_has_a_name() {
 }
 
 #[test]
-fn a_restart_is_new_and_a_pod_or_kept_by_a_controller() {
+fn a_restart_is_new_and_a_pod_or_made_by_a_controller() {
     let may = |operation: &str, object: &Value| {
         Demand::of(&read(&review(operation, object, &Value::Null))).may_be_restart
     };
@@ -356,7 +356,7 @@ fn a_restart_is_new_and_a_pod_or_kept_by_a_controller() {
     assert!(!may("CREATE", &object));
     object["metadata"]["ownerReferences"] =
         json!([{"kind": "X"}, {"kind": "Y", "controller": true}]);
-    assert!(may("CREATE", &object));
+    assert!(!may("CREATE", &object), "whoever asks writes that");
     for (user, expected) in [
         ("alice", false),
         ("system:serviceaccount:kube-system:replicaset-controller", true),
@@ -367,6 +367,9 @@ fn a_restart_is_new_and_a_pod_or_kept_by_a_controller() {
         let mut review = review("CREATE", &pod(&["api"]), &Value::Null);
         review["request"]["userInfo"]["username"] = json!(user);
         assert_eq!(read(&review).is_by_controller(), expected, "{user}");
+        review["request"]["kind"] = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+        review["request"]["object"] = deployment(1, &["api"]);
+        assert_eq!(Demand::of(&read(&review)).may_be_restart, expected, "{user}");
     }
 }
 

@@ -84,7 +84,13 @@ pub(super) fn broken_glass<'c>(
             // Nobody could review it.
             Err(format!("the roster has no group {} that could review it", glass.group))
         } else {
-            one.granted(terms, glass.expires, case)
+            let granted = one.granted(terms, glass.expires, case);
+            let in_time = |all: &Vec<Counted<'c>>| {
+                all.iter().all(|one| one.evidence.logged_at() < glass.review_by)
+            };
+            let late =
+                || format!("it was to be reviewed by {}, before it was signed", glass.review_by);
+            granted.and_then(|all| if in_time(&all) { Ok(all) } else { Err(late()) })
         };
         // One digest: an emergency is about one artifact, not about whatever stands in a list.
         let about_one = |granted: Vec<Counted<'c>>| {
@@ -150,6 +156,11 @@ fn why_not(
     let environment = &case.question.environment;
     if judgement.outcome == Outcome::Error {
         return Err("a rule that cannot be judged cannot be waived".to_owned());
+    }
+    if !judgement.any.is_empty() {
+        return Err(
+            "of several rules a finding of one of them is waived, by that rule's id".to_owned()
+        );
     }
     let Some(terms) = &policy.waivers else {
         return Err("the policy grants no waivers".to_owned());

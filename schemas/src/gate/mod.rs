@@ -295,7 +295,8 @@ fn judge_rule(rule: &Rule, policy: &Policy, case: &Case<'_>) -> (Answer, Option<
         RuleKind::Any(rules) => any(rules, policy, case),
         kind => rules::judge(kind, case),
     };
-    if judgement.outcome == Outcome::Fail {
+    // Of an `any` each finding is waived where it was found: a waiver for the whole would cover whatever comes.
+    if judgement.outcome == Outcome::Fail && judgement.any.is_empty() {
         exception::waive(&mut judgement, &rule.id, policy, case);
     }
     if !judgement.outcome.is_good() {
@@ -332,7 +333,12 @@ fn any(rules: &[Rule], policy: &Policy, case: &Case<'_>) -> Judgement {
         }
         None => {
             let found = "none of them holds";
-            Judgement::fail("any", wanted, found, "make one of them hold")
+            Judgement::fail(
+                "any",
+                wanted,
+                found,
+                "make one of them hold; what is waived is a finding of one of them, by its own rule's id",
+            )
         }
     };
     judgement.any = answers;

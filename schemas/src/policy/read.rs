@@ -55,10 +55,11 @@ pub(super) fn policy(text: &[u8], roster: Option<&Roster>) -> Result<Policy, Fau
             section.fault(section.span(), "at least one typed rule", found);
         }
         let waivers = section.section("waivers", |table| {
-            let rules = table.optional_texts("rules").unwrap_or_default();
-            known_rules(table, &rules, &ids);
+            let waived = table.optional_texts("rules").unwrap_or_default();
+            known_rules(table, &waived, &ids);
+            single_rules(table, &waived, &rules);
             let terms = reader.exceptions(table, LONGEST_WAIVER)?;
-            let rules = rules.into_iter().map(|rule| rule.value).collect();
+            let rules = waived.into_iter().map(|rule| rule.value).collect();
             Some(Exceptions { rules, ..terms })
         });
         let break_glass =
@@ -130,6 +131,16 @@ fn satisfiable(section: &Section<'_, '_>, environments: &[Pattern], froms: &[Pla
 fn known_rules(waivers: &Section<'_, '_>, rules: &[Placed<String>], ids: &[Placed<String>]) {
     for rule in rules.iter().filter(|rule| !ids.iter().any(|id| id.value == rule.value)) {
         let expected = "waivers.rules to name rules of this policy";
+        waivers.fault(rule.span.clone(), expected, &quoted(&rule.value));
+    }
+}
+
+/// Of an `any` a finding of one of its rules is waived.
+fn single_rules(waivers: &Section<'_, '_>, waived: &[Placed<String>], rules: &[Rule]) {
+    let is_any = |rule: &&Rule| matches!(rule.kind, RuleKind::Any(_));
+    let several: Vec<&str> = rules.iter().filter(is_any).map(|rule| rule.id.as_str()).collect();
+    for rule in waived.iter().filter(|rule| several.contains(&rule.value.as_str())) {
+        let expected = "waivers.rules to name a rule inside any, whose findings can be waived";
         waivers.fault(rule.span.clone(), expected, &quoted(&rule.value));
     }
 }

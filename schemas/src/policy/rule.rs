@@ -103,7 +103,7 @@ pub(super) fn kind(reader: &Reader<'_>, table: &Section<'_, '_>) -> Option<RuleK
         }),
         Kind::TestResult => Some(RuleKind::TestResult {
             demand: reader.demand(table),
-            suites: texts(table.optional_texts("suites")),
+            suites: names(table, "suites", "a suite by its name; there are no patterns of them"),
             least_passed: table.optional_count("least_passed", 1).map_or(1, |count| count.value),
         }),
         Kind::VulnScan => vuln_scan(reader, table),

@@ -147,6 +147,10 @@ fn refuses_what_would_allow_more_than_it_says() {
             "[[rule]]\ntype = \"provenance\"\nbuilders = [\"https://ci.example/*\"]\n",
             "there are no patterns of them",
         ),
+        (
+            "[[rule]]\nid = \"one\"\nany = [{ type = \"signature\" }]\n[waivers]\ngroup = \"leads\"\nthreshold = 1\nrules = [\"one\"]\n",
+            "a rule inside any",
+        ),
         ("[[rule]]\ntype = \"approval\"\n", "the group whose consent is needed"),
         ("[[rule]]\ntype = \"vsa\"\nverifier = \"https://x\"\n", "who may speak for the verifier"),
         ("[[rule]]\ntype = \"sigature\"\n", "found \"sigature\""),

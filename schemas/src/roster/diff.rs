@@ -55,8 +55,11 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
             None => add(what, format!("added: {}", joined(members)), None),
             Some(before) if before != members => {
                 let publishes = new.policies.as_ref().is_some_and(|quorum| quorum.group == *name);
-                let warning = (publishes && !before.is_subset(members))
+                let leave = (publishes && !before.is_subset(members))
                     .then(|| fewer_publish("those who leave have signed"));
+                let join = (publishes && !members.is_subset(before))
+                    .then(|| "those who join publish policies".to_owned());
+                let warning = leave.or(join);
                 add(what, format!("{} → {}", joined(before), joined(members)), warning);
             }
             Some(_) => {}
@@ -86,6 +89,10 @@ pub fn changes(old: &Roster, new: &Roster) -> Vec<Change> {
             None => "nobody publishes policies any more, and none rules: everything is denied"
                 .to_owned(),
         });
+        let count = |roster: &Roster| roster.policies.as_ref().map(|quorum| quorum.threshold);
+        let falls = count(old).zip(count(new)).is_some_and(|(before, after)| after < before);
+        let fewer = falls.then(|| "fewer signers suffice to publish a policy".to_owned());
+        let warning = warning.or(fewer);
         add("policies".to_owned(), format!("{} → {}", told(old), told(new)), warning);
     }
     all

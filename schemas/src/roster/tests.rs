@@ -246,10 +246,15 @@ fn a_diff_warns_of_what_takes_their_signatures_from_policies() {
         assert_eq!(told.contains("roster impact"), warns, "{told}");
         assert!(warns || told.contains("everything is denied"), "{told}");
     }
+    for (old, new, told) in [
+        (of(a, &by("g", 1)), of(both, &by("g", 1)), "those who join"),
+        (of(both, &by("g", 2)), of(both, &by("g", 1)), "fewer signers suffice"),
+    ] {
+        let [change] = diff::changes(&old, &new).try_into().unwrap();
+        assert!(change.warning.unwrap().contains(told), "{told}");
+    }
     for (old, new) in [
-        (of(a, &by("g", 1)), of(both, &by("g", 1))),
         (of(both, &by("h", 1)), of(both, &by("g", 1))),
-        (of(both, &by("g", 2)), of(both, &by("g", 1))),
         (of(both, ""), of(both, &by("g", 1))),
         (of(both, ""), of(a, "")),
     ] {

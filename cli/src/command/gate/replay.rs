@@ -85,7 +85,11 @@ fn tell(tried: &Tried, title: &str, session: &mut Session) {
         let mark = session.paint("✗", RED);
         let name = denial.name.as_deref().unwrap_or("-");
         let at = denial.deployed_at.as_deref().unwrap_or("-");
-        let running = if denial.running { ", running now" } else { "" };
+        let running = match (denial.running, denial.now) {
+            (_, true) => ", which runs and would no longer be allowed now",
+            (true, false) => ", running now",
+            (false, false) => "",
+        };
         let (subject, environment) = (&denial.subject, &denial.environment);
         session.line(format!(
             "{mark} {}",

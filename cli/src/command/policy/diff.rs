@@ -105,9 +105,14 @@ fn warning(key: &str, before: Option<&Value>, value: &Value) -> Option<String> {
             let shrinks = before?.as_integer()? >= value.as_integer()?;
             shrinks.then(|| format!("a version only grows: {value} will be refused"))
         }
-        "mode" => {
-            (before?.as_str() == Some("enforce")).then(|| "it no longer denies anything".to_owned())
-        }
+        "mode" => match (before?.as_str()?, value.as_str()?) {
+            (_, "shadow") => Some(
+                "it counts as if it did not match: what no other policy is for is denied"
+                    .to_owned(),
+            ),
+            ("enforce", _) => Some("it no longer denies anything".to_owned()),
+            _ => None,
+        },
         "name" => Some("this is another policy: the old one still rules".to_owned()),
         _ => None,
     }

@@ -168,7 +168,7 @@ pub(in crate::command) fn deliver(
     }
     match failed {
         Some(failure) => Err(failure.fix(
-            "the attestations are written and not logged; attestry push sends their folder once that is mended",
+            "the attestations are written, and those without a line \"logged by\" are not logged; attestry push sends their folder once that is mended",
         )),
         None => Ok(Exit::Success),
     }

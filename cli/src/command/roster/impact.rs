@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use attestry_schemas::digest::Sha256;
 use attestry_schemas::document::pattern::is_plain;
 use attestry_schemas::gate::governance::{Governance, Proposal};
 use attestry_schemas::gate::pack::{LeftOut, MAX_PACK_BYTES, Opened, Pack};
 use attestry_schemas::gate::{self, Decision, Purpose, Question, Run};
-use attestry_schemas::policy::Mode;
+use attestry_schemas::policy::{Mode, Policy};
 use attestry_schemas::predicate::provenance::Provenance;
 use attestry_schemas::predicate::{self, Predicate as _, UtcTime};
 use attestry_schemas::roster::trust::{Trust, reason_name};
@@ -51,6 +52,8 @@ pub(super) struct Asked<'a> {
 pub(super) struct Impact {
     /// Signers of the ruling roster of whom something would no longer count.
     signers: Vec<Falling>,
+    /// Policies that rule, and of which too few signatures would count: all that they are for would be denied.
+    policies: Vec<Lapsing>,
     /// What runs, would be allowed now, and would not be any more.
     deployments: Vec<Flagged>,
     /// How many running artifacts were judged.
@@ -74,6 +77,33 @@ struct Falling {
     falls: u64,
     by_type: BTreeMap<String, u64>,
     attestations: Vec<FoundItem>,
+}
+
+/// A policy that would deny all that it is for.
+#[derive(Debug, Serialize)]
+struct Lapsing {
+    name: String,
+    version: u64,
+    /// What would be found of it.
+    found: String,
+}
+
+impl Lapsing {
+    /// The policies that rule before and would not after.
+    fn all(before: &Governance, after: &Governance) -> Vec<Self> {
+        let ruling = before.ruling().into_iter().filter(|policy| policy.unread.is_none());
+        let after = after.ruling();
+        let lapses = |policy: Arc<Policy>| {
+            let next = after.iter().find(|other| other.name == policy.name);
+            let found = match next.map(|next| &next.unread) {
+                Some(None) => return None,
+                Some(Some(why)) => why.clone(),
+                None => "nobody who publishes it".to_owned(),
+            };
+            Some(Self { name: policy.name.clone(), version: policy.version, found })
+        };
+        ruling.filter_map(lapses).collect()
+    }
 }
 
 /// A deployment that would no longer be allowed.
@@ -131,8 +161,8 @@ pub(super) fn work_out(
     now: UtcTime,
 ) -> Result<Impact, Failure> {
     let client = asked.client;
-    let after = ruling.governance_with(proposal);
-    let (Some(before), Some(after)) = (&ruling.governance.trust, &after.trust) else {
+    let then = ruling.governance_with(proposal);
+    let (Some(before), Some(after)) = (&ruling.governance.trust, &then.trust) else {
         return Err(super::none_rules(client));
     };
     let mut signers = Vec::new();
@@ -146,6 +176,7 @@ pub(super) fn work_out(
     let running: Deployments = client.fetch("/v1/deployments")?.json()?;
     let mut impact = Impact {
         signers,
+        policies: Lapsing::all(&ruling.governance, &then),
         deployments: Vec::new(),
         judged: 0,
         flagged_already: 0,
@@ -371,7 +402,7 @@ impl Impact {
     /// When the answer cannot be written.
     pub(super) fn tell(&self, limit: usize, session: &mut Session) -> Result<Exit, Failure> {
         let falls: u64 = self.signers.iter().map(|signer| signer.falls).sum();
-        let nothing = falls == 0 && self.deployments.is_empty();
+        let nothing = falls == 0 && self.policies.is_empty() && self.deployments.is_empty();
         let exit = if nothing { Exit::Success } else { Exit::Refused };
         if self.truncated {
             session.warn("more runs than the registry tells at once: only the first are judged");
@@ -387,6 +418,11 @@ impl Impact {
             return Ok(exit);
         }
         self.signers.iter().for_each(|signer| signer.tell(limit, session));
+        for Lapsing { name, version, found } in &self.policies {
+            let mark = session.paint("✗", RED);
+            let told = format!("policy {name}@{version} would deny all that it is for: {found}");
+            session.line(format!("{mark} {}", printable(&told)));
+        }
         for flagged in &self.deployments {
             let mark = session.paint("✗", RED);
             let name = flagged.name.as_deref().unwrap_or("-");

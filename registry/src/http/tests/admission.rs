@@ -343,6 +343,11 @@ fn what_admission_let_in_last_restarts_under_its_recorded_decision() {
         admitted(&cluster.asks("v1", "alice").await);
         cluster.policy("release", 2, "enforce", "secret-scan").await;
         restarted(&cluster.asks("v1", "alice").await);
+        // Nor for who was never let start it, whatever its object says of who made it.
+        denied(&cluster.asks("v1", "mallory").await, &["secret-scan"]);
+        let mut owned = review(&image("v1"), "mallory");
+        owned["request"]["object"]["metadata"] = json!({"ownerReferences": [{"controller": true}]});
+        denied(&cluster.answer(&owned).await, &["secret-scan"]);
         // Not what was never let in, nor an object that no restart makes.
         denied(&cluster.asks("v2", CONTROLLER).await, &["secret-scan"]);
         let mut deployment = review(&image("v1"), "alice");

@@ -46,7 +46,10 @@ pub(super) fn judge(
     passed.dedup();
     let count = passed.len() as u64;
     if count < least_passed {
-        findings.push(Finding::new("least-passed", format!("{} passed", tests(count))));
+        findings.push(Finding::new(
+            "least-passed",
+            format!("{} passed, of at least {least_passed}", tests(count)),
+        ));
     }
     let until = standing.iter().filter_map(|run| selection.expires(run.one)).min();
     let evidence = standing.iter().map(|run| run.one.digest());

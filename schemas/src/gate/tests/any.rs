@@ -77,3 +77,12 @@ threshold = 1
     assert_eq!(answer.outcome, Outcome::Error, "{answer:#?}");
     assert!(!trial.decide().passed());
 }
+
+#[test]
+fn no_waiver_covers_whatever_is_wrong_inside() {
+    let waivers = "[waivers]\ngroup = \"leads\"\nthreshold = 1\n";
+    let mut trial = Trial::of(&format!("{RULES}{waivers}"));
+    trial.say(waiver("alice", "one-of", "any", "2026-12-01T00:00:00Z"));
+    let answer = trial.fails("one-of", &["any"]);
+    assert!(answer.set_aside[0].contains("by that rule's id"), "{:?}", answer.set_aside);
+}

@@ -116,3 +116,16 @@ fn what_no_group_of_the_roster_reviews_is_not_broken() {
         assert_eq!(trial.decide().passed(), passes, "{group}");
     }
 }
+
+#[test]
+fn what_was_to_be_reviewed_before_it_was_signed_breaks_nothing() {
+    for (review_by, passes) in [("2026-11-27T09:00:00Z", false), ("2026-11-27T09:00:01Z", true)] {
+        let mut trial = trial();
+        for signer in ["alice", "bob"] {
+            let mut saying = glass(signer, "2026-11-27T12:00:00Z");
+            saying.predicate["reviewBy"] = review_by.into();
+            trial.say(saying);
+        }
+        assert_eq!(trial.decide().passed(), passes, "{review_by}");
+    }
+}

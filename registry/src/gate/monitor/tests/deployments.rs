@@ -5,6 +5,7 @@ use attestry_schemas::gate::authorized::Cause;
 use serde_json::{Value, json};
 
 use super::governed::{ENVIRONMENT, Governed, NAME, RULES, artifact, at, envelope, key};
+use crate::gate::decisions::MAX_DECISIONS;
 use crate::log::Receipt;
 
 /// The cause of the newest deployment.
@@ -311,4 +312,20 @@ fn an_age_that_nothing_has_any_more_is_not_shown() {
         governed.scan(2, &[]);
         !shows(&governed)
     });
+}
+
+#[test]
+fn what_was_flagged_long_ago_is_flagged_once() {
+    let governed = Governed::new();
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    governed.scan(1, &["CVE-2026-1"]);
+    super::until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    for n in 100..=100 + MAX_DECISIONS as u64 {
+        assert!(!governed.decide(n).decision.passed());
+    }
+    let size = governed.size();
+    let governed = governed.restarted();
+    super::until("assessed", || governed.numbers().evidence_age_s.p50.is_some());
+    assert_eq!(governed.verdict(deployed, 1), Some(false));
+    assert_eq!(governed.size(), size, "no verdict was recorded again");
 }

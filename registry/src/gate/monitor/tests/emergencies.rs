@@ -36,7 +36,7 @@ fn counted(governed: &Governed) -> (u64, u64, u64) {
 #[test]
 fn broken_glass_is_reviewed_by_another_of_its_group_and_a_late_review_stays_late() {
     let governed = Governed::new();
-    governed.state("lead", GLASS, artifact(1), glass(at(600), at(0), "leads"));
+    governed.state("lead", GLASS, artifact(1), glass(at(600), at(2), "leads"));
     let decided = governed.decide(1);
     assert!(decided.decision.passed(), "{:#?}", decided.decision.policies());
     governed.deploy(1, decided.digest);
@@ -97,7 +97,7 @@ fn the_glass_of_a_policy_that_denies_nothing_is_no_emergency() {
     let digest = governed.content(&text);
     let says = json!({"name": "trial", "version": 1, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});
     governed.state("lead", "https://attestry.dev/policy/v1", digest, says);
-    governed.state("lead", GLASS, artifact(1), glass(at(600), at(0), "leads"));
+    governed.state("lead", GLASS, artifact(1), glass(at(600), at(600), "leads"));
     let decided = governed.deploy(1, governed.allow(1));
     assert!(decided.proven.index > 0);
     assert_eq!(counted(&governed), (0, 0, 0));

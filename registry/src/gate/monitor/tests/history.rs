@@ -7,7 +7,7 @@ use attestry_schemas::digest::{Digest, Sha256};
 use attestry_schemas::gate::Decision;
 use serde_json::json;
 
-use super::governed::{self, ENVIRONMENT, Governed, artifact, at, key};
+use super::governed::{self, ENVIRONMENT, EXPIRES, Governed, artifact, at, key};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::gate::Request;
@@ -265,4 +265,29 @@ fn the_gates_own_decisions_are_left_out_of_what_is_about_an_artifact() {
     assert_eq!(search.without(&about, &own, u64::MAX, 100).unwrap(), expected);
     assert_eq!(search.without(&about, &own, u64::MAX, 2).unwrap(), expected[..2]);
     assert_eq!(search.without(&about, &own, expected[1], 100).unwrap(), expected[2..]);
+}
+
+#[test]
+fn nothing_is_gathered_for_the_policy_of_other_artifacts() {
+    let governed = Governed::new();
+    governed.allow(1);
+    let text = format!(
+        "schema = \"policy/v1\"\nname = \"shop\"\nversion = 1\nexpires = {EXPIRES}\nmode = \"enforce\"\n[match]\nartifacts = [\"shop/**\"]\nenvironments = [\"{ENVIRONMENT}\"]\n[[rule]]\ntype = \"readiness\"\n"
+    );
+    let digest = governed.content(&text);
+    let policy = json!({"name": "shop", "version": 1, "digest": {"sha256": digest.hex()}, "expires": EXPIRES});
+    governed.state("lead", "https://attestry.dev/policy/v1", digest, policy);
+    let ready = json!({
+        "environment": ENVIRONMENT,
+        "checks": [],
+        "configuration": {"sha256": artifact(9).hex()},
+        "scannedAt": at(0),
+        "scanner": {"uri": "pkg:generic/scanner@1", "version": "1"},
+        "report": {"name": "r.json", "digest": {"sha256": artifact(8).hex()}},
+    });
+    let type_ = "https://attestry.dev/readiness/v1";
+    let ready = governed.state("scanner", type_, artifact(9), ready).proven.index;
+    let gathered = |name: &str| verdicts(&governed, &request(1, Some(name)), governed.size()).2;
+    assert!(gathered("shop/api").contains(&ready));
+    assert!(!gathered("pay/api").contains(&ready));
 }

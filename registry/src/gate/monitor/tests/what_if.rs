@@ -63,6 +63,7 @@ fn past_deployments_are_told_with_what_runs_of_them_and_why() {
         deployment: deployed,
         decision: Some(one),
         running: false,
+        now: false,
         reasons: found.denied[0].reasons.clone(),
     };
     assert_eq!(found.denied[0], expected);
