@@ -402,7 +402,7 @@ fn what_a_roster_would_make_fall_is_told_before_it_is_published() {
         "2 would no longer count: 1 policy, 1 test-result",
         "production pay/api sha256:",
         "would no longer be allowed",
-        "0 signatures that count of the 1 by leads",
+        "policy production@3 would deny all that it is for: 0 signatures that count of the 1 by leads",
         "of 1 running artifact, 1 would",
     ]);
     let narrowed = told(&next.replace("\"test-result\", ", ""), 1);
