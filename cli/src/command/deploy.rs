@@ -112,11 +112,11 @@ fn warn_of_decision(
     let root = registry.trusted_root(session)?;
     let (began, _) = moments(args, session);
     let client = registry.client();
-    let is_there = client.fetch(&format!("/v1/attestations/{decision}")).map(drop);
-    let unknown = is_there.err().filter(|error| error.status() == Some(404));
-    let made = match unknown {
-        Some(error) => Err(Failure::refused(chain(&error))),
-        None => Made::fetch(decision, &root, client),
+    let made = match client.fetch(&format!("/v1/attestations/{decision}")) {
+        // That there is none is an answer, and not the want of one.
+        Err(error) if error.status() == Some(404) => Err(Failure::refused(chain(&error))),
+        Err(error) => Err(error.into()),
+        Ok(posted) => Made::of_posted(&posted, decision, &root, client),
     };
     let why = match made {
         // Whoever may record need not be able to read; the registry judges it in any case.

@@ -134,8 +134,11 @@ impl Gate {
             .filter(|one| inputs.contains(&Digest::from(one.digest()).to_string()));
         let evidence_s = stands_on.map(|one| one.time().unix_seconds()).collect();
         // What could not be judged may be judged by then: a document that a policy names is no leaf of the log.
-        let again =
-            now.timestamp().checked_add(JUDGED_AGAIN).ok().filter(|_| decision.has_failed());
+        let again = now
+            .timestamp()
+            .checked_add(JUDGED_AGAIN)
+            .ok()
+            .filter(|_| decision.may_be_judged_later());
         let again = again.map(UtcTime::from);
         let standing = Standing {
             brought: deployment.brought(),
@@ -162,7 +165,7 @@ impl Gate {
         from: u64,
     ) -> Result<Option<&'r Arc<Evidence>>, StoreError> {
         let mut new: Vec<&Arc<Evidence>> =
-            ruling.statements.iter().filter(|one| one.index() > from).collect();
+            ruling.statements.iter().filter(|one| one.index() >= from).collect();
         new.sort_by_key(|one| std::cmp::Reverse(one.index()));
         for one in new.into_iter().take(MAX_RULINGS) {
             let before = self.ruling_at(reader, one.index())?;

@@ -193,8 +193,7 @@ pub struct Parts {
 
 /// Whether a decision is a denial for want of an evaluation.
 fn has_failed(decided: &Decided) -> bool {
-    let refused = decided.decision.details().refused.as_ref();
-    refused.is_some_and(|refused| refused.cause.is_some())
+    decided.decision.details().failure().is_some()
 }
 
 impl Gate {
@@ -361,7 +360,7 @@ impl Gate {
 
     /// Logs a decision, and counts it.
     fn record(&self, decision: Decision) -> Result<Decided, GateError> {
-        let cause = decision.details().refused.as_ref().and_then(|refused| refused.cause);
+        let cause = decision.details().failure();
         let result = if decision.passed() { "passed" } else { "failed" };
         let recorded = self.log_decision(decision);
         if let Some(cause) = cause {

@@ -159,6 +159,6 @@ pub fn same_question(details: &Details, decision: &Evidence) -> Option<bool> {
     let is_same = other.run.is_none()
         && (&other.environment, &other.name) == (&details.environment, &details.name)
         && (&other.caller, &other.configuration) == (&details.caller, &details.configuration);
-    let is_judged = other.refused.as_ref().is_none_or(|refused| refused.cause.is_none());
+    let is_judged = other.failure().is_none();
     (is_same && is_judged).then_some(summary.verification_result == VerificationResult::Passed)
 }

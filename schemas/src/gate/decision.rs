@@ -309,10 +309,9 @@ impl Decision {
     /// Whether something kept rules from being judged that may be over in a moment without anything in the log: an evaluation that failed, a
     /// layout that is not stored.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
-        let refused = self.details.refused.as_ref();
+    pub fn may_be_judged_later(&self) -> bool {
         let lacks_document = |answer: &Answer| answer.kind == "layout";
-        refused.is_some_and(|refused| refused.cause.is_some()) || self.has_error(&lacks_document)
+        self.details.failure().is_some() || self.has_error(&lacks_document)
     }
 
     fn has_error(&self, is: &dyn Fn(&Answer) -> bool) -> bool {
@@ -448,6 +447,12 @@ impl Details {
                 Purpose::Run(run) => Some(RunJudged::of(run)),
             },
         }
+    }
+
+    /// What kept it from being evaluated, where something did.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.refused.as_ref()?.cause
     }
 
     /// What policies say that can deny: the decision stands on no other.

@@ -12,7 +12,7 @@ use attestry_schemas::trusted_root::TrustedRoot;
 use attestry_schemas::verify::{self, Claim, Keys, Verifier};
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::output::{Failure, chain};
 
 /// A decision and what it says.
@@ -137,8 +137,21 @@ impl Made {
         root: &TrustedRoot,
         client: &Client,
     ) -> Result<Self, Failure> {
-        // The bytes that were posted have the digest; the bundle has the proof.
         let posted = client.fetch(&format!("/v1/attestations/{decision}"))?;
+        Self::of_posted(&posted, decision, root, client)
+    }
+
+    /// As [`Self::fetch`], of what the registry has of that digest.
+    ///
+    /// # Errors
+    /// As [`Self::verified`].
+    pub(in crate::command) fn of_posted(
+        posted: &Answer,
+        decision: Sha256,
+        root: &TrustedRoot,
+        client: &Client,
+    ) -> Result<Self, Failure> {
+        // The bytes that were posted have the digest; the bundle has the proof.
         let answer = client.fetch(&format!("/v1/attestations/{decision}/bundle"))?;
         let bundle = Bundle::parse(&answer.body).map_err(|e| answer.malformed(chain(&e)))?;
         let same = |envelope: &Envelope| match &bundle.content {

@@ -65,13 +65,13 @@ pub(super) fn judge(case: &Case<'_>, kind: &RuleKind) -> Judgement {
     Judgement::failing(findings, wanted, found, fix).on(on).until(until)
 }
 
-/// Whether a summary is for a resource: by its URI, as it is, without percent-encoding, or without qualifiers and a slash at its end. A
-/// denial of what no pattern can name is for any: it is not passed over for its spelling.
+/// Whether a summary is for a resource: by its URI without percent-encoding; a denial also without qualifiers and a slash at its
+/// end. A denial of what no pattern can name is for any: it is not passed over for its spelling.
 fn is_for(pattern: &Pattern, summary: &VerificationSummary) -> bool {
     let uri = resource(summary);
     let bare = uri.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     match summary.has_passed() {
-        true => pattern.matches(&summary.resource_uri) || pattern.matches(&uri),
+        true => pattern.matches(&uri),
         false => pattern.matches(&uri) || pattern.matches(bare) || !is_plain(bare),
     }
 }

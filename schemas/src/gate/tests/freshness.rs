@@ -43,7 +43,7 @@ fn a_claim_in_another_offset_is_a_claim() {
 }
 
 #[test]
-fn a_bill_or_an_assessment_that_is_signed_again_is_no_younger() {
+fn a_bill_that_is_signed_again_is_no_younger() {
     let mut trial = Trial::of(&rule("sbom", "max_age = \"1h\""));
     let bill = || sbom::cyclonedx(json!([]));
     trial.say(bill().at("2026-11-27T08:00:00Z")).say(bill().at("2026-11-27T09:30:00Z"));

@@ -20,7 +20,7 @@ mod unread;
 mod webhook;
 mod what_if;
 
-use governed::{ENVIRONMENT, Governed, NAME, artifact, at, until};
+use governed::{ENVIRONMENT, Governed, NAME, RULES, artifact, at, until};
 
 /// The digest of what the newest verdict about a deployment says changed it.
 fn because(governed: &Governed, deployment: Sha256) -> Option<Sha256> {
@@ -306,4 +306,16 @@ fn a_decision_is_not_given_again_once_evidence_that_came_by_its_digest_first_is_
         assert!(told.iter().any(|one| one == line), "{line}: {told:#?}");
     }
     assert!(!told.iter().any(|line| line.contains("signature: ")), "{told:#?}");
+}
+
+#[test]
+fn a_policy_that_makes_what_was_known_count_is_what_flips_it() {
+    let governed = Governed::with(&RULES.replace("\"high\"", "\"critical\""), None);
+    let deployed = governed.deploy(1, governed.allow(1)).digest;
+    let scan = governed.scan(1, &["CVE-2026-1"]).digest;
+    until("assessed with it", || governed.decide(1).decision.inputs().contains(&scan.to_string()));
+    assert_eq!(governed.verdict(deployed, 1), None);
+    let policy = governed.publish_policy(2, RULES).digest;
+    until("flagged", || governed.verdict(deployed, 1) == Some(false));
+    assert_eq!(because(&governed, deployed), Some(policy));
 }
